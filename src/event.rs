@@ -1,0 +1,1 @@
+//! What happened: the one stream of events that every report is made from.

@@ -1,0 +1,7 @@
+//! The `trustline` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    trustline::cli::main()
+}

@@ -1,0 +1,4 @@
+//! The driver on real sockets: tokio, UDP, TCP and TLS. It holds no protocol rule.
+
+pub mod tftp;
+pub mod tvs;

@@ -1,0 +1,1 @@
+//! TFTP transfer machines, both ends, without IO.

@@ -1,0 +1,1 @@
+//! Trust verification service machines, both ends, without IO.

@@ -1,0 +1,6 @@
+//! Interop with real servers and clients. They are Debian packages that plain `cargo test` does
+//! not need, so every test here is ignored by default: `cargo test --test interop -- --ignored`.
+
+mod support;
+mod tftp;
+mod tvs;

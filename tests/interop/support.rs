@@ -1,0 +1,1 @@
+//! Child processes that a test starts, and ends by their handle.

@@ -1,0 +1,1 @@
+//! TFTP against tftpd-hpa, atftpd, dnsmasq, tftp-hpa, atftp and curl.

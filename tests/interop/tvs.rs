@@ -1,0 +1,1 @@
+//! TVS against openssl s_server and s_client.
