@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Layer 3.

@@ -1,1 +1,1 @@
-//! Placeholder.
+//! Layer 1: decisions.

@@ -20,7 +20,11 @@ pub struct WireError {
 impl WireError {
     /// An error at `offset`.
     pub const fn new(offset: usize, element: &'static str, kind: WireErrorKind) -> Self {
-        Self { offset, element, kind }
+        Self {
+            offset,
+            element,
+            kind,
+        }
     }
 }
 
@@ -97,8 +101,15 @@ impl fmt::Display for WireErrorKind {
             Self::Truncated { needed, left } => {
                 write!(f, "needs {needed} bytes, {left} are left")
             }
-            Self::Overrun { length, left, container } => {
-                write!(f, "length {length} runs past the end of {container}, {left} bytes are left")
+            Self::Overrun {
+                length,
+                left,
+                container,
+            } => {
+                write!(
+                    f,
+                    "length {length} runs past the end of {container}, {left} bytes are left"
+                )
             }
             Self::Length { expected, actual } => {
                 write!(f, "has {actual} bytes, expected {expected}")

@@ -55,7 +55,10 @@ impl<'a> Reader<'a> {
             None => Err(WireError::new(
                 self.offset(),
                 element,
-                WireErrorKind::Truncated { needed: n, left: self.left() },
+                WireErrorKind::Truncated {
+                    needed: n,
+                    left: self.left(),
+                },
             )),
         }
     }
