@@ -1,0 +1,706 @@
+//! The registry of rules: every choice that a decision depends on, with its other choices, its
+//! source and how sure it is. `trustline rules` prints it; a scenario's `[settings]` changes it.
+
+use std::cell::Cell;
+use std::fmt;
+
+/// How sure a rule is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Basis {
+    /// A source says so.
+    Documented,
+    /// It follows from arithmetic, or from several sources together.
+    Inferred,
+    /// Nobody says, or sources disagree.
+    Assumed,
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Documented => "documented",
+            Self::Inferred => "inferred",
+            Self::Assumed => "assumed",
+        })
+    }
+}
+
+/// What a rule can be set to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choices {
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A number.
+    Number {
+        /// What it counts.
+        unit: &'static str,
+        /// Smallest value.
+        min: i64,
+        /// Largest value.
+        max: i64,
+        /// Other values worth trying.
+        others: &'static [i64],
+    },
+}
+
+/// One rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    /// Its key.
+    pub key: Key,
+    /// `area.name`.
+    pub name: &'static str,
+    /// What it decides.
+    pub what: &'static str,
+    /// What it can be set to.
+    pub choices: Choices,
+    /// The value that it has unless something sets it: index of a word, or a number.
+    pub default: i64,
+    /// How sure the default is.
+    pub basis: Basis,
+    /// Who says so.
+    pub source: &'static str,
+}
+
+impl Rule {
+    /// A value in words.
+    pub fn text_of(&self, value: i64) -> String {
+        match self.choices {
+            Choices::Words(words) => usize::try_from(value)
+                .ok()
+                .and_then(|i| words.get(i))
+                .map_or_else(|| value.to_string(), ToString::to_string),
+            Choices::Number { .. } => value.to_string(),
+        }
+    }
+
+    /// The value that a text means.
+    ///
+    /// # Errors
+    /// What would be right, as a phrase.
+    pub fn parse(&self, text: &str) -> Result<i64, String> {
+        match self.choices {
+            Choices::Words(words) => words
+                .iter()
+                .position(|w| *w == text)
+                .and_then(|i| i64::try_from(i).ok())
+                .ok_or_else(|| format!("one of {}", words.join(", "))),
+            Choices::Number { unit, min, max, .. } => text
+                .parse()
+                .ok()
+                .filter(|n| (min..=max).contains(n))
+                .ok_or_else(|| format!("a number of {unit} from {min} to {max}")),
+        }
+    }
+
+    /// The listed values other than `value`.
+    pub fn others(&self, value: i64) -> Vec<i64> {
+        match self.choices {
+            Choices::Words(words) => (0_i64..)
+                .zip(words)
+                .map(|(i, _)| i)
+                .filter(|&i| i != value)
+                .collect(),
+            Choices::Number { others, .. } => {
+                let all = others.iter().copied().chain([self.default]);
+                all.filter(|&n| n != value).collect()
+            }
+        }
+    }
+}
+
+/// A rule whose choices are words, as a type.
+pub trait Word: Sized + Copy {
+    /// The rule.
+    const KEY: Key;
+    /// The words, in the order of the type's variants.
+    const WORDS: &'static [&'static str];
+    /// The choice with this index.
+    fn from_index(index: i64) -> Self;
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? })+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+            impl Word for $name {
+                const KEY: Key = Key::$name;
+                const WORDS: &'static [&'static str] = &[$($word),+];
+                fn from_index(index: i64) -> Self {
+                    const ALL: &[$name] = &[$($name::$variant),+];
+                    usize::try_from(index).ok().and_then(|i| ALL.get(i)).copied().unwrap_or(ALL[0])
+                }
+            }
+        )+
+    };
+}
+
+macro_rules! rules {
+    ($($key:ident $name:literal $choices:expr, $default:expr, $basis:ident, $what:literal, $source:literal;)+) => {
+        /// A rule's key: an index into [`RULES`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[allow(missing_docs, reason = "the table says what each is")]
+        pub enum Key { $($key),+ }
+
+        /// Every rule.
+        pub const RULES: &[Rule] = &[$(Rule {
+            key: Key::$key,
+            name: $name,
+            what: $what,
+            choices: $choices,
+            default: $default as i64,
+            basis: Basis::$basis,
+            source: $source,
+        }),+];
+    };
+}
+
+const fn of<W: Word>() -> Choices {
+    Choices::Words(W::WORDS)
+}
+
+const fn number(unit: &'static str, min: i64, max: i64, others: &'static [i64]) -> Choices {
+    Choices::Number {
+        unit,
+        min,
+        max,
+        others,
+    }
+}
+
+words! {
+    /// How a file's signer is found among the records of a list.
+    SignerMatch {
+        /// Issuer bytes of the header equal those of the record, and the serial number.
+        IssuerBytes = "issuer-bytes",
+        /// The header's issuer names the certificate's issuer, and the serial number.
+        Certificate = "certificate",
+    }
+    /// What a signer means that is in the list with a role that may not sign this.
+    WrongRole {
+        /// TVS is asked about it.
+        AskTvs = "ask-tvs",
+        /// The file is refused.
+        Refuse = "refuse",
+    }
+    /// Whether the first list must at least be signed by a SAST record of its own.
+    FirstContactSelfSignature {
+        /// It must.
+        Required = "required",
+        /// Nothing is checked.
+        Ignored = "ignored",
+    }
+    /// Whether a phone without lists takes the first one without knowing its signer.
+    LeapOfFaith {
+        /// It does.
+        Accept = "accept",
+        /// It refuses.
+        Refuse = "refuse",
+    }
+    /// What a phone with the empty ITL of a rollback does with a new ITL.
+    EmptyItl {
+        /// It takes any.
+        AcceptAny = "accept-any",
+        /// It checks the signer as always.
+        Check = "check",
+    }
+    /// Where the signer of a new CTL is looked for.
+    CtlSearchedIn {
+        /// In the installed CTL and in the installed ITL.
+        Both = "ctl-and-itl",
+        /// In the installed CTL, and in the ITL only where there is no CTL.
+        CtlFirst = "ctl-if-installed",
+    }
+    /// Where the signer of a new ITL is looked for while a CTL is installed.
+    ItlSearchedIn {
+        /// In the CTL alone.
+        Ctl = "ctl-if-installed",
+        /// In the CTL and in the installed ITL.
+        Both = "ctl-and-itl",
+    }
+    /// Whether a CTL installed in this boot counts for the ITL of the same boot.
+    NewCtlInForce {
+        /// At once.
+        AtOnce = "at-once",
+        /// From the next boot on.
+        NextBoot = "next-boot",
+    }
+    /// What is done with SHA-256 signatures, which are defined and seen nowhere.
+    DigestSha256 {
+        /// They are refused.
+        Refuse = "refuse",
+        /// They are checked like the others.
+        Accept = "accept",
+    }
+    /// Whether a signer's certificate may be past its dates.
+    IgnoresExpiry {
+        /// Dates are not looked at.
+        Yes = "yes",
+        /// A signer outside its dates is refused.
+        No = "no",
+    }
+    /// Whether the name inside a signed configuration must be the name asked for.
+    ConfigFileName {
+        /// It must.
+        MustMatch = "must-match",
+        /// It is not looked at.
+        Ignored = "ignored",
+    }
+    /// Whether the name inside a list must be CTLFile.tlv or ITLFile.tlv.
+    ListFileName {
+        /// It is not looked at.
+        Ignored = "ignored",
+        /// It must.
+        MustMatch = "must-match",
+    }
+    /// What a list means that is older than the installed one.
+    OlderTimestamp {
+        /// It is a list like any other.
+        Accept = "accept",
+        /// It is refused.
+        Refuse = "refuse",
+    }
+    /// What is done with a list that is the installed one.
+    EqualList {
+        /// Nothing.
+        NoOp = "no-op",
+        /// It is checked and installed again.
+        Reinstall = "reinstall",
+    }
+    /// What is done with bytes after the last record.
+    TrailingBytes {
+        /// They are skipped.
+        Ignore = "ignore",
+        /// The list is refused.
+        Refuse = "refuse",
+    }
+    /// What is done with elements whose tag is unknown.
+    UnknownElements {
+        /// They are skipped.
+        Skip = "skip",
+        /// The file is refused.
+        Refuse = "refuse",
+    }
+    /// What is done with an element that stands twice.
+    DuplicateElements {
+        /// The file is refused.
+        Refuse = "refuse",
+        /// The last one counts.
+        LastWins = "last-wins",
+    }
+    /// Whether names, file name, timestamp or a record's certificate may be missing.
+    MissingElements {
+        /// They may.
+        Accept = "accept",
+        /// The file is refused.
+        Refuse = "refuse",
+    }
+    /// Whether the signer's elements must stand in their container.
+    SignerContainer {
+        /// They may stand outside.
+        Optional = "optional",
+        /// They must.
+        Required = "required",
+    }
+    /// How names are read.
+    NameEncoding {
+        /// As opaque bytes.
+        Opaque = "opaque",
+        /// As UTF-8; anything else is refused.
+        Utf8 = "utf-8",
+    }
+    /// Which header versions are read.
+    ListVersion {
+        /// Any.
+        Any = "any",
+        /// 1.1 and 1.2.
+        Known = "known",
+    }
+    /// Whether a list without any SAST record is installed: its signer may be trusted, and yet
+    /// nothing can follow it.
+    ListWithoutSast {
+        /// It is.
+        Accept = "accept",
+        /// It is refused.
+        Refuse = "refuse",
+    }
+    /// What a TVS says to a QUERY for a certificate that it does not have.
+    TvsMiss {
+        /// Status 1 and nothing else.
+        StatusOnly = "status-1-only",
+        /// Nothing: it closes.
+        Close = "close",
+    }
+    /// Whether the roles in a TVS answer must allow what the signer did.
+    TvsRoleRequired {
+        /// They must.
+        Yes = "yes",
+        /// Any answer will do.
+        No = "no",
+    }
+    /// Whether TVS answers are kept over a restart of the phone.
+    TvsCacheSurvivesBoot {
+        /// They are in memory only.
+        No = "no",
+        /// They are kept in flash.
+        Yes = "yes",
+    }
+    /// Whether a new list throws the kept TVS answers away.
+    TvsCacheFlush {
+        /// It does.
+        Yes = "on-list-change",
+        /// They stay for their time.
+        No = "never",
+    }
+    /// Whether TVS must restart before it answers for a newly imported certificate.
+    TvsRestartNeeded {
+        /// Changes count at once.
+        No = "no",
+        /// They count after a restart.
+        Yes = "yes",
+    }
+    /// Which roles a TVS gives to a certificate of a trust store.
+    TvsRolesOfStore {
+        /// Phone-SAST-trust gives SAST, CallManager-trust gives TFTP.
+        ByStore = "by-store",
+        /// CallManager-trust alone gives both.
+        CallManagerGivesBoth = "callmanager-trust-gives-both",
+    }
+    /// Which options the phone's TFTP requests have.
+    TftpOptions {
+        /// None.
+        None = "none",
+        /// tsize.
+        Tsize = "tsize",
+        /// tsize and blksize 1428.
+        TsizeBlksize = "tsize-blksize",
+    }
+    /// How the time between retransmissions grows.
+    TftpBackoff {
+        /// It doubles.
+        Double = "double",
+        /// It stays.
+        Constant = "constant",
+    }
+    /// Where a phone registers that has refused its configuration.
+    AfterRefusal {
+        /// With its old CallManager group; with the TFTP server where that does not answer.
+        OldGroup = "old-group",
+        /// With the TFTP server.
+        TftpServer = "tftp-server",
+    }
+    /// What is left in the ITL of a cluster that is prepared for rollback.
+    BlankItl {
+        /// No TFTP and no TVS record.
+        NoRecords = "no-records",
+        /// TFTP and TVS records without a certificate.
+        EmptyRecords = "empty-records",
+    }
+    /// Which files the parameter "TFTP File Signature Algorithm" is for.
+    DigestScope {
+        /// Configuration files and lists.
+        All = "files-and-lists",
+        /// Configuration files; lists stay at SHA-1.
+        Files = "files",
+    }
+}
+
+rules! {
+    SignerMatch "trust.signer_match" of::<SignerMatch>(), 0, Inferred,
+        "how a file's signer is found among the records of a list (the serial always as a number)",
+        "Cisco 213407 and 118893: TVS looks up serial and issuer; the phone's own key is not documented";
+    WrongRole "trust.wrong_role" of::<WrongRole>(), 0, Assumed,
+        "what a signer means that is in a list with a role that may not sign this file",
+        "no source shows it";
+    FirstContactSelfSignature "trust.first_contact_self_signature" of::<FirstContactSelfSignature>(), 0, Assumed,
+        "whether the first list must at least be signed by a SAST record of its own",
+        "no source says; a real server always satisfies it";
+    LeapOfFaith "trust.leap_of_faith" of::<LeapOfFaith>(), 0, Documented,
+        "whether a phone without lists takes the first one without knowing its signer",
+        "CUCM 14SU2 Security Guide, Default Security; 8941 firmware string";
+    EmptyItl "trust.empty_itl" of::<EmptyItl>(), 0, Documented,
+        "what a phone with the empty ITL of a rollback does with a new ITL or an unsigned configuration",
+        "CUCM 15 Security Guide, rollback";
+    CtlSearchedIn "trust.ctl_searched_in" of::<CtlSearchedIn>(), 0, Documented,
+        "where the signer of a new CTL is looked for",
+        "Cisco 213407: not in the phone's existing CTL or ITL";
+    ItlSearchedIn "trust.itl_searched_in" of::<ItlSearchedIn>(), 0, Documented,
+        "where the signer of a new ITL is looked for while a CTL is installed",
+        "CUCM 14SU2 Security Guide: uses the CTL file to authenticate the ITL signature";
+    NewCtlInForce "trust.new_ctl_in_force" of::<NewCtlInForce>(), 0, Documented,
+        "whether a CTL installed in this boot counts for the ITL of the same boot",
+        "Cisco 215539, secure cluster, step 9; 213407, step 9";
+    DigestSha256 "trust.digest_sha256" of::<DigestSha256>(), 0, Assumed,
+        "what is done with SHA-256 signatures (digest 2)",
+        "defined in the open tools, which refuse it; no phone shown";
+    MinRsaBits "trust.min_rsa_bits" number("bits", 512, 4096, &[512, 2048]), 1024, Assumed,
+        "the smallest RSA key that may sign",
+        "1024-bit signers are in Cisco's dumps; no source gives a bound";
+    IgnoresExpiry "phone.ignores_expiry" of::<IgnoresExpiry>(), 0, Assumed,
+        "whether a signer's certificate may be past its dates",
+        "no source says that a phone looks at the dates";
+    ConfigFileName "trust.config_file_name" of::<ConfigFileName>(), 0, Assumed,
+        "whether the name inside a signed configuration must be the name asked for",
+        "the open tools insist on the name; no phone shown";
+    ListFileName "trust.list_file_name" of::<ListFileName>(), 0, Assumed,
+        "whether the name inside a list must be CTLFile.tlv or ITLFile.tlv",
+        "no source says";
+    ListMaxBytes "list.max_bytes" number("bytes", 1_024, 2_097_152, &[4_096, 2_097_152]), 65_535, Documented,
+        "the largest list that a phone loads",
+        "CUCM 14SU2 and 15 Security Guides: over 64 KB does not load";
+    OlderTimestamp "list.older_timestamp" of::<OlderTimestamp>(), 0, Assumed,
+        "what a list means that is older than the installed one",
+        "no source says; a downgrade of a cluster is a normal rollback";
+    EqualList "list.equal" of::<EqualList>(), 0, Assumed,
+        "what is done with a list that is the installed one",
+        "8800 Administration Guide: Trust List updated means that a file is updated; the short-cut is not described";
+    TrailingBytes "list.trailing_bytes" of::<TrailingBytes>(), 0, Assumed,
+        "what is done with bytes after the last record",
+        "no source says; phones skip trailing bytes of a header";
+    UnknownElements "list.unknown_elements" of::<UnknownElements>(), 0, Documented,
+        "what is done with elements whose tag is unknown",
+        "EMCC technote: skipping 1 trail bytes (pad and/or unknown TLVs)";
+    DuplicateElements "list.duplicate_elements" of::<DuplicateElements>(), 0, Assumed,
+        "what is done with an element that stands twice",
+        "no source says; the open tools let the last one win";
+    MissingElements "list.missing_elements" of::<MissingElements>(), 0, Inferred,
+        "whether names, file name, timestamp or a record's certificate may be missing",
+        "Cisco 118892: records without certificate; header elements are not described";
+    SignerContainer "list.signer_container" of::<SignerContainer>(), 0, Assumed,
+        "whether the signer's elements must stand in their container",
+        "no source documents an order";
+    NameEncoding "list.name_encoding" of::<NameEncoding>(), 0, Inferred,
+        "how names are read",
+        "Cisco 118892 prints names with odd quotes and cuts; the open tools use other separators and phones accept them";
+    ListVersion "list.version" of::<ListVersion>(), 0, Documented,
+        "which header versions are read",
+        "Cisco 213407 and the EMCC technote: 1.2 is remarked on and accepted by firmware that knows 1.1";
+    ListWithoutSast "list.without_sast" of::<ListWithoutSast>(), 0, Assumed,
+        "whether a list without any SAST record is installed",
+        "no source says; nothing could ever follow such a list but TVS";
+    QueryIssuerTag "tvs.query_issuer_tag" number("tag", 1, 255, &[6]), 4, Inferred,
+        "tag of the issuer in a QUERY",
+        "Cisco 213407: lengths fit, the dump is cut before it";
+    QuerySerialTag "tvs.query_serial_tag" number("tag", 1, 255, &[7]), 5, Inferred,
+        "tag of the serial number in a QUERY",
+        "Cisco 213407: lengths fit, the dump is cut before it";
+    TvsMiss "tvs.miss" of::<TvsMiss>(), 0, Assumed,
+        "what a TVS says to a QUERY for a certificate that it does not have",
+        "no source shows it; the open tvsd answers a VERIFY so";
+    TvsRoleRequired "tvs.role_required" of::<TvsRoleRequired>(), 0, Inferred,
+        "whether the roles in a TVS answer must allow what the signer did",
+        "all answers shown for list signers contain role 0 (Cisco 213407, 118893)";
+    TvsCacheSurvivesBoot "tvs.cache_survives_boot" of::<TvsCacheSurvivesBoot>(), 0, Assumed,
+        "whether TVS answers are kept over a restart of the phone",
+        "no reliable source";
+    TvsCacheFlush "tvs.cache_flush" of::<TvsCacheFlush>(), 0, Documented,
+        "whether a new list throws the kept TVS answers away",
+        "Cisco 118893: tvsReqFlushTvsCertCache around a list change";
+    TvsMaxServers "tvs.max_servers" number("servers", 1, 5, &[1, 5]), 3, Inferred,
+        "how many TVS servers of the configuration are tried",
+        "CUCM names primary, secondary, tertiary; the XML takes five";
+    TvsConnectTimeout "tvs.connect_timeout_ms" number("milliseconds", 100, 60_000, &[10_000]), 5_000, Assumed,
+        "how long a TVS connection may take until TLS is up",
+        "no source; the open tvsc takes 10 s for the whole";
+    TvsAnswerTimeout "tvs.answer_timeout_ms" number("milliseconds", 100, 60_000, &[10_000]), 5_000, Assumed,
+        "how long a TVS may take to answer",
+        "no source";
+    TvsPoll "tvs.poll_ms" number("milliseconds", 0, 5_000, &[0]), 500, Documented,
+        "how often the phone looks at a TVS connection (dropped on loopback unless --pace real)",
+        "Cisco 213407: Blocked TVS Secure Connection - Waiting";
+    TvsRestartNeeded "tvs.restart_needed" of::<TvsRestartNeeded>(), 0, Assumed,
+        "whether TVS must restart before it answers for a newly imported certificate",
+        "sources disagree: CUCM 14SU2 Security Guide says changes are reflected by themselves, Cisco 213407 restarts TVS";
+    TvsRolesOfStore "tvs.roles_of_store" of::<TvsRolesOfStore>(), 0, Inferred,
+        "which roles a TVS gives to a certificate of a trust store",
+        "Cisco 213407: an imported CallManager certificate has roles 0 and 3; 118893: own ones 0 and 2";
+    TftpOptions "tftp.options" of::<TftpOptions>(), 0, Inferred,
+        "which options the phone's TFTP requests have",
+        "a 7962's capture shows 512-byte blocks and no option; not documented";
+    TftpRetries "tftp.retries" number("retransmissions", 0, 20, &[2]), 5, Assumed,
+        "how often a TFTP request is sent again before the next server is tried",
+        "no source";
+    TftpTimeout "tftp.timeout_ms" number("milliseconds", 50, 30_000, &[1_000]), 500, Documented,
+        "the time before the first retransmission (shorter on loopback unless --pace real)",
+        "EMCC technote: about 0.5 s";
+    TftpBackoff "tftp.backoff" of::<TftpBackoff>(), 0, Assumed,
+        "how the time between retransmissions grows",
+        "no source for phones; RFC 1123 asks for exponential";
+    AfterRefusal "phone.after_refusal" of::<AfterRefusal>(), 0, Assumed,
+        "where a phone registers that has refused its configuration",
+        "sources disagree: CUCM 14SU2 Security Guide says it bounces back to its prior server, Cisco's community page that it registers with the TFTP server";
+    BlankItl "cluster.blank_itl" of::<BlankItl>(), 0, Assumed,
+        "what is left in the ITL of a cluster that is prepared for rollback",
+        "CUCM 15 Security Guide: empty TVS and TFTP sections; the bytes are not shown";
+    DigestScope "cluster.digest_scope" of::<DigestScope>(), 0, Assumed,
+        "which files the parameter TFTP File Signature Algorithm is for",
+        "not said whether it reaches the lists";
+    SignerKeyBits "cluster.signer_key_bits" number("bits", 1_024, 4_096, &[1_024, 4_096]), 2_048, Assumed,
+        "RSA key size of the certificates that sign lists and files (1024, 2048 or 4096)",
+        "Cisco 118893: 1024 in 10.5.1, 2048 after regeneration; defaults of other releases are not said";
+}
+
+/// Looks a rule up by name.
+pub fn find(name: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|r| r.name == name)
+}
+
+/// The rule with this key.
+pub fn rule(key: Key) -> &'static Rule {
+    &RULES[key as usize]
+}
+
+/// One value that a profile, a release or a user sets in place of a rule's default.
+#[derive(Clone, Copy, Debug)]
+pub struct Override {
+    /// The rule.
+    pub key: Key,
+    /// The value.
+    pub value: i64,
+    /// How sure it is.
+    pub basis: Basis,
+    /// Who says so.
+    pub source: &'static str,
+}
+
+/// The values of all rules for one phone or one cluster, and which of them were used.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    values: Vec<i64>,
+    basis: Vec<Basis>,
+    used: Cell<u128>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            values: RULES.iter().map(|r| r.default).collect(),
+            basis: RULES.iter().map(|r| r.basis).collect(),
+            used: Cell::new(0),
+        }
+    }
+}
+
+impl Settings {
+    /// The choice of a rule with words; marks it as used.
+    pub fn word<W: Word>(&self) -> W {
+        W::from_index(self.number(W::KEY))
+    }
+
+    /// The value of a rule; marks it as used.
+    pub fn number(&self, key: Key) -> i64 {
+        self.used.set(self.used.get() | 1 << key as u32);
+        self.values[key as usize]
+    }
+
+    /// The value of a rule that is never negative, as a count.
+    pub fn count(&self, key: Key) -> u64 {
+        u64::try_from(self.number(key)).unwrap_or(0)
+    }
+
+    /// The value of a rule; does not mark it.
+    pub fn peek(&self, key: Key) -> i64 {
+        self.values[key as usize]
+    }
+
+    /// How sure the value of a rule is. A value that the user chose is the user's own assumption.
+    pub fn basis(&self, key: Key) -> Basis {
+        self.basis[key as usize]
+    }
+
+    /// Sets a rule, with the basis of the new value.
+    pub fn set(&mut self, key: Key, value: i64, basis: Basis) {
+        self.values[key as usize] = value;
+        self.basis[key as usize] = basis;
+    }
+
+    /// Applies the values of a profile or a release.
+    pub fn apply(&mut self, overrides: &[Override]) {
+        for o in overrides {
+            self.set(o.key, o.value, o.basis);
+        }
+    }
+
+    /// Sets a rule by the user's wish: the default keeps its basis, anything else is assumed.
+    pub fn choose(&mut self, rule: &Rule, value: i64) {
+        if self.peek(rule.key) != value {
+            let basis = if value == rule.default {
+                rule.basis
+            } else {
+                Basis::Assumed
+            };
+            self.set(rule.key, value, basis);
+        }
+    }
+
+    /// The rules that were used since the last [`Self::forget_used`].
+    pub fn used(&self) -> Vec<Key> {
+        let used = self.used.get();
+        RULES
+            .iter()
+            .map(|r| r.key)
+            .filter(|&k| used & (1 << k as u32) != 0)
+            .collect()
+    }
+
+    /// Forgets which rules were used.
+    pub fn forget_used(&self) {
+        self.used.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_in_order_and_whole() {
+        assert!(RULES.len() <= 128, "the mask of used rules has 128 bits");
+        for (i, r) in RULES.iter().enumerate() {
+            assert_eq!(r.key as usize, i, "{}", r.name);
+            assert!(r.name.split_once('.').is_some(), "{}", r.name);
+            assert!(!r.source.is_empty() && !r.what.is_empty(), "{}", r.name);
+            assert!(
+                !r.others(r.default).is_empty(),
+                "{} has no other choice",
+                r.name
+            );
+            assert_eq!(
+                RULES.iter().filter(|o| o.name == r.name).count(),
+                1,
+                "{}",
+                r.name
+            );
+            assert_eq!(r.parse(&r.text_of(r.default)), Ok(r.default), "{}", r.name);
+        }
+    }
+
+    #[test]
+    fn used_rules_are_remembered() {
+        let mut s = Settings::default();
+        assert_eq!(s.word::<WrongRole>(), WrongRole::AskTvs);
+        assert_eq!(s.used(), vec![Key::WrongRole]);
+        s.choose(rule(Key::WrongRole), 1);
+        assert_eq!(s.word::<WrongRole>(), WrongRole::Refuse);
+        assert_eq!(s.basis(Key::WrongRole), Basis::Assumed);
+    }
+
+    #[test]
+    fn wrong_values_are_explained() {
+        let r = find("list.max_bytes").unwrap();
+        assert_eq!(
+            r.parse("12").unwrap_err(),
+            "a number of bytes from 1024 to 2097152"
+        );
+        assert!(
+            find("trust.wrong_role")
+                .unwrap()
+                .parse("maybe")
+                .unwrap_err()
+                .contains("refuse")
+        );
+    }
+}
