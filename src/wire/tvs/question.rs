@@ -35,6 +35,14 @@ impl Request {
         }
     }
 
+    /// The command of its answer.
+    pub const fn response(&self) -> Command {
+        match self {
+            Self::Verify { .. } => Command::VerifyResponse,
+            Self::Query { .. } => Command::QueryResponse,
+        }
+    }
+
     /// The device that asks.
     pub fn device(&self) -> &[u8] {
         match self {
