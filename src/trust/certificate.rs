@@ -1,0 +1,428 @@
+//! The few fields of an X.509 certificate that a phone looks at.
+//!
+//! Certificates in trust lists are of every age and make: version 1 and 3, serial numbers that are
+//! zero, negative or longer than a standard allows, extensions nobody knows. So this walks the DER
+//! itself, copies nothing, and looks at nothing that a decision does not use: neither the
+//! extensions nor the certificate's own signature. Names are opaque bytes here; [`name_text`] and
+//! [`same_name`] read them.
+
+use std::fmt;
+
+use thiserror::Error;
+
+pub use super::name::{escape_for_terminal, name_text, same_name};
+
+/// DER tags that the walk meets (X.690 8.1.2).
+pub(super) mod der_tag {
+    pub(in crate::trust) const INTEGER: u8 = 0x02;
+    pub(in crate::trust) const BIT_STRING: u8 = 0x03;
+    pub(in crate::trust) const OID: u8 = 0x06;
+    pub(in crate::trust) const UTC_TIME: u8 = 0x17;
+    pub(in crate::trust) const GENERALIZED_TIME: u8 = 0x18;
+    pub(in crate::trust) const SEQUENCE: u8 = 0x30;
+    pub(in crate::trust) const SET: u8 = 0x31;
+    /// The version, explicit tag 0.
+    pub(in crate::trust) const VERSION: u8 = 0xa0;
+}
+
+/// 1.2.840.113549.1.1.1, rsaEncryption.
+const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// 1.2.840.10045.2.1, id-ecPublicKey.
+const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+
+/// A certificate, as a view of its DER.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Certificate<'a> {
+    /// The whole certificate.
+    pub der: &'a [u8],
+    /// Serial number: the content of the INTEGER, so with a leading 00 where the top bit is set.
+    /// Compare with [`crate::wire::header::same_serial`].
+    pub serial: &'a [u8],
+    /// Issuer: a DER Name.
+    pub issuer: &'a [u8],
+    /// Subject: a DER Name.
+    pub subject: &'a [u8],
+    /// Start of validity, in seconds since 1970-01-01T00:00:00Z; negative before.
+    pub not_before: i64,
+    /// End of validity, in seconds since 1970-01-01T00:00:00Z; negative before.
+    pub not_after: i64,
+    /// SubjectPublicKeyInfo, DER.
+    pub spki: &'a [u8],
+    /// The key in it.
+    pub public_key: PublicKey<'a>,
+    /// The certificate's own signature, which nothing here checks.
+    pub signature: &'a [u8],
+}
+
+/// A certificate's public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PublicKey<'a> {
+    /// RSA.
+    Rsa {
+        /// RSAPublicKey of PKCS#1, DER: the form of a list's PUBLICKEY.
+        pkcs1: &'a [u8],
+        /// Bits of the modulus.
+        bits: usize,
+    },
+    /// Elliptic curve.
+    Ec {
+        /// The point of X9.62, uncompressed: the form of a list's PUBLICKEY.
+        point: &'a [u8],
+        /// Content of the curve's OBJECT IDENTIFIER.
+        curve_oid: &'a [u8],
+    },
+    /// Any other key; nothing can be checked with it.
+    Other,
+}
+
+impl<'a> PublicKey<'a> {
+    /// The key as a list's PUBLICKEY has it; none for a key of another kind.
+    pub fn list_form(&self) -> Option<&'a [u8]> {
+        match *self {
+            Self::Rsa { pkcs1, .. } => Some(pkcs1),
+            Self::Ec { point, .. } => Some(point),
+            Self::Other => None,
+        }
+    }
+}
+
+/// Bytes that are not a certificate, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("offset {offset} of the certificate: {field}: expected {expected}")]
+pub struct CertificateError {
+    /// Bytes from the certificate's start.
+    pub offset: usize,
+    /// The field that was being read.
+    pub field: &'static str,
+    /// What the format wants there.
+    pub expected: &'static str,
+}
+
+impl<'a> Certificate<'a> {
+    /// Reads a certificate of any version. The outer SEQUENCE must fill `der` exactly.
+    ///
+    /// # Errors
+    /// The first place where the bytes are not a certificate.
+    pub fn parse(der: &'a [u8]) -> Result<Self, CertificateError> {
+        use der_tag as tag;
+
+        let mut outer = Der::new(der);
+        let mut certificate = outer.constructed(tag::SEQUENCE, "certificate", "a SEQUENCE")?;
+        outer.end("certificate")?;
+
+        let mut tbs = certificate.constructed(tag::SEQUENCE, "tbsCertificate", "a SEQUENCE")?;
+        certificate.take(tag::SEQUENCE, "signatureAlgorithm", "a SEQUENCE")?;
+        let signature = certificate.bit_string("signatureValue")?.bytes;
+        certificate.end("certificate")?;
+
+        if tbs.peek() == Some(tag::VERSION) {
+            tbs.take(tag::VERSION, "version", "a version")?;
+        }
+        let serial = tbs
+            .take(tag::INTEGER, "serialNumber", "an INTEGER")?
+            .content;
+        if serial.is_empty() {
+            return Err(tbs.fail("serialNumber", "at least one byte"));
+        }
+        tbs.take(tag::SEQUENCE, "signature", "a SEQUENCE")?;
+        let issuer = tbs.take(tag::SEQUENCE, "issuer", "a Name")?.whole;
+        let mut validity = tbs.constructed(tag::SEQUENCE, "validity", "a SEQUENCE")?;
+        let not_before = validity.time("notBefore")?;
+        let not_after = validity.time("notAfter")?;
+        validity.end("validity")?;
+        let subject = tbs.take(tag::SEQUENCE, "subject", "a Name")?.whole;
+        let mut key = tbs;
+        let spki = tbs
+            .take(tag::SEQUENCE, "subjectPublicKeyInfo", "a SEQUENCE")?
+            .whole;
+        let public_key = public_key(&mut key)?;
+        // Unique identifiers and extensions: any of them, as long as they are whole.
+        while !tbs.is_empty() {
+            tbs.any("extensions")?;
+        }
+        Ok(Self {
+            der,
+            serial,
+            issuer,
+            subject,
+            not_before,
+            not_after,
+            spki,
+            public_key,
+            signature,
+        })
+    }
+}
+
+fn public_key<'a>(tbs: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateError> {
+    use der_tag as tag;
+
+    let field = "subjectPublicKeyInfo";
+    let mut spki = tbs.constructed(tag::SEQUENCE, field, "a SEQUENCE")?;
+    let mut algorithm = spki.constructed(tag::SEQUENCE, field, "an AlgorithmIdentifier")?;
+    let oid = algorithm
+        .take(tag::OID, field, "an OBJECT IDENTIFIER")?
+        .content;
+    let key = spki.bit_string(field)?;
+    spki.end(field)?;
+    if oid == OID_RSA {
+        return Ok(PublicKey::Rsa {
+            pkcs1: key.bytes,
+            bits: key.modulus_bits()?,
+        });
+    }
+    if oid == OID_EC && algorithm.peek() == Some(tag::OID) {
+        let curve_oid = algorithm.take(tag::OID, field, "a curve")?.content;
+        return Ok(PublicKey::Ec {
+            point: key.bytes,
+            curve_oid,
+        });
+    }
+    Ok(PublicKey::Other)
+}
+
+/// One DER element.
+#[derive(Clone, Copy)]
+pub(super) struct Tlv<'a> {
+    pub(super) tag: u8,
+    /// Tag, length and content.
+    pub(super) whole: &'a [u8],
+    pub(super) content: &'a [u8],
+}
+
+/// A cursor over DER. It never goes into itself: every container gets a cursor of its own.
+#[derive(Clone, Copy)]
+pub(super) struct Der<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    base: usize,
+}
+
+impl<'a> Der<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            at: 0,
+            base: 0,
+        }
+    }
+
+    fn fail(&self, field: &'static str, expected: &'static str) -> CertificateError {
+        CertificateError {
+            offset: self.base + self.at,
+            field,
+            expected,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.at == self.bytes.len()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn end(&self, field: &'static str) -> Result<(), CertificateError> {
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(self.fail(field, "nothing after the last element"))
+        }
+    }
+
+    /// The next element, of any tag of one byte.
+    pub(super) fn any(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
+        let rest = &self.bytes[self.at..];
+        let (&tag, after_tag) = rest
+            .split_first()
+            .ok_or_else(|| self.fail(field, "another element"))?;
+        if tag & 0x1f == 0x1f {
+            return Err(self.fail(field, "a tag of one byte"));
+        }
+        let (&first, after_length) = after_tag
+            .split_first()
+            .ok_or_else(|| self.fail(field, "a length"))?;
+        let (length, head) = match first {
+            0..=0x7f => (usize::from(first), 2),
+            0x81..=0x84 => {
+                let n = usize::from(first & 0x7f);
+                let digits = after_length
+                    .get(..n)
+                    .ok_or_else(|| self.fail(field, "a whole length"))?;
+                let length = digits.iter().fold(0_u64, |l, &d| l << 8 | u64::from(d));
+                // DER: the shortest form only (X.690 10.1).
+                if length < 0x80 || digits[0] == 0 {
+                    return Err(self.fail(field, "a length in its shortest form"));
+                }
+                // A length that does not fit is past the end in any case.
+                (usize::try_from(length).unwrap_or(usize::MAX), 2 + n)
+            }
+            _ => return Err(self.fail(field, "a definite length of at most four bytes")),
+        };
+        let whole = rest
+            .get(..head.saturating_add(length))
+            .ok_or_else(|| self.fail(field, "an element that ends inside its container"))?;
+        self.at += whole.len();
+        Ok(Tlv {
+            tag,
+            whole,
+            content: &whole[head..],
+        })
+    }
+
+    /// The next element, which must have `tag`.
+    pub(super) fn take(
+        &mut self,
+        tag: u8,
+        field: &'static str,
+        expected: &'static str,
+    ) -> Result<Tlv<'a>, CertificateError> {
+        let before = *self;
+        let element = self.any(field)?;
+        if element.tag == tag {
+            Ok(element)
+        } else {
+            Err(before.fail(field, expected))
+        }
+    }
+
+    /// A cursor over the content of the next element, which must have `tag`.
+    fn constructed(
+        &mut self,
+        tag: u8,
+        field: &'static str,
+        expected: &'static str,
+    ) -> Result<Self, CertificateError> {
+        let element = self.take(tag, field, expected)?;
+        Ok(Self {
+            bytes: element.content,
+            at: 0,
+            base: self.base + self.at - element.content.len(),
+        })
+    }
+
+    /// A cursor over the bytes of the next element, a BIT STRING of whole bytes.
+    fn bit_string(&mut self, field: &'static str) -> Result<Self, CertificateError> {
+        let before = *self;
+        let mut inner = self.constructed(der_tag::BIT_STRING, field, "a BIT STRING")?;
+        match inner.bytes.split_first() {
+            Some((0, bytes)) => {
+                inner.bytes = bytes;
+                inner.base += 1;
+                Ok(inner)
+            }
+            _ => Err(before.fail(field, "a BIT STRING of whole bytes")),
+        }
+    }
+
+    /// Bits of the modulus of an RSAPublicKey that fills the cursor.
+    fn modulus_bits(mut self) -> Result<usize, CertificateError> {
+        let field = "RSA public key";
+        let mut key = self.constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
+        self.end(field)?;
+        let before = key;
+        let modulus = key.take(der_tag::INTEGER, field, "a modulus")?.content;
+        key.take(der_tag::INTEGER, field, "an exponent")?;
+        key.end(field)?;
+        if modulus.first().is_none_or(|&first| first & 0x80 != 0) {
+            return Err(before.fail(field, "a positive modulus"));
+        }
+        let zeros = modulus.iter().take_while(|&&b| b == 0).count();
+        match modulus.get(zeros) {
+            Some(first) => Ok((modulus.len() - zeros) * 8 - first.leading_zeros() as usize),
+            None => Err(before.fail(field, "a positive modulus")),
+        }
+    }
+
+    /// A UTCTime or GeneralizedTime, in seconds since 1970.
+    fn time(&mut self, field: &'static str) -> Result<i64, CertificateError> {
+        let before = *self;
+        let element = self.any(field)?;
+        let seconds = match element.tag {
+            der_tag::UTC_TIME => seconds_of(element.content, 2),
+            der_tag::GENERALIZED_TIME => seconds_of(element.content, 4),
+            _ => None,
+        };
+        seconds.ok_or_else(|| before.fail(field, "a UTCTime or GeneralizedTime"))
+    }
+}
+
+/// Seconds since 1970 of `YY[YY]MMDDhhmm[ss](Z|+hhmm|-hhmm)`. The short and the shifted forms are
+/// not DER, but X.509 of 1988 has them.
+fn seconds_of(text: &[u8], year_digits: usize) -> Option<i64> {
+    let mut rest = text;
+    let mut year = number(&mut rest, year_digits)?;
+    if year_digits == 2 {
+        // RFC 5280 4.1.2.5.1: 50 to 99 are of the last century.
+        year += if year < 50 { 2000 } else { 1900 };
+    }
+    let month = number(&mut rest, 2)?;
+    let day = number(&mut rest, 2)?;
+    let hour = number(&mut rest, 2)?;
+    let minute = number(&mut rest, 2)?;
+    let second = if rest.first().is_some_and(u8::is_ascii_digit) {
+        number(&mut rest, 2)?
+    } else {
+        0
+    };
+    let (sign, mut shift) = match rest {
+        b"Z" => (0, &b"0000"[..]),
+        [b'+', shift @ ..] => (-1, shift),
+        [b'-', shift @ ..] => (1, shift),
+        _ => return None,
+    };
+    let shift_hours = number(&mut shift, 2)?;
+    let shift_minutes = number(&mut shift, 2)?;
+    let in_range = (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second <= 60
+        && shift_hours < 24
+        && shift_minutes < 60
+        && shift.is_empty();
+    if !in_range {
+        return None;
+    }
+    let days = days_since_1970(year, month, day);
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    Some(seconds + sign * (shift_hours * 60 + shift_minutes) * 60)
+}
+
+/// The next `digits` of `rest` as a number.
+fn number(rest: &mut &[u8], digits: usize) -> Option<i64> {
+    let (head, tail) = rest.split_at_checked(digits)?;
+    *rest = tail;
+    head.iter().try_fold(0_i64, |n, d| {
+        d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0'))
+    })
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar. The year starts in March, so that the leap day
+/// is the last one.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    // 719,468 days lie between 0000-03-01 and 1970-01-01.
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Bits and kind: `RSA 2048`, `EC P-256`.
+impl fmt::Display for PublicKey<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rsa { bits, .. } => write!(f, "RSA {bits}"),
+            Self::Ec { curve_oid, .. } => match *curve_oid {
+                [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07] => f.write_str("EC P-256"),
+                [0x2b, 0x81, 0x04, 0x00, 0x22] => f.write_str("EC P-384"),
+                [0x2b, 0x81, 0x04, 0x00, 0x23] => f.write_str("EC P-521"),
+                _ => f.write_str("EC of another curve"),
+            },
+            Self::Other => f.write_str("another kind of key"),
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! Encrypted configuration files (`.enc.sgn`): the body's key wrapped with the phone's RSA key,
+//! the body in AES-128-CBC, and a digest of the plain text in the signed header.
+//!
+//! Source: the files of the open tools, which real phones take. The signature covers the cipher
+//! text and is checked before this; the digest here says that the right key opened it.
+
+use std::convert::Infallible;
+use std::fmt;
+
+use aes::Aes128;
+use cbc::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::rand_core::{TryCryptoRng, TryRng};
+use rsa::traits::PublicKeyParts;
+use rsa::{Pkcs1v15Encrypt, RsaPrivateKey, RsaPublicKey};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+use thiserror::Error;
+
+use super::certificate::{Certificate, PublicKey};
+use super::signature::digest_of;
+use crate::rng::Rng;
+use crate::wire::element::{Element, header_tag as tag};
+use crate::wire::{Digest, SignedFile};
+
+/// Bytes of an AES-128 key, and of a block.
+const BLOCK: usize = 16;
+
+/// The byte that fills the plain text up to whole blocks.
+const PADDING: u8 = 0x0d;
+
+/// The private key of a phone: of its LSC or MIC.
+pub struct DeviceKey(RsaPrivateKey);
+
+/// A device key that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DeviceKeyError {
+    /// There is no PEM section with a private key.
+    #[error(
+        "no private key in the file, expected PEM with BEGIN PRIVATE KEY or BEGIN RSA PRIVATE KEY"
+    )]
+    NoKey,
+    /// The key is of another kind: only RSA keys unwrap.
+    #[error("the private key is not an RSA key, and only RSA keys open encrypted files")]
+    NotRsa,
+    /// The key's numbers do not make an RSA key.
+    #[error("the RSA private key is damaged")]
+    Damaged,
+}
+
+impl DeviceKey {
+    /// The first private key in `pem`, in PKCS#8 or PKCS#1. Certificates beside it are skipped.
+    ///
+    /// # Errors
+    /// If there is none, or it is no RSA key.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, DeviceKeyError> {
+        let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| DeviceKeyError::NoKey)?;
+        let damaged = || DeviceKeyError::Damaged;
+        match key {
+            PrivateKeyDer::Pkcs1(der) => {
+                RsaPrivateKey::from_pkcs1_der(der.secret_pkcs1_der()).map_err(|_| damaged())
+            }
+            PrivateKeyDer::Pkcs8(der) => RsaPrivateKey::from_pkcs8_der(der.secret_pkcs8_der())
+                .map_err(|error| match error {
+                    rsa::pkcs8::Error::PublicKey(_) => DeviceKeyError::NotRsa,
+                    _ => damaged(),
+                }),
+            _ => Err(DeviceKeyError::NotRsa),
+        }
+        .map(Self)
+    }
+
+    /// Bytes of the modulus, and so of a key that it can unwrap.
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+}
+
+/// Says the size, never the key.
+impl fmt::Debug for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DeviceKey(RSA {})", self.size() * 8)
+    }
+}
+
+/// Why an encrypted file does not open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum DecryptFault {
+    /// The header says nothing about encryption.
+    #[error("the file is not encrypted")]
+    NotEncrypted,
+    /// The wrapped key has another size than the device key.
+    #[error(
+        "the wrapped key has {wrapped} bytes, the device key opens {key}: another phone's file"
+    )]
+    WrappedKeyLength {
+        /// Bytes of the wrapped key.
+        wrapped: usize,
+        /// Bytes of the device key's modulus.
+        key: usize,
+    },
+    /// The device key does not unwrap the key.
+    #[error("the device key does not open the wrapped key: another phone's file")]
+    WrongDeviceKey,
+    /// What was wrapped is not an AES-128 key.
+    #[error("the wrapped key opens to {actual} bytes, expected 16")]
+    BodyKeyLength {
+        /// Bytes found.
+        actual: usize,
+    },
+    /// The body is not made of whole blocks.
+    #[error("the encrypted body has {actual} bytes, expected a multiple of 16 above 0")]
+    BodyLength {
+        /// Bytes found.
+        actual: usize,
+    },
+    /// The header's padding count is out of range.
+    #[error("the header counts {actual} padding bytes, expected 1 to 16")]
+    PaddingCount {
+        /// The count found.
+        actual: u16,
+    },
+    /// The plain text does not end in padding.
+    #[error("the plain text ends in other bytes than padding, expected {count} bytes of 0d")]
+    PaddingBytes {
+        /// The header's count.
+        count: u16,
+    },
+    /// The digest of the plain text is one that no source names.
+    #[error("{0} of the plain text is not supported, expected SHA-1, SHA-256 or SHA-512")]
+    DigestUnsupported(Digest),
+    /// The plain text has another digest than the header says.
+    #[error("the plain text does not have the digest that the header gives")]
+    DigestMismatch,
+}
+
+/// Opens an encrypted file. The signature of `file` must have been checked before.
+///
+/// # Errors
+/// The first step that fails.
+pub fn decrypt(file: &SignedFile<&[u8]>, key: &DeviceKey) -> Result<Vec<u8>, DecryptFault> {
+    let encryption = file.encryption().ok_or(DecryptFault::NotEncrypted)?;
+    let digest = encryption.plain_digest_algorithm;
+    if matches!(digest, Digest::Other(_)) {
+        return Err(DecryptFault::DigestUnsupported(digest));
+    }
+    let wrapped = encryption.wrapped_key;
+    if wrapped.len() != key.size() {
+        let (wrapped, key) = (wrapped.len(), key.size());
+        return Err(DecryptFault::WrappedKeyLength { wrapped, key });
+    }
+    let body_key =
+        (key.0.decrypt(Pkcs1v15Encrypt, wrapped)).map_err(|_| DecryptFault::WrongDeviceKey)?;
+    let Ok(body_key) = <[u8; BLOCK]>::try_from(body_key.as_slice()) else {
+        let actual = body_key.len();
+        return Err(DecryptFault::BodyKeyLength { actual });
+    };
+    let mut plain = file.body.to_vec();
+    let (blocks, rest) = Array::slice_as_chunks_mut(&mut plain);
+    if blocks.is_empty() || !rest.is_empty() {
+        let actual = file.body.len();
+        return Err(DecryptFault::BodyLength { actual });
+    }
+    let count = encryption.padding;
+    if !(1..=BLOCK).contains(&usize::from(count)) {
+        return Err(DecryptFault::PaddingCount { actual: count });
+    }
+    cbc::Decryptor::<Aes128>::new(&body_key.into(), &encryption.iv.into()).decrypt_blocks(blocks);
+    let text = plain.len() - usize::from(count);
+    if plain[text..].iter().any(|&b| b != PADDING) {
+        return Err(DecryptFault::PaddingBytes { count });
+    }
+    plain.truncate(text);
+    if digest_of(digest, &plain).as_deref() != Some(encryption.plain_digest) {
+        return Err(DecryptFault::DigestMismatch);
+    }
+    Ok(plain)
+}
+
+/// What [`encrypt`] makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encrypted {
+    /// Elements 16, 26 and 27 for the header, after the timestamp and before the padding.
+    pub elements: Vec<Element<Vec<u8>>>,
+    /// The body: the cipher text.
+    pub body: Vec<u8>,
+}
+
+/// Why a file cannot be encrypted for a phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum EncryptFault {
+    /// The phone's certificate has a key of another kind, or a damaged one.
+    #[error("the phone's certificate has no usable RSA key, and only RSA keys wrap")]
+    KeyNotRsa,
+    /// The phone's key is too small to wrap an AES key.
+    #[error("the phone's RSA key is too small to wrap an AES key")]
+    KeyTooSmall,
+    /// The digest is one that no source names.
+    #[error("{0} is not supported, expected SHA-1, SHA-256 or SHA-512")]
+    DigestUnsupported(Digest),
+}
+
+/// Encrypts `plain` for the phone that holds `device`'s key. The body's key and initialisation
+/// vector are given; `rng` fills the padding of the wrapped key. The same arguments give the same
+/// bytes, which is what an emulated cluster wants and a real one must not do.
+///
+/// # Errors
+/// If the phone's key cannot wrap, or the digest is unknown.
+pub fn encrypt(
+    plain: &[u8],
+    device: &Certificate<'_>,
+    body_key: [u8; BLOCK],
+    iv: [u8; BLOCK],
+    digest: Digest,
+    rng: &mut Rng,
+) -> Result<Encrypted, EncryptFault> {
+    let plain_digest = digest_of(digest, plain).ok_or(EncryptFault::DigestUnsupported(digest))?;
+    let PublicKey::Rsa { pkcs1, .. } = device.public_key else {
+        return Err(EncryptFault::KeyNotRsa);
+    };
+    let key = RsaPublicKey::from_pkcs1_der(pkcs1).map_err(|_| EncryptFault::KeyNotRsa)?;
+    let wrapped = key
+        .encrypt(&mut Seeded(rng), Pkcs1v15Encrypt, &body_key)
+        .map_err(|_| EncryptFault::KeyTooSmall)?;
+
+    let count = BLOCK - plain.len() % BLOCK;
+    let mut body = plain.to_vec();
+    body.resize(plain.len() + count, PADDING);
+    let (blocks, _) = Array::slice_as_chunks_mut(&mut body);
+    cbc::Encryptor::<Aes128>::new(&body_key.into(), &iv.into()).encrypt_blocks(blocks);
+
+    // Both are small: a block, and a modulus of at most 8192 bits.
+    let count = [0, count as u8];
+    let bits = ((wrapped.len() * 8) as u16).to_be_bytes();
+    let information = Element::container(
+        tag::ENCRYPTION_INFO,
+        vec![
+            Element::container(
+                tag::BODY_CIPHER,
+                vec![
+                    Element::value(tag::BODY_ALGORITHM, [0]),
+                    Element::value(tag::BODY_IV, iv),
+                    Element::value(tag::BODY_PADDING, count),
+                ],
+            ),
+            Element::container(
+                tag::KEY_WRAP,
+                vec![
+                    Element::value(tag::KEY_ALGORITHM, [0]),
+                    Element::value(tag::KEY_BITS, bits),
+                    Element::value(tag::KEY_FORMAT, [1]),
+                    Element::value(tag::WRAPPED_KEY, wrapped),
+                ],
+            ),
+        ],
+    );
+    let elements = vec![
+        information,
+        Element::value(tag::PLAIN_DIGEST_ALGORITHM, [digest.code()]),
+        Element::value(tag::PLAIN_DIGEST, plain_digest),
+    ];
+    Ok(Encrypted { elements, body })
+}
+
+/// The world's generator in the shape that the `rsa` crate asks for. It is not secret: it fills
+/// the padding of lab files, whose keys are published.
+struct Seeded<'a>(&'a mut Rng);
+
+impl TryRng for Seeded<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.0.next_u64() >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(out);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Seeded<'_> {}

@@ -1,0 +1,211 @@
+//! Whether a list is whole in itself: its signature holds by a SAST record that it carries. That
+//! is not trust, for anyone can sign a list of his own; it is what can be said of a list when
+//! nothing else is known, and what a phone without lists can ask for.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::certificate::{Certificate, CertificateError};
+use super::signature::{Policy, SignatureCheck, SignatureFault};
+use crate::wire::header::same_serial;
+use crate::wire::{Record, Role, TrustList};
+
+/// A record whose fields contradict its certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("record {}: {field}", record + 1)]
+pub struct RecordFault {
+    /// Index of the record, from 0. [`TrustList::record_offset`] gives its place.
+    pub record: usize,
+    /// What is wrong.
+    pub field: RecordField,
+}
+
+/// What contradicts the certificate of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordField {
+    /// The certificate itself does not load.
+    Certificate(CertificateError),
+    /// SERIALNUMBER is another number than the certificate's.
+    SerialNumber,
+    /// PUBLICKEY is another key than the certificate's.
+    PublicKey,
+}
+
+impl fmt::Display for RecordField {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate(error) => write!(f, "the certificate does not load: {error}"),
+            Self::SerialNumber => f.write_str("SERIALNUMBER is not that of the certificate"),
+            Self::PublicKey => f.write_str("PUBLICKEY is not that of the certificate"),
+        }
+    }
+}
+
+/// Why a list's own signature does not hold. Records count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum OwnSignatureFault {
+    /// The list has no record that may sign a list.
+    #[error("the list has no SAST record")]
+    NoSast,
+    /// No record has the issuer and serial number that the header names.
+    #[error("no record of the list has the signer's issuer and serial number")]
+    SignerNotInList,
+    /// The signer is in the list, in another role.
+    #[error("the signer, record {}, has the role {role}, expected SAST", record + 1)]
+    SignerHasOtherRole {
+        /// The signer's record.
+        record: usize,
+        /// Its role.
+        role: Role,
+    },
+    /// The signer's record holds no certificate.
+    #[error("the signer, record {}, has no certificate", record + 1)]
+    SignerWithoutCertificate {
+        /// The signer's record.
+        record: usize,
+    },
+    /// Two SAST records of one issuer and serial number hold different certificates.
+    #[error(
+        "the signer is ambiguous: records {} and {} have its issuer and serial number, \
+         and different certificates",
+        first + 1,
+        second + 1
+    )]
+    Ambiguous {
+        /// One record.
+        first: usize,
+        /// The other.
+        second: usize,
+    },
+    /// A record contradicts its certificate.
+    #[error("record {}: {field}", record + 1)]
+    RecordMismatch {
+        /// The record.
+        record: usize,
+        /// What is wrong.
+        field: RecordField,
+    },
+    /// The signature does not hold by the signer's certificate.
+    #[error("{fault} (signer: record {})", record + 1)]
+    Signature {
+        /// The signer's record.
+        record: usize,
+        /// Why not.
+        fault: SignatureFault,
+    },
+}
+
+impl From<RecordFault> for OwnSignatureFault {
+    fn from(fault: RecordFault) -> Self {
+        Self::RecordMismatch {
+            record: fault.record,
+            field: fault.field,
+        }
+    }
+}
+
+/// Checks the signature of `list` by a SAST record of its own, found by issuer text and serial
+/// number. `file` is what `list` was read from. Gives the index of the signer's record.
+///
+/// # Errors
+/// The first reason against it: the signer cannot be told, a record contradicts its certificate,
+/// or the signature does not hold.
+pub fn check_list(
+    list: &TrustList<&[u8]>,
+    file: &[u8],
+    policy: &Policy,
+    check: &mut SignatureCheck,
+) -> Result<usize, OwnSignatureFault> {
+    let (record, der) = signer(list)?;
+    check_records(list)?;
+    let certificate = Certificate::parse(der).map_err(|error| RecordFault {
+        record,
+        field: RecordField::Certificate(error),
+    })?;
+    let header = &list.header;
+    check
+        .verify(
+            policy,
+            header.digest(),
+            &certificate,
+            file,
+            header.signature_span(),
+            header.signature(),
+        )
+        .map_err(|fault| OwnSignatureFault::Signature { record, fault })?;
+    Ok(record)
+}
+
+/// Checks that every record which holds a certificate agrees with it: the certificate loads, and
+/// SERIALNUMBER and PUBLICKEY, where the record has them, are the certificate's. Without this a
+/// record could claim one signer's serial number and carry another's key.
+///
+/// # Errors
+/// The first record that does not.
+pub fn check_records<B: AsRef<[u8]>>(list: &TrustList<B>) -> Result<(), RecordFault> {
+    for (record, fields) in list.records.iter().enumerate() {
+        let Some(der) = fields.certificate() else {
+            continue;
+        };
+        check_record(fields, der).map_err(|field| RecordFault { record, field })?;
+    }
+    Ok(())
+}
+
+fn check_record<B: AsRef<[u8]>>(record: &Record<B>, der: &[u8]) -> Result<(), RecordField> {
+    let certificate = Certificate::parse(der).map_err(RecordField::Certificate)?;
+    if record
+        .serial()
+        .is_some_and(|serial| !same_serial(serial, certificate.serial))
+    {
+        return Err(RecordField::SerialNumber);
+    }
+    if record
+        .public_key()
+        .is_some_and(|key| certificate.public_key.list_form() != Some(key))
+    {
+        return Err(RecordField::PublicKey);
+    }
+    Ok(())
+}
+
+/// The record of the signer, and its certificate.
+fn signer<'l>(list: &'l TrustList<&[u8]>) -> Result<(usize, &'l [u8]), OwnSignatureFault> {
+    let mut has_sast = false;
+    let mut found: Option<(usize, Option<&'l [u8]>)> = None;
+    let mut other_role = None;
+    for (record, fields) in list.records.iter().enumerate() {
+        let role = fields.role();
+        has_sast |= role.signs_lists();
+        let named = fields.issuer() == list.header.issuer_name()
+            && fields
+                .serial()
+                .is_some_and(|serial| same_serial(serial, list.header.serial()));
+        if !named {
+            continue;
+        }
+        if !role.signs_lists() {
+            other_role.get_or_insert(OwnSignatureFault::SignerHasOtherRole { record, role });
+            continue;
+        }
+        let certificate = fields.certificate();
+        match found {
+            Some((first, Some(der))) if certificate.is_some_and(|other| other != der) => {
+                return Err(OwnSignatureFault::Ambiguous {
+                    first,
+                    second: record,
+                });
+            }
+            Some((_, Some(_))) => {}
+            _ if found.is_none() || certificate.is_some() => found = Some((record, certificate)),
+            _ => {}
+        }
+    }
+    match found {
+        Some((record, Some(der))) => Ok((record, der)),
+        Some((record, None)) => Err(OwnSignatureFault::SignerWithoutCertificate { record }),
+        None if !has_sast => Err(other_role.unwrap_or(OwnSignatureFault::NoSast)),
+        None => Err(other_role.unwrap_or(OwnSignatureFault::SignerNotInList)),
+    }
+}
