@@ -1,1 +1,0 @@
-//! TFTP over UDP.
