@@ -2,9 +2,14 @@
 //! installed lists, the file, what TVS said, and the settings.
 
 pub mod certificate;
+pub mod decide;
 pub mod decrypt;
+pub mod installed;
 pub mod own_signature;
+pub mod reason;
 pub mod rules;
+pub mod search;
 pub mod signature;
+pub mod vouch;
 
 mod name;

@@ -484,7 +484,7 @@ rules! {
     QueryIssuerTag "tvs.query_issuer_tag" number("tag", 1, 255, &[6]), 4, Inferred,
         "tag of the issuer in a QUERY",
         "Cisco 213407: lengths fit, the dump is cut before it";
-    QuerySerialTag "tvs.query_serial_tag" number("tag", 1, 255, &[7]), 5, Inferred,
+    QuerySerialTag "tvs.query_serial_tag" number("tag", 1, 255, &[6]), 5, Inferred,
         "tag of the serial number in a QUERY",
         "Cisco 213407: lengths fit, the dump is cut before it";
     TvsMiss "tvs.miss" of::<TvsMiss>(), 0, Assumed,

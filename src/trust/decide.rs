@@ -1,0 +1,558 @@
+//! The decision: does a phone that holds these lists take this file?
+//!
+//! The order is the phone's (Cisco 213407, EMCC technote): find the signer, compare the hash, then
+//! read the content, then replace. "Not trusted" is a result like any other, with its reasons.
+
+use super::certificate::Certificate;
+use super::installed::{InForce, InstalledList};
+use super::own_signature;
+use super::reason::{Code, Reason};
+use super::rules::{
+    ConfigFileName, DigestSha256, DuplicateElements, EmptyItl, EqualList,
+    FirstContactSelfSignature, IgnoresExpiry, Key, LeapOfFaith, ListFileName, ListVersion,
+    ListWithoutSast, MissingElements, NameEncoding, OlderTimestamp, Settings, SignerContainer,
+    TrailingBytes, TvsRoleRequired, UnknownElements, WrongRole,
+};
+use super::search::{self, Match, SignerId};
+use super::signature::{Policy, SignatureCheck, SignatureFault};
+use super::vouch::Vouch;
+use crate::time::UnixSeconds;
+use crate::wire::header::Header;
+use crate::wire::{Digest, ListKind, Role, SignedFile, Strictness, TrustList, WireError};
+
+/// What a phone may do with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// Take it.
+    Accept(How),
+    /// It is the installed one: nothing to do.
+    Unchanged,
+    /// The signer is not known here: TVS has to be asked.
+    AskTvs,
+    /// Refuse it; what is installed stays.
+    Refuse,
+}
+
+/// Why a file may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Its signer is in an installed list.
+    Signer,
+    /// TVS vouches for its signer.
+    Tvs,
+    /// Nothing was installed. No signer was checked.
+    LeapOfFaith,
+    /// The empty list of a rollback is installed. No signer was checked.
+    Rollback,
+}
+
+impl How {
+    /// For events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Signer => "signer",
+            Self::Tvs => "tvs",
+            Self::LeapOfFaith => "leap-of-faith",
+            Self::Rollback => "rollback",
+        }
+    }
+}
+
+/// A decision, with all that explains it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What may be done.
+    pub ruling: Ruling,
+    /// Why, in order; the last is the decisive one.
+    pub reasons: Vec<Reason>,
+    /// The signer that the header names, where it could be read.
+    pub signer: Option<SignerId>,
+    /// Where the signer was found.
+    pub found_in: Option<String>,
+    /// What was searched: `installed ITL (5 records)`.
+    pub searched: String,
+    /// The digest, and whether the signature holds, where it came to that.
+    pub compared: Option<(Digest, bool)>,
+    /// Remarks on the header that change nothing.
+    pub notes: Vec<String>,
+}
+
+impl Decision {
+    fn new() -> Self {
+        Self {
+            ruling: Ruling::Refuse,
+            reasons: Vec::new(),
+            signer: None,
+            found_in: None,
+            searched: String::new(),
+            compared: None,
+            notes: Vec::new(),
+        }
+    }
+
+    fn refuse(mut self, reason: Reason) -> Self {
+        self.ruling = Ruling::Refuse;
+        self.reasons.push(reason);
+        self
+    }
+
+    fn accept(mut self, how: How) -> Self {
+        self.ruling = Ruling::Accept(how);
+        self
+    }
+
+    /// The decisive reason.
+    pub fn decisive(&self) -> Option<&Reason> {
+        self.reasons.last()
+    }
+}
+
+/// A new CTL or ITL, and what it is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct ListQuestion<'a> {
+    /// Which list.
+    pub kind: ListKind,
+    /// The file's bytes.
+    pub bytes: &'a [u8],
+    /// The lists that count.
+    pub in_force: InForce<'a>,
+    /// TVS answers that have not run out.
+    pub vouches: &'a [Vouch],
+    /// The rules.
+    pub settings: &'a Settings,
+    /// Highest header version that the firmware knows, for its remark.
+    pub known_version: (u8, u8),
+    /// The phone's clock.
+    pub now: UnixSeconds,
+}
+
+/// A signed configuration or another signed file, and what it is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct FileQuestion<'a> {
+    /// The name that was asked for.
+    pub name: &'a str,
+    /// The file's bytes.
+    pub bytes: &'a [u8],
+    /// The lists that count.
+    pub in_force: InForce<'a>,
+    /// TVS answers that have not run out.
+    pub vouches: &'a [Vouch],
+    /// The rules.
+    pub settings: &'a Settings,
+    /// The phone's clock.
+    pub now: UnixSeconds,
+}
+
+/// How files are read under these settings.
+pub fn strictness(s: &Settings) -> Strictness {
+    Strictness {
+        refuse_unknown: s.word::<UnknownElements>() == UnknownElements::Refuse,
+        refuse_duplicates: s.word::<DuplicateElements>() == DuplicateElements::Refuse,
+        refuse_missing: s.word::<MissingElements>() == MissingElements::Refuse,
+        require_containers: s.word::<SignerContainer>() == SignerContainer::Required,
+        refuse_trailing: s.word::<TrailingBytes>() == TrailingBytes::Refuse,
+        refuse_odd_names: s.word::<NameEncoding>() == NameEncoding::Utf8,
+    }
+}
+
+/// Which signatures count under these settings.
+pub fn policy(s: &Settings) -> Policy {
+    Policy {
+        min_rsa_bits: usize::try_from(s.count(Key::MinRsaBits)).unwrap_or(usize::MAX),
+        accept_sha256: s.word::<DigestSha256>() == DigestSha256::Accept,
+    }
+}
+
+/// Judges a new CTL or ITL.
+pub fn decide_list(q: &ListQuestion<'_>, check: &mut SignatureCheck) -> Decision {
+    let s = q.settings;
+    let mut d = Decision::new();
+    if q.bytes.is_empty() {
+        return d.refuse(Reason::new(
+            Code::FileEmpty,
+            format!("the {} has no bytes", q.kind),
+        ));
+    }
+    let limit = s.count(Key::ListMaxBytes);
+    if q.bytes.len() as u64 > limit {
+        let text = format!(
+            "the {} has {} bytes, the phone loads {limit}; fewer than 40 certificates fit",
+            q.kind,
+            q.bytes.len()
+        );
+        return d.refuse(Reason::new(Code::FileTooLarge, text));
+    }
+    let same = q
+        .in_force
+        .installed(q.kind)
+        .is_some_and(|l| *l.bytes == *q.bytes);
+    if same && s.word::<EqualList>() == EqualList::NoOp {
+        d.ruling = Ruling::Unchanged;
+        let text = format!("the {} is the installed one", q.kind);
+        d.reasons.push(Reason::new(Code::FileEqual, text));
+        return d;
+    }
+    let partial = TrustList::parse_partial(q.bytes, &strictness(s));
+    let list = &partial.list;
+    // A fault in the records shows only after the hash was compared, as on the phone.
+    let header_is_whole = partial
+        .fault
+        .is_none_or(|f| f.offset >= list.header.length());
+    if !header_is_whole || list.header.signature().is_empty() {
+        return d.refuse(malformed(q.kind.file_name(), partial.fault));
+    }
+    d.signer = Some(SignerId::of(&list.header));
+    let version = list.header.version();
+    if version > q.known_version {
+        let ((major, minor), (known_major, known_minor)) = (version, q.known_version);
+        d.notes.push(format!(
+            "hdr ver {major}.{minor} (knows only upto {known_major}.{known_minor})"
+        ));
+    }
+    if s.word::<ListVersion>() == ListVersion::Known && !matches!(version, (1, 1 | 2)) {
+        let text = format!("header version {}.{} is not read", version.0, version.1);
+        return d.refuse(Reason::new(Code::VersionUnknown, text).at("offset 3"));
+    }
+    if s.word::<ListFileName>() == ListFileName::MustMatch
+        && list.header.file_name() != Some(q.kind.file_name().as_bytes())
+    {
+        return d.refuse(wrong_name(&list.header, q.kind.file_name()));
+    }
+
+    if let Some(how) = unchecked(q) {
+        return without_signer(d, how, q, list, partial.fault, check);
+    }
+    d = judge_signer(
+        d,
+        &list.header,
+        q.bytes,
+        Signs::Lists(q.kind),
+        &q.common(),
+        check,
+    );
+    if matches!(d.ruling, Ruling::Accept(_)) {
+        content(d, q, list, partial.fault)
+    } else {
+        d
+    }
+}
+
+/// Judges a signed file, such as `SEP<MAC>.cnf.xml.sgn`.
+pub fn decide_file(q: &FileQuestion<'_>, check: &mut SignatureCheck) -> Decision {
+    let s = q.settings;
+    let mut d = Decision::new();
+    if q.bytes.is_empty() {
+        return d.refuse(Reason::new(
+            Code::FileEmpty,
+            format!("{} has no bytes", q.name),
+        ));
+    }
+    let file = match SignedFile::parse(q.bytes, &strictness(s)) {
+        Ok(file) => file,
+        Err(fault) => return d.refuse(malformed(q.name, Some(fault))),
+    };
+    d.signer = Some(SignerId::of(&file.header));
+    if s.word::<ConfigFileName>() == ConfigFileName::MustMatch
+        && file
+            .header
+            .file_name()
+            .is_some_and(|n| n != q.name.as_bytes())
+    {
+        return d.refuse(wrong_name(&file.header, q.name));
+    }
+    let common = Common {
+        in_force: q.in_force,
+        vouches: q.vouches,
+        settings: q.settings,
+        now: q.now,
+    };
+    judge_signer(d, &file.header, q.bytes, Signs::Files, &common, check)
+}
+
+/// What lists and files are judged by alike.
+struct Common<'a> {
+    in_force: InForce<'a>,
+    vouches: &'a [Vouch],
+    settings: &'a Settings,
+    now: UnixSeconds,
+}
+
+impl<'a> ListQuestion<'a> {
+    fn common(&self) -> Common<'a> {
+        Common {
+            in_force: self.in_force,
+            vouches: self.vouches,
+            settings: self.settings,
+            now: self.now,
+        }
+    }
+}
+
+/// What the signer is wanted for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Signs {
+    Lists(ListKind),
+    Files,
+}
+
+impl Signs {
+    fn allows(self, role: Role) -> bool {
+        match self {
+            Self::Lists(_) => role.signs_lists(),
+            Self::Files => role.signs_files(),
+        }
+    }
+
+    fn wanted(self) -> &'static str {
+        match self {
+            Self::Lists(_) => "SAST",
+            Self::Files => "TFTP or CCM+TFTP",
+        }
+    }
+}
+
+/// Whether the phone takes the list without knowing its signer.
+fn unchecked(q: &ListQuestion<'_>) -> Option<How> {
+    let f = &q.in_force;
+    if f.ctl.is_none() && f.itl.is_none() {
+        return (q.settings.word::<LeapOfFaith>() == LeapOfFaith::Accept)
+            .then_some(How::LeapOfFaith);
+    }
+    // A CTL with TFTP certificates still demands its signer: the rollback empties the ITL alone.
+    let rollback = q.kind == ListKind::Itl && f.is_prepared_for_rollback();
+    (rollback && q.settings.word::<EmptyItl>() == EmptyItl::AcceptAny).then_some(How::Rollback)
+}
+
+fn without_signer(
+    mut d: Decision,
+    how: How,
+    q: &ListQuestion<'_>,
+    list: &TrustList<&[u8]>,
+    fault: Option<WireError>,
+    check: &mut SignatureCheck,
+) -> Decision {
+    d.searched = "no installed list".into();
+    d.reasons.push(match how {
+        How::Rollback => Reason::new(
+            Code::RollbackItl,
+            "the installed ITL is the empty one of a rollback: any ITL is taken, no signer checked",
+        ),
+        _ => Reason::new(
+            Code::LeapOfFaith,
+            "no list is installed: the first one is taken, no signer checked",
+        ),
+    });
+    if let Some(fault) = fault {
+        return d.refuse(malformed(q.kind.file_name(), Some(fault)));
+    }
+    let required = FirstContactSelfSignature::Required;
+    if q.settings.word::<FirstContactSelfSignature>() == required {
+        let digest = list.header.digest();
+        match own_signature::check_list(list, q.bytes, &policy(q.settings), check) {
+            Ok(_) => d.compared = Some((digest, true)),
+            Err(why) => {
+                let text = format!("the list is not signed by a SAST record of its own: {why}");
+                return d.refuse(Reason::new(Code::OwnSignatureFails, text));
+            }
+        }
+    }
+    content(d.accept(how), q, list, None)
+}
+
+/// Finds the signer and compares the hash.
+fn judge_signer(
+    mut d: Decision,
+    header: &Header<&[u8]>,
+    bytes: &[u8],
+    signs: Signs,
+    c: &Common<'_>,
+    check: &mut SignatureCheck,
+) -> Decision {
+    let signer = SignerId::of(header);
+    let lists = match signs {
+        Signs::Lists(kind) => c.in_force.searched_for(kind, c.settings),
+        Signs::Files => c.in_force.all(),
+    };
+    d.searched = search::describe(&lists);
+    match search::find(&signer, &lists, |role| signs.allows(role), c.settings) {
+        Match::Found {
+            certificate,
+            list,
+            record,
+            role,
+        } => {
+            d.found_in = Some(list.label());
+            d.reasons.push(
+                Reason::new(
+                    Code::SignerInList,
+                    format!("signer {signer} is in the {} as {role}", list.label()),
+                )
+                .at(format!("record {}", record + 1)),
+            );
+            return compare(d, How::Signer, certificate, header, bytes, c, check);
+        }
+        Match::Ambiguous { list } => {
+            let text = format!(
+                "two different certificates in the {} have the issuer and serial of {signer}",
+                list.label()
+            );
+            return d.refuse(Reason::new(Code::SignerAmbiguous, text));
+        }
+        Match::OtherRole { list, role } => {
+            let text = format!(
+                "signer {signer} is in the {} as {role}, which may not sign this; {} is needed",
+                list.label(),
+                signs.wanted()
+            );
+            let reason = Reason::new(Code::RoleMissing, text);
+            if c.settings.word::<WrongRole>() == WrongRole::Refuse {
+                return d.refuse(reason);
+            }
+            d.reasons.push(reason);
+        }
+        Match::Nowhere => {
+            let text = format!("signer {signer} is not in the {}", d.searched);
+            d.reasons.push(Reason::new(Code::SignerNotInList, text));
+        }
+    }
+    let Some(vouch) = c.vouches.iter().find(|v| v.is_for(&signer)) else {
+        d.ruling = Ruling::AskTvs;
+        return d;
+    };
+    d.found_in = Some("TVS answer".into());
+    let role_is_needed = c.settings.word::<TvsRoleRequired>() == TvsRoleRequired::Yes;
+    if role_is_needed && !vouch.roles.iter().any(|&r| signs.allows(r)) {
+        let given = crate::wire::join_roles(&vouch.roles);
+        let text = format!(
+            "TVS {} knows {signer} as {}, {} is needed",
+            vouch.server,
+            if given.is_empty() { "no role" } else { &given },
+            signs.wanted()
+        );
+        return d.refuse(Reason::new(Code::TvsRoleMissing, text).at(vouch.server.clone()));
+    }
+    let text = format!(
+        "TVS {} vouches for {signer}: {}, for {} h",
+        vouch.server,
+        crate::wire::join_roles(&vouch.roles),
+        vouch.ttl_secs / 3_600
+    );
+    d.reasons
+        .push(Reason::new(Code::SignerVouchedByTvs, text).at(vouch.server.clone()));
+    compare(d, How::Tvs, &vouch.certificate, header, bytes, c, check)
+}
+
+fn compare(
+    mut d: Decision,
+    how: How,
+    certificate: &[u8],
+    header: &Header<&[u8]>,
+    bytes: &[u8],
+    c: &Common<'_>,
+    check: &mut SignatureCheck,
+) -> Decision {
+    let certificate = match Certificate::parse(certificate) {
+        Ok(certificate) => certificate,
+        Err(e) => {
+            let text = format!("the signer's certificate cannot be read: {e}");
+            return d.refuse(Reason::new(Code::KeyUnsupported, text));
+        }
+    };
+    let now = i64::try_from(c.now).unwrap_or(i64::MAX);
+    let in_time = (certificate.not_before..=certificate.not_after).contains(&now);
+    if !in_time && c.settings.word::<IgnoresExpiry>() == IgnoresExpiry::No {
+        let text = "the signer's certificate is outside its dates";
+        return d.refuse(Reason::new(Code::SignerExpired, text));
+    }
+    let digest = header.digest();
+    let span = header.signature_span();
+    let at = format!("offset {}", span.start);
+    let result = check.verify(
+        &policy(c.settings),
+        digest,
+        &certificate,
+        bytes,
+        span,
+        header.signature(),
+    );
+    match result {
+        Ok(()) => {
+            d.compared = Some((digest, true));
+            let text = format!("the {digest} signature holds");
+            d.reasons.push(Reason::new(Code::SignatureHolds, text));
+            d.accept(how)
+        }
+        Err(fault) => {
+            d.compared = Some((digest, false));
+            d.refuse(signature_reason(fault).at(at))
+        }
+    }
+}
+
+/// What is looked at once the signature holds.
+fn content(
+    d: Decision,
+    q: &ListQuestion<'_>,
+    list: &TrustList<&[u8]>,
+    fault: Option<WireError>,
+) -> Decision {
+    if fault.is_some() {
+        return d.refuse(malformed(q.kind.file_name(), fault));
+    }
+    if let Err(why) = own_signature::check_records(list) {
+        return d.refuse(Reason::new(Code::RecordMismatch, why.to_string()));
+    }
+    let has_sast = list.records.iter().any(|r| r.role().signs_lists());
+    if !has_sast && q.settings.word::<ListWithoutSast>() == ListWithoutSast::Refuse {
+        let text = format!(
+            "the {} has no SAST record: no later list could follow it",
+            q.kind
+        );
+        return d.refuse(Reason::new(Code::NoSastRecord, text));
+    }
+    let older = match (q.in_force.installed(q.kind), list.header.timestamp()) {
+        (Some(old), Some(new)) => old.list.header.timestamp().is_some_and(|t| new < t),
+        _ => false,
+    };
+    if older && q.settings.word::<OlderTimestamp>() == OlderTimestamp::Refuse {
+        let text = format!("the {} is older than the installed one", q.kind);
+        return d.refuse(Reason::new(Code::TimestampOlder, text));
+    }
+    d
+}
+
+fn malformed(file: &str, fault: Option<WireError>) -> Reason {
+    match fault {
+        Some(fault) => Reason::new(
+            Code::FileMalformed,
+            format!("{file} is damaged: {}: {}", fault.element, fault.kind),
+        )
+        .at(format!("offset {}", fault.offset)),
+        None => Reason::new(Code::FileMalformed, format!("{file} has no signature")),
+    }
+}
+
+fn wrong_name(header: &Header<&[u8]>, wanted: &str) -> Reason {
+    let found = super::certificate::escape_for_terminal(header.file_name().unwrap_or_default());
+    let text = format!("the file names itself {found}, {wanted} was asked for");
+    Reason::new(Code::FileNameMismatch, text)
+}
+
+fn signature_reason(fault: SignatureFault) -> Reason {
+    let code = match fault {
+        SignatureFault::DigestUnsupported(_) => Code::DigestUnsupported,
+        SignatureFault::KeyTooSmall { .. } => Code::KeyTooSmall,
+        SignatureFault::KeyNotRsa | SignatureFault::KeyTooLarge { .. } => Code::KeyUnsupported,
+        SignatureFault::WrongLength { .. } | SignatureFault::Mismatch => Code::SignatureMismatch,
+    };
+    Reason::new(code, fault.to_string())
+}
+
+/// True if a phone with these lists asks for signed configuration files: it holds a TFTP
+/// certificate (7906/7911 guide for CUCM 8.0).
+pub fn asks_for_signed_files(in_force: &InForce<'_>) -> bool {
+    in_force
+        .all()
+        .iter()
+        .any(|l: &&InstalledList| l.list.has_certificate_with(Role::signs_files))
+}
