@@ -1,4 +1,5 @@
 //! The driver on real sockets: tokio, UDP, TCP and TLS. It holds no protocol rule.
 
 pub mod tftp;
+pub mod tls;
 pub mod tvs;
