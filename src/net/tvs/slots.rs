@@ -4,9 +4,9 @@
 //! are short, a connection that has made no progress for a while leaves: first those that have
 //! their answer and only linger, then those that have not even said hello, then those inside the
 //! handshake, last those that are up and have not asked; the oldest first. Progress is a stage
-//! reached, not bytes, so dribbling does not help. A connection younger than the grace period never
-//! leaves: a good client needs milliseconds, and a crowd that connects at once must not push it out
-//! before it could speak.
+//! reached, not bytes, so dribbling does not help. A connection younger than its grace never leaves:
+//! a good client needs milliseconds, and a crowd that connects at once must not push it out before
+//! it could speak. Nor does one whose bytes were there and only had not been read yet.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -32,9 +32,12 @@ pub enum Stage {
 #[derive(Debug)]
 pub(super) struct Slots {
     capacity: usize,
+    /// For a connection that has said nothing.
     grace: Duration,
+    /// For one that has said hello.
+    patience: Duration,
     open: Mutex<BTreeMap<u64, Entry>>,
-    /// Wakes [`Slots::admit`], which has one caller.
+    /// Wakes [`Slots::admit`] or [`Slots::relieve`], which have one caller.
     freed: Notify,
 }
 
@@ -43,16 +46,17 @@ struct Entry {
     stage: Stage,
     /// When the stage was reached.
     since: Instant,
-    /// Told to leave.
-    ousted: bool,
+    /// When it was told to leave.
+    ousted: Option<Instant>,
     oust: Arc<Notify>,
 }
 
 impl Slots {
-    pub(super) fn new(capacity: usize, grace: Duration) -> Arc<Self> {
+    pub(super) fn new(capacity: usize, grace: Duration, patience: Duration) -> Arc<Self> {
         Arc::new(Self {
             capacity: capacity.max(1),
             grace,
+            patience,
             open: Mutex::new(BTreeMap::new()),
             freed: Notify::new(),
         })
@@ -70,7 +74,7 @@ impl Slots {
                     let entry = Entry {
                         stage: Stage::Silent,
                         since: Instant::now(),
-                        ousted: false,
+                        ousted: None,
                         oust: Arc::clone(&oust),
                     };
                     open.insert(id, entry);
@@ -87,23 +91,35 @@ impl Slots {
         }
     }
 
+    /// Waits until a connection has gone, which need not be the last one that there is room for:
+    /// the system itself is short of something.
+    pub(super) async fn relieve(&self) {
+        loop {
+            let look_again = self.make_room(&mut self.lock());
+            if timeout_at(look_again, self.freed.notified()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
     /// Tells one connection to leave. Returns when to look again should no slot be freed.
     fn make_room(&self, open: &mut BTreeMap<u64, Entry>) -> Instant {
         let now = Instant::now();
-        if open.values().any(|entry| entry.ousted) {
+        let until = |entry: &Entry| match entry.stage {
+            Stage::Leaving | Stage::Silent => entry.since + self.grace,
+            Stage::Handshake | Stage::Asking => entry.since + self.patience,
+        };
+        if open.values().any(|entry| entry.ousted.is_some()) {
             return now + self.grace;
         }
-        let grown = open
-            .iter_mut()
-            .filter(|(_, entry)| entry.since + self.grace <= now);
+        let grown = open.iter_mut().filter(|(_, entry)| until(entry) <= now);
         let weakest = grown.min_by_key(|(id, entry)| (entry.stage, **id));
         if let Some((_, entry)) = weakest {
-            entry.ousted = true;
+            entry.ousted = Some(now);
             entry.oust.notify_one();
             return now + self.grace;
         }
-        let oldest = open.values().map(|entry| entry.since).min();
-        oldest.unwrap_or(now) + self.grace
+        open.values().map(until).min().unwrap_or(now + self.grace)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Entry>> {
@@ -135,6 +151,21 @@ impl Slot {
             .lock()
             .get(&self.id)
             .map_or(Stage::Leaving, |entry| entry.stage)
+    }
+
+    /// True if a connection that was told to leave has to: not when it has come further since,
+    /// because then what was missing was this server's time, not the client's.
+    pub(super) fn gives_way(&self) -> bool {
+        let mut open = self.slots.lock();
+        let Some(entry) = open.get_mut(&self.id) else {
+            return true;
+        };
+        let leaves = entry.ousted.is_none_or(|ousted| entry.since <= ousted);
+        if !leaves {
+            entry.ousted = None;
+            self.slots.freed.notify_one();
+        }
+        leaves
     }
 
     /// Waits until the connection is told to leave.
@@ -172,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_least_promising_gives_way() {
-        let slots = Slots::new(5, GRACE);
+        let slots = Slots::new(5, GRACE, GRACE);
         let mut held = Vec::new();
         let stages = [
             ("asking", Some(Stage::Asking)),
@@ -213,7 +244,7 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_leaves_within_the_grace_period() {
-        let slots = Slots::new(1, Duration::from_secs(60));
+        let slots = Slots::new(1, Duration::from_secs(60), GRACE);
         let first = slots.admit(0).await;
         let second = tokio::spawn({
             let slots = Arc::clone(&slots);
@@ -224,5 +255,39 @@ mod tests {
         drop(first);
         second.await.unwrap();
         assert!(slots.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_has_said_hello_may_take_longer() {
+        let slots = Slots::new(2, GRACE, Duration::from_secs(60));
+        let hello = slots.admit(0).await;
+        hello.reached(Stage::Handshake);
+        let silent = slots.admit(1).await;
+        let third = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move { slots.admit(2).await }
+        });
+        silent.ousted().await;
+        assert!(silent.gives_way());
+        drop(silent);
+        third.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn progress_since_the_call_to_leave_counts() {
+        let slots = Slots::new(1, GRACE, GRACE);
+        let only = slots.admit(0).await;
+        let second = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move { slots.admit(1).await }
+        });
+        only.ousted().await;
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        only.reached(Stage::Handshake);
+        assert!(!only.gives_way());
+        only.ousted().await;
+        assert!(only.gives_way());
+        drop(only);
+        second.await.unwrap();
     }
 }
