@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod tftp;
+pub mod tls;
 pub mod tvs;
