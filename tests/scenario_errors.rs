@@ -415,6 +415,34 @@ events = ['status text="Trust List update failed"', "request"]
 }
 
 #[test]
+fn numbers_may_be_written_in_every_way_of_toml() {
+    let steps = "[[step]]\ndo = \"wait\"\nseconds = 1_000.5\n\
+                 [[step]]\ndo = \"wait\"\nseconds = 0x10\n\
+                 [[step]]\ndo = \"wait\"\nseconds = 31_622_400\n\
+                 [settings]\nlist.max_bytes = 0o17\n";
+    let scenario = good(&with(steps).replace("count = 5", "count = 1_0"));
+    assert_eq!(scenario.phone_count(), 10);
+    assert_eq!(scenario.settings[0].value.value, SettingValue::Number(15));
+    let waits: Vec<Action> = scenario.steps.into_iter().map(|step| step.action).collect();
+    assert_eq!(
+        waits,
+        [1_000_500, 16_000, 31_622_400_000].map(|ms| Action::Wait {
+            duration: Duration::from_millis(ms)
+        })
+    );
+}
+
+#[test]
+fn a_node_may_run_nothing_but_callmanager() {
+    let text = SAMPLE.replace("services = [\"tftp\", \"tvs\"] }", "services = [] }");
+    assert_ne!(text, SAMPLE);
+    assert_eq!(
+        good(&text).node("src-sub").unwrap().1.services,
+        [Service::CallManager]
+    );
+}
+
+#[test]
 fn dates_are_counted_as_calendars_do() {
     for (date, seconds) in [
         ("1970-01-01T00:00:00Z", 0),
@@ -687,6 +715,25 @@ fn every_changed_byte_is_a_scenario_or_errors() {
             }
         }
         bytes[at] = old;
+    }
+}
+
+#[test]
+fn every_line_left_out_doubled_or_moved_is_a_scenario_or_errors() {
+    let lines: Vec<&str> = SAMPLE.lines().collect();
+    for at in 0..lines.len() {
+        let mut less = lines.clone();
+        let line = less.remove(at);
+        survives(&less.join("\n"));
+        for to in 0..lines.len() {
+            let mut other = if to % 2 == 0 {
+                less.clone()
+            } else {
+                lines.clone()
+            };
+            other.insert(to, line);
+            survives(&other.join("\n"));
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a scenario says, as plain data. [`super::parse()`] makes it and has checked every name in it:
-//! whoever runs a scenario finds each cluster, node, phone and setting that it mentions.
+//! What a scenario says, as plain data. [`super::parse()`] makes it and has checked every name in
+//! it: whoever runs a scenario finds each cluster, node, phone and setting that it mentions.
 //!
 //! Values that a later check may still complain about keep their place in the file ([`Located`]).
 
@@ -88,7 +88,7 @@ pub struct Cluster {
     /// Its nodes, in the order of the file; exactly one is the publisher.
     pub nodes: Vec<Node>,
     /// The CallManager group of its phones, highest priority first: up to [`MAX_GROUP_MEMBERS`]
-    /// names of nodes. Unless given, the first nodes that run CallManager, in the order of the file.
+    /// names of nodes. Unless given, the first nodes of the file that run CallManager.
     pub callmanager_group: Vec<Located<String>>,
 }
 

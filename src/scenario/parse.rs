@@ -112,7 +112,7 @@ impl Parser<'_, '_> {
         if let Some(format) = &format
             && format.value != FORMAT
         {
-            // Another format may mean anything else by the same words: nothing else is worth saying.
+            // Another format may mean other things by the same words: nothing else is worth saying.
             self.problems.clear();
             self.problems.add(
                 Problem::at(format.span, format!("format {} is not known", format.value))
@@ -190,7 +190,7 @@ impl Parser<'_, '_> {
             .collect()
     }
 
-    /// An RFC 3339 date with its offset. Trust lists count seconds in 32 bits, so it must fit those.
+    /// An RFC 3339 date with its offset. Trust lists count seconds in 32 bits: it must fit those.
     fn date(&mut self, entry: Entry<'_>) -> Option<Located<UnixSeconds>> {
         let DeValue::Datetime(date) = entry.value() else {
             entry.wrong_type(

@@ -96,7 +96,7 @@ closed_words! {
 
     /// Certificates that the bulk exchange carries to another cluster.
     CarriedCertificate, "certificate" {
-        /// Signs configuration files, and trust lists before 12.0; also called the TFTP certificate.
+        /// Signs configuration files, and trust lists before 12.0; also called TFTP certificate.
         CallManager = "CallManager",
         /// Signs trust lists since 12.0.
         ItlRecovery = "ITLRecovery",

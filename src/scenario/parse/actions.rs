@@ -302,7 +302,10 @@ impl Parser<'_, '_> {
     fn wait(&mut self, section: &Section<'_>) -> Option<Duration> {
         let entry = section.required(self.problems, "seconds", "how long to wait")?;
         let seconds: Option<f64> = match entry.value() {
-            DeValue::Integer(number) => number.to_string().parse().ok(),
+            // Behind 32 bits every number is out of range.
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix())
+                .ok()
+                .map(f64::from),
             DeValue::Float(number) => number.as_str().parse().ok(),
             _ => {
                 entry.wrong_type(self.problems, "a number");

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 
+use toml::de::DeValue;
+
 use super::super::diagnostic::{Located, listed, quote};
 use super::super::model::{Cluster, MAX_GROUP_MEMBERS, Node, RELEASES};
 use super::super::words::{Mode, Service};
@@ -35,7 +37,13 @@ impl Parser<'_, '_> {
     fn cluster(&mut self, entry: Entry<'_>) -> Option<Cluster> {
         let id = Located::new(entry.key.to_owned(), entry.key_span);
         self.host_name(&id, "the name of a cluster");
-        let table = entry.table(self.problems)?;
+        let DeValue::Table(table) = entry.value() else {
+            entry.wrong_type(
+                self.problems,
+                "the table of a cluster, written as [cluster.NAME]",
+            );
+            return None;
+        };
         // A key may be as long as the file.
         let title = match is_host_name(&id) {
             true => format!("[cluster.{}]", entry.key),
@@ -139,6 +147,8 @@ impl Parser<'_, '_> {
             }
             let services: Vec<Located<Service>> = section
                 .required(self.problems, "services", "the list of what it runs")
+                // An empty list is a node that has only what all of them run.
+                .filter(|entry| !entry.is_empty_list())
                 .and_then(|entry| entry.words(self.problems))
                 .unwrap_or_default();
             let Some(name) = name else { continue };
@@ -219,9 +229,9 @@ impl Parser<'_, '_> {
         group
     }
 
-    /// Steps, expectations and folders tell clusters and nodes by name alone, so no two may have the
-    /// same, not even where case does not count. `taken` holds the names so far in lower case, and
-    /// what each is of.
+    /// Steps, expectations and folders tell clusters and nodes by name alone, so no two may have
+    /// the same, not even where case does not count. `taken` holds the names so far in lower case,
+    /// and what each is of.
     fn unique_names(&mut self, taken: &mut BTreeMap<String, &'static str>, cluster: &Cluster) {
         let nodes = cluster.nodes.iter().map(|node| (&node.name, "a node"));
         for (name, what) in std::iter::once((&cluster.id, "a cluster")).chain(nodes) {

@@ -1,5 +1,5 @@
-//! What a scenario expects. Clusters, nodes and phones are known by then, so their names are checked
-//! on the spot.
+//! What a scenario expects. Clusters, nodes and phones are known by then, so their names are
+//! checked on the spot.
 
 use toml::de::DeTable;
 

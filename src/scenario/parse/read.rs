@@ -416,6 +416,11 @@ impl<'a> Entry<'a> {
         )
     }
 
+    /// Whether the value is `[]`.
+    pub(super) fn is_empty_list(&self) -> bool {
+        matches!(self.value(), DeValue::Array(array) if array.is_empty())
+    }
+
     /// A list with at least one element.
     pub(super) fn filled_list(
         &self,
