@@ -1,1 +1,47 @@
-//! Placeholder.
+//! Scenarios: what an engineer wants rehearsed, as a TOML file.
+//!
+//! Text goes in, a model comes out, or a list of errors that each show the line and a caret. This
+//! part is pure: the command line opens the files.
+//!
+//! ```
+//! use trustline::scenario::{self, Registry, SettingValue};
+//!
+//! struct NoSettings;
+//! impl Registry for NoSettings {
+//!     fn check(&self, _: &str, _: &SettingValue) -> Result<(), String> {
+//!         Ok(())
+//!     }
+//!     fn names(&self) -> Vec<&'static str> {
+//!         Vec::new()
+//!     }
+//!     fn check_parameter(&self, _: &str, _: &SettingValue) -> Result<(), String> {
+//!         Ok(())
+//!     }
+//!     fn parameter_names(&self) -> Vec<&'static str> {
+//!         Vec::new()
+//!     }
+//!     fn reason_codes(&self) -> Vec<&'static str> {
+//!         Vec::new()
+//!     }
+//!     fn event_kinds(&self) -> Vec<&'static str> {
+//!         Vec::new()
+//!     }
+//! }
+//!
+//! let errors = scenario::parse("a.toml", "formt = 1", &NoSettings).unwrap_err();
+//! assert!(errors.iter().any(|error| error.to_string().contains("did you mean `format`?")));
+//! ```
+
+pub mod diagnostic;
+pub mod model;
+pub mod parse;
+pub mod pattern;
+pub mod select;
+pub mod settings;
+pub mod words;
+
+pub use diagnostic::{Diagnostic, Located, Span};
+pub use model::Scenario;
+pub use parse::parse;
+pub use select::Selector;
+pub use settings::{Registry, SettingValue};
