@@ -24,6 +24,9 @@ pub struct Strictness {
     pub refuse_trailing: bool,
     /// `list.name_encoding`: refuse names that are not UTF-8.
     pub refuse_odd_names: bool,
+    /// `list.version`: refuse a list whose version is neither 1.1 nor 1.2. Those are what lists
+    /// and the phones' logs name; an 8861 reads a 1.2 although it "knows only upto 1.1".
+    pub refuse_version: bool,
 }
 
 /// What phones are seen to do, and the tolerant choice where nothing is known.
@@ -36,6 +39,7 @@ impl Default for Strictness {
             require_containers: false,
             refuse_trailing: false,
             refuse_odd_names: false,
+            refuse_version: false,
         }
     }
 }
@@ -129,9 +133,13 @@ impl<B: AsRef<[u8]>> Header<B> {
         byte(find(&self.elements, tag::SIGNATURE_MODULUS))
     }
 
-    /// The signature.
+    /// The signature: the element that [`Self::signature_span`] cuts out.
     pub fn signature(&self) -> &[u8] {
-        find(&self.elements, tag::SIGNATURE).unwrap_or_default()
+        let last = self.elements.iter().rev().find(|e| e.tag == tag::SIGNATURE);
+        match last.map(|e| &e.body) {
+            Some(Body::Value(value)) => value.as_ref(),
+            _ => &[],
+        }
     }
 
     /// File name, without its NUL.
@@ -188,9 +196,12 @@ impl<B: AsRef<[u8]>> Header<B> {
             };
             return Err(WireError::new(out.len(), "header", kind));
         };
+        // Where a reader lets duplicates pass, only the first one is the header length.
+        let mut computed = false;
         for e in &self.elements {
-            if e.tag == tag::HEADER_LENGTH && matches!(e.body, Body::Value(_)) {
-                Element::<Vec<u8>>::value(tag::HEADER_LENGTH, field.to_be_bytes()).emit(out)?;
+            if !computed && e.tag == tag::HEADER_LENGTH && matches!(e.body, Body::Value(_)) {
+                Element::<[u8; 2]>::value(tag::HEADER_LENGTH, field.to_be_bytes()).emit(out)?;
+                computed = true;
             } else {
                 e.emit(out)?;
             }
@@ -200,10 +211,15 @@ impl<B: AsRef<[u8]>> Header<B> {
 }
 
 impl Header<Vec<u8>> {
-    /// Replaces the signature, at its place in the header.
+    /// Replaces the signature, at its place in the header. A header without one stays as it is.
     pub fn set_signature(&mut self, signature: Vec<u8>) {
-        if let Some(value) = element::find_mut(&mut self.elements, tag::SIGNATURE) {
-            *value = signature;
+        let last = self
+            .elements
+            .iter_mut()
+            .rev()
+            .find(|e| e.tag == tag::SIGNATURE);
+        if let Some(element) = last {
+            element.body = Body::Value(signature);
         }
     }
 }
@@ -306,6 +322,21 @@ fn read_into<'a>(
     let mut start = Reader::new(bytes);
     let version = fixed(&mut start, tag::VERSION)?;
     header.elements.push(version);
+    if format == Format::TrustList && strictness.refuse_version {
+        let (major, minor) = header.version();
+        let wrong = match (major, minor) {
+            (1, 1..=2) => None,
+            (1, _) => Some((4, "minor version 1 or 2", minor)),
+            _ => Some((3, "major version 1", major)),
+        };
+        if let Some((at, expected, actual)) = wrong {
+            let kind = WireErrorKind::Value {
+                expected,
+                actual: u64::from(actual),
+            };
+            return Err(WireError::new(at, header_element_name(tag::VERSION), kind));
+        }
+    }
     let at = start.offset() + 3;
     let length = fixed(&mut start, tag::HEADER_LENGTH)?;
     let declared = match &length.body {
@@ -464,28 +495,28 @@ fn required(
     format: Format,
     strictness: &Strictness,
 ) -> Result<(), WireError> {
-    let always = [tag::SERIAL_NUMBER, tag::DIGEST_ALGORITHM, tag::SIGNATURE];
-    let usual = [
+    let always: &[u8] = &[tag::SERIAL_NUMBER, tag::DIGEST_ALGORITHM, tag::SIGNATURE];
+    let usual: &[u8] = &[
         tag::SIGNER_NAME,
         tag::CA_NAME,
         tag::FILE_NAME,
         tag::TIMESTAMP,
     ];
-    let encrypted = [
+    let encrypted: &[u8] = &[
         tag::BODY_IV,
         tag::WRAPPED_KEY,
         tag::BODY_PADDING,
         tag::PLAIN_DIGEST,
+        tag::PLAIN_DIGEST_ALGORITHM,
     ];
-    let mut wanted = always.to_vec();
-    if strictness.refuse_missing {
-        wanted.extend(usual);
-    }
-    if format == Format::SignedFile && seen.has(tag::ENCRYPTION_INFO) {
-        wanted.extend(encrypted);
-        wanted.push(tag::PLAIN_DIGEST_ALGORITHM);
-    }
-    for t in wanted {
+    let is_encrypted = format == Format::SignedFile && seen.has(tag::ENCRYPTION_INFO);
+    let groups = [
+        (true, always),
+        (strictness.refuse_missing, usual),
+        (is_encrypted, encrypted),
+    ];
+    let wanted = groups.iter().filter(|(applies, _)| *applies);
+    for &t in wanted.flat_map(|(_, tags)| *tags) {
         if !seen.has(t) {
             let name = header_element_name(t);
             return Err(WireError::new(

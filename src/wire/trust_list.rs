@@ -320,8 +320,9 @@ fn read_record<'a>(
         return fail(start + 3, name, kind);
     }
     let mut inner = reader.child(length - 5, "record")?;
+    // An element has three bytes at least, so that many small records take no more than they are.
     let mut record = Record {
-        elements: Vec::with_capacity(10),
+        elements: Vec::with_capacity((inner.left() / 3).min(10)),
     };
     let mut seen = 0_u32;
     while !inner.is_empty() {
@@ -351,16 +352,18 @@ fn read_record<'a>(
         }
         record.elements.push(e);
     }
-    let mut wanted = vec![tag::FUNCTION];
-    if strictness.refuse_missing {
-        wanted.extend([
+    let wanted: &[u8] = if strictness.refuse_missing {
+        &[
+            tag::FUNCTION,
             tag::SUBJECT_NAME,
             tag::ISSUER_NAME,
             tag::SERIAL_NUMBER,
             tag::CERTIFICATE,
-        ]);
-    }
-    for t in wanted {
+        ]
+    } else {
+        &[tag::FUNCTION]
+    };
+    for &t in wanted {
         if seen & (1 << t) == 0 {
             return fail(start, record_element_name(t), WireErrorKind::Missing);
         }
