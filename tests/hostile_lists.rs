@@ -12,8 +12,10 @@ mod support;
 use std::ops::Range;
 
 use trustline::rng::Rng;
-use trustline::trust::certificate::{Certificate, escape_for_terminal, name_text, same_name};
-use trustline::trust::decrypt::decrypt;
+use trustline::trust::certificate::{
+    Certificate, PublicKey, escape_for_terminal, name_text, same_name,
+};
+use trustline::trust::decrypt::{decrypt, encrypt};
 use trustline::trust::own_signature::OwnSignatureFault;
 use trustline::trust::signature::SignatureCheck;
 use trustline::wire::element::{Body, Element, header_tag};
@@ -326,6 +328,49 @@ fn certificates_and_names_of_any_bytes_are_read_without_panic() {
     }
     // The certificate's own signature is not looked at, so most flips leave a certificate.
     assert!(accepted > 10_000, "{accepted}");
+}
+
+/// Keys that no generator makes: the libraries give an error for them, and nothing holds.
+#[test]
+fn damaged_keys_verify_nothing() {
+    let mut choices = Choices::default();
+    choices.policy.min_rsa_bits = 512;
+    let mut check = SignatureCheck::new();
+    let mut rng = Rng::new(SEED);
+    for (list, key) in [
+        ("tool/itl-sast512-sha1.tlv", "keys/a-sast-512.der"),
+        ("tool/itl-sast1024-sha1.tlv", "keys/a-sast-1024.der"),
+        ("tool/itl-a-v10-sha1.tlv", "keys/a-sast.der"),
+    ] {
+        let file = vector(list);
+        let header = TrustList::parse(&file, &choices.strictness).unwrap().header;
+        let original = vector(key);
+        let PublicKey::Rsa { pkcs1, .. } = Certificate::parse(&original).unwrap().public_key else {
+            panic!("{key}");
+        };
+        let start = pkcs1.as_ptr().addr() - original.as_ptr().addr();
+        let mut der = original.clone();
+        for at in start..start + pkcs1.len() {
+            for bit in 0..8 {
+                der[at] ^= 1 << bit;
+                if let Ok(certificate) = Certificate::parse(&der) {
+                    let verdict = check.verify(
+                        &choices.policy,
+                        header.digest(),
+                        &certificate,
+                        &file,
+                        header.signature_span(),
+                        header.signature(),
+                    );
+                    assert!(verdict.is_err(), "{key}: byte {at} bit {bit}");
+                    // Wrapping for such a key fails or not; it must not panic.
+                    let digest = header.digest();
+                    let _ = encrypt(b"x", &certificate, [1; 16], [2; 16], digest, &mut rng);
+                }
+                der[at] ^= 1 << bit;
+            }
+        }
+    }
 }
 
 #[test]

@@ -196,12 +196,9 @@ impl<B: AsRef<[u8]>> Header<B> {
             };
             return Err(WireError::new(out.len(), "header", kind));
         };
-        // Where a reader lets duplicates pass, only the first one is the header length.
-        let mut computed = false;
         for e in &self.elements {
-            if !computed && e.tag == tag::HEADER_LENGTH && matches!(e.body, Body::Value(_)) {
+            if e.tag == tag::HEADER_LENGTH && matches!(e.body, Body::Value(_)) {
                 Element::<[u8; 2]>::value(tag::HEADER_LENGTH, field.to_be_bytes()).emit(out)?;
-                computed = true;
             } else {
                 e.emit(out)?;
             }
@@ -446,7 +443,9 @@ fn check(
             Ok(())
         };
     }
-    if !seen.add(t) && strictness.refuse_duplicates {
+    // A second version or header length means that the header has swallowed a record.
+    let swallowed = matches!(t, tag::VERSION | tag::HEADER_LENGTH);
+    if !seen.add(t) && (swallowed || strictness.refuse_duplicates) {
         return fail(WireErrorKind::Duplicate { tag: t });
     }
     let belongs_inside = matches!(t, 4..=6 | 8..=11 | 17..=25);
@@ -734,9 +733,6 @@ mod tests {
         header
             .elements
             .push(Element::value(tag::DIGEST_ALGORITHM, [3]));
-        header
-            .elements
-            .push(Element::value(tag::HEADER_LENGTH, [9, 9]));
         let bytes = bytes_of(&header);
         let error = parse(&bytes, &Strictness::default()).unwrap_err();
         assert_eq!(error.kind, WireErrorKind::Duplicate { tag: 8 });
@@ -746,8 +742,13 @@ mod tests {
         };
         let read = parse(&bytes, &loose).unwrap();
         assert_eq!(read.digest(), Digest::Sha512);
-        // The second header length is only carried along.
         assert_eq!(bytes_of(&read.to_owned()), bytes);
+        for t in [tag::VERSION, tag::HEADER_LENGTH] {
+            let mut header = smallest();
+            header.elements.push(Element::value(t, [0, 10]));
+            let error = parse(&bytes_of(&header), &loose).unwrap_err();
+            assert_eq!(error.kind, WireErrorKind::Duplicate { tag: t });
+        }
     }
 
     #[test]

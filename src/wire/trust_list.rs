@@ -338,8 +338,9 @@ fn read_record<'a>(
             );
         }
         // A record length inside a record is a second one: the first has swallowed a record.
-        let twice = known && (t == tag::RECORD_LENGTH || seen & (1 << t) != 0);
-        if twice && strictness.refuse_duplicates {
+        let swallowed = t == tag::RECORD_LENGTH;
+        let twice = known && seen & (1 << t) != 0;
+        if swallowed || twice && strictness.refuse_duplicates {
             return fail(
                 at,
                 record_element_name(t),

@@ -188,3 +188,37 @@ fn a_signer_of_another_role_is_named() {
     };
     assert_eq!(verdict, Err(Fault::Own(fault)));
 }
+
+/// `list.duplicate_elements`: the index expects the default, which refuses. Under the other value
+/// the last one counts, as in the open tools.
+#[test]
+fn duplicates_are_refused_or_the_last_one_counts() {
+    let mut last_wins = Choices::default();
+    last_wins.strictness.refuse_duplicates = false;
+    for (file, holds) in [
+        ("hostile/h103-dup-serial-rev.tlv", true),
+        ("hostile/h106-two-signatures-good-first.tlv", false),
+        ("hostile/h107-two-signatures-good-last.tlv", true),
+        ("hostile/h108-dup-filename.tlv", true),
+        ("hostile/h110-dup-signer-version.tlv", true),
+        ("hostile/h113-dup-rec-cert-rev.tlv", true),
+        // The last serial number is another signer's.
+        ("hostile/h114-dup-rec-serial.tlv", false),
+        // A record or a header that has swallowed a record is damaged under either value.
+        ("hostile/h085-reclen-swallows-next.tlv", false),
+        ("hostile/h062-hlen-eats-first-record.tlv", false),
+    ] {
+        let all = entries();
+        let entry = all.iter().find(|e| e.file() == file).expect(file);
+        let fault = judge(entry, &Choices::default()).expect_err(file);
+        let Fault::Wire(error) = fault else {
+            panic!("{file}: {fault}");
+        };
+        assert!(
+            matches!(error.kind, WireErrorKind::Duplicate { .. }),
+            "{error}"
+        );
+        let verdict = judge(entry, &last_wins);
+        assert_eq!(verdict.is_ok(), holds, "{file}: {verdict:?}");
+    }
+}
