@@ -3,7 +3,7 @@
 //! The order is the phone's (Cisco 213407, EMCC technote): find the signer, compare the hash, then
 //! read the content, then replace. "Not trusted" is a result like any other, with its reasons.
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, escape_for_terminal};
 use super::installed::{InForce, InstalledList};
 use super::own_signature;
 use super::reason::{Code, Reason};
@@ -143,6 +143,14 @@ pub struct FileQuestion<'a> {
     pub now: UnixSeconds,
 }
 
+/// Whether the header of a list with a fault was read to its end: then it is a list of its own,
+/// one without records.
+fn header_is_whole(bytes: &[u8], header: &Header<&[u8]>, strictness: &Strictness) -> bool {
+    bytes
+        .get(..header.length())
+        .is_some_and(|head| TrustList::parse(head, strictness).is_ok())
+}
+
 /// How files are read under these settings.
 pub fn strictness(s: &Settings) -> Strictness {
     Strictness {
@@ -192,14 +200,16 @@ pub fn decide_list(q: &ListQuestion<'_>, check: &mut SignatureCheck) -> Decision
         d.reasons.push(Reason::new(Code::FileEqual, text));
         return d;
     }
-    let partial = TrustList::parse_partial(q.bytes, &strictness(s));
+    let strictness = strictness(s);
+    let partial = TrustList::parse_partial(q.bytes, &strictness);
     let list = &partial.list;
-    // A fault in the records shows only after the hash was compared, as on the phone.
-    let header_is_whole = partial
+    // A fault in the records shows only after the hash was compared, as on the phone; one in the
+    // header shows at once.
+    let in_header = partial
         .fault
-        .is_none_or(|f| f.offset >= list.header.length());
-    if !header_is_whole || list.header.signature().is_empty() {
-        return d.refuse(malformed(q.kind.file_name(), partial.fault));
+        .filter(|_| !header_is_whole(q.bytes, &list.header, &strictness));
+    if in_header.is_some() || list.header.signature().is_empty() {
+        return d.refuse(malformed(q.kind.file_name(), in_header));
     }
     d.signer = Some(SignerId::of(&list.header));
     let version = list.header.version();
@@ -253,10 +263,7 @@ pub fn decide_file(q: &FileQuestion<'_>, check: &mut SignatureCheck) -> Decision
     };
     d.signer = Some(SignerId::of(&file.header));
     if s.word::<ConfigFileName>() == ConfigFileName::MustMatch
-        && file
-            .header
-            .file_name()
-            .is_some_and(|n| n != q.name.as_bytes())
+        && file.header.file_name() != Some(q.name.as_bytes())
     {
         return d.refuse(wrong_name(&file.header, q.name));
     }
@@ -483,8 +490,11 @@ fn compare(
             d.accept(how)
         }
         Err(fault) => {
-            d.compared = Some((digest, false));
-            d.refuse(signature_reason(fault).at(at))
+            let reason = signature_reason(fault);
+            if reason.code == Code::SignatureMismatch {
+                d.compared = Some((digest, false));
+            }
+            d.refuse(reason.at(at))
         }
     }
 }
@@ -498,6 +508,12 @@ fn content(
 ) -> Decision {
     if fault.is_some() {
         return d.refuse(malformed(q.kind.file_name(), fault));
+    }
+    if list.records.is_empty() {
+        // Else a signed configuration under a list's name would pass for a list and wipe the table.
+        let text = format!("{} has no record", q.kind.file_name());
+        let at = format!("offset {}", list.header.length());
+        return d.refuse(Reason::new(Code::FileMalformed, text).at(at));
     }
     if let Err(why) = own_signature::check_records(list) {
         return d.refuse(Reason::new(Code::RecordMismatch, why.to_string()));
@@ -533,8 +549,13 @@ fn malformed(file: &str, fault: Option<WireError>) -> Reason {
 }
 
 fn wrong_name(header: &Header<&[u8]>, wanted: &str) -> Reason {
-    let found = super::certificate::escape_for_terminal(header.file_name().unwrap_or_default());
-    let text = format!("the file names itself {found}, {wanted} was asked for");
+    let text = match header.file_name() {
+        Some(found) => {
+            let found = escape_for_terminal(found);
+            format!("the file names itself {found}, {wanted} was asked for")
+        }
+        None => format!("the file does not name itself, {wanted} was asked for"),
+    };
     Reason::new(Code::FileNameMismatch, text)
 }
 
