@@ -73,8 +73,28 @@ pub struct Decision {
     pub searched: String,
     /// The digest, and whether the signature holds, where it came to that.
     pub compared: Option<(Digest, bool)>,
+    /// Dates of the certificate that the signature was checked by: for a clock on the same side of
+    /// both the decision is the same.
+    pub signer_dates: Option<Dates>,
     /// Remarks on the header that change nothing.
     pub notes: Vec<String>,
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// First second, since 1970-01-01T00:00:00Z; negative before.
+    pub not_before: i64,
+    /// Last second, since 1970-01-01T00:00:00Z; negative before.
+    pub not_after: i64,
+}
+
+impl Dates {
+    /// True between the dates, and on them.
+    pub fn contain(self, now: UnixSeconds) -> bool {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        (self.not_before..=self.not_after).contains(&now)
+    }
 }
 
 impl Decision {
@@ -86,6 +106,7 @@ impl Decision {
             found_in: None,
             searched: String::new(),
             compared: None,
+            signer_dates: None,
             notes: Vec::new(),
         }
     }
@@ -465,9 +486,12 @@ fn compare(
             return d.refuse(Reason::new(Code::KeyUnsupported, text));
         }
     };
-    let now = i64::try_from(c.now).unwrap_or(i64::MAX);
-    let in_time = (certificate.not_before..=certificate.not_after).contains(&now);
-    if !in_time && c.settings.word::<IgnoresExpiry>() == IgnoresExpiry::No {
+    let dates = Dates {
+        not_before: certificate.not_before,
+        not_after: certificate.not_after,
+    };
+    d.signer_dates = Some(dates);
+    if !dates.contain(c.now) && c.settings.word::<IgnoresExpiry>() == IgnoresExpiry::No {
         let text = "the signer's certificate is outside its dates";
         return d.refuse(Reason::new(Code::SignerExpired, text));
     }

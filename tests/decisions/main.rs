@@ -1,6 +1,7 @@
 //! The decision whether a phone takes a list or a signed file: the matrix of an independent
 //! writer, a table of cases with their sources, and the laws that hold whatever the bytes are.
 
+mod cache;
 mod lab;
 mod laws;
 mod matrix;
