@@ -3,7 +3,7 @@
 //! The order is the phone's (Cisco 213407, EMCC technote): find the signer, compare the hash, then
 //! read the content, then replace. "Not trusted" is a result like any other, with its reasons.
 
-use super::certificate::Certificate;
+use super::certificate::{Certificate, escape_for_terminal};
 use super::installed::{InForce, InstalledList};
 use super::own_signature;
 use super::reason::{Code, Reason};
@@ -73,8 +73,28 @@ pub struct Decision {
     pub searched: String,
     /// The digest, and whether the signature holds, where it came to that.
     pub compared: Option<(Digest, bool)>,
+    /// Dates of the certificate that the signature was checked by: for a clock on the same side of
+    /// both the decision is the same.
+    pub signer_dates: Option<Dates>,
     /// Remarks on the header that change nothing.
     pub notes: Vec<String>,
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// First second, since 1970-01-01T00:00:00Z; negative before.
+    pub not_before: i64,
+    /// Last second, since 1970-01-01T00:00:00Z; negative before.
+    pub not_after: i64,
+}
+
+impl Dates {
+    /// True between the dates, and on them.
+    pub fn contain(self, now: UnixSeconds) -> bool {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        (self.not_before..=self.not_after).contains(&now)
+    }
 }
 
 impl Decision {
@@ -86,6 +106,7 @@ impl Decision {
             found_in: None,
             searched: String::new(),
             compared: None,
+            signer_dates: None,
             notes: Vec::new(),
         }
     }
@@ -143,6 +164,14 @@ pub struct FileQuestion<'a> {
     pub now: UnixSeconds,
 }
 
+/// Whether the header of a list with a fault was read to its end: then it is a list of its own,
+/// one without records.
+fn header_is_whole(bytes: &[u8], header: &Header<&[u8]>, strictness: &Strictness) -> bool {
+    bytes
+        .get(..header.length())
+        .is_some_and(|head| TrustList::parse(head, strictness).is_ok())
+}
+
 /// How files are read under these settings.
 pub fn strictness(s: &Settings) -> Strictness {
     Strictness {
@@ -192,14 +221,16 @@ pub fn decide_list(q: &ListQuestion<'_>, check: &mut SignatureCheck) -> Decision
         d.reasons.push(Reason::new(Code::FileEqual, text));
         return d;
     }
-    let partial = TrustList::parse_partial(q.bytes, &strictness(s));
+    let strictness = strictness(s);
+    let partial = TrustList::parse_partial(q.bytes, &strictness);
     let list = &partial.list;
-    // A fault in the records shows only after the hash was compared, as on the phone.
-    let header_is_whole = partial
+    // A fault in the records shows only after the hash was compared, as on the phone; one in the
+    // header shows at once.
+    let in_header = partial
         .fault
-        .is_none_or(|f| f.offset >= list.header.length());
-    if !header_is_whole || list.header.signature().is_empty() {
-        return d.refuse(malformed(q.kind.file_name(), partial.fault));
+        .filter(|_| !header_is_whole(q.bytes, &list.header, &strictness));
+    if in_header.is_some() || list.header.signature().is_empty() {
+        return d.refuse(malformed(q.kind.file_name(), in_header));
     }
     d.signer = Some(SignerId::of(&list.header));
     let version = list.header.version();
@@ -253,10 +284,7 @@ pub fn decide_file(q: &FileQuestion<'_>, check: &mut SignatureCheck) -> Decision
     };
     d.signer = Some(SignerId::of(&file.header));
     if s.word::<ConfigFileName>() == ConfigFileName::MustMatch
-        && file
-            .header
-            .file_name()
-            .is_some_and(|n| n != q.name.as_bytes())
+        && file.header.file_name() != Some(q.name.as_bytes())
     {
         return d.refuse(wrong_name(&file.header, q.name));
     }
@@ -458,9 +486,12 @@ fn compare(
             return d.refuse(Reason::new(Code::KeyUnsupported, text));
         }
     };
-    let now = i64::try_from(c.now).unwrap_or(i64::MAX);
-    let in_time = (certificate.not_before..=certificate.not_after).contains(&now);
-    if !in_time && c.settings.word::<IgnoresExpiry>() == IgnoresExpiry::No {
+    let dates = Dates {
+        not_before: certificate.not_before,
+        not_after: certificate.not_after,
+    };
+    d.signer_dates = Some(dates);
+    if !dates.contain(c.now) && c.settings.word::<IgnoresExpiry>() == IgnoresExpiry::No {
         let text = "the signer's certificate is outside its dates";
         return d.refuse(Reason::new(Code::SignerExpired, text));
     }
@@ -483,8 +514,11 @@ fn compare(
             d.accept(how)
         }
         Err(fault) => {
-            d.compared = Some((digest, false));
-            d.refuse(signature_reason(fault).at(at))
+            let reason = signature_reason(fault);
+            if reason.code == Code::SignatureMismatch {
+                d.compared = Some((digest, false));
+            }
+            d.refuse(reason.at(at))
         }
     }
 }
@@ -498,6 +532,12 @@ fn content(
 ) -> Decision {
     if fault.is_some() {
         return d.refuse(malformed(q.kind.file_name(), fault));
+    }
+    if list.records.is_empty() {
+        // Else a signed configuration under a list's name would pass for a list and wipe the table.
+        let text = format!("{} has no record", q.kind.file_name());
+        let at = format!("offset {}", list.header.length());
+        return d.refuse(Reason::new(Code::FileMalformed, text).at(at));
     }
     if let Err(why) = own_signature::check_records(list) {
         return d.refuse(Reason::new(Code::RecordMismatch, why.to_string()));
@@ -533,8 +573,13 @@ fn malformed(file: &str, fault: Option<WireError>) -> Reason {
 }
 
 fn wrong_name(header: &Header<&[u8]>, wanted: &str) -> Reason {
-    let found = super::certificate::escape_for_terminal(header.file_name().unwrap_or_default());
-    let text = format!("the file names itself {found}, {wanted} was asked for");
+    let text = match header.file_name() {
+        Some(found) => {
+            let found = escape_for_terminal(found);
+            format!("the file names itself {found}, {wanted} was asked for")
+        }
+        None => format!("the file does not name itself, {wanted} was asked for"),
+    };
     Reason::new(Code::FileNameMismatch, text)
 }
 

@@ -1,6 +1,7 @@
 //! Layer 1: decisions. Who may sign what, is this list trusted, and why. Pure functions of the
 //! installed lists, the file, what TVS said, and the settings.
 
+pub mod cache;
 pub mod certificate;
 pub mod decide;
 pub mod decrypt;

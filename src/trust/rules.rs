@@ -566,6 +566,10 @@ pub struct Override {
     pub source: &'static str,
 }
 
+/// A set of rules that were used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UsedRules(u128);
+
 /// The values of all rules for one phone or one cluster, and which of them were used.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -649,6 +653,21 @@ impl Settings {
     /// Forgets which rules were used.
     pub fn forget_used(&self) {
         self.used.set(0);
+    }
+
+    /// The rules that were used, and forgets them.
+    pub fn take_used(&self) -> UsedRules {
+        UsedRules(self.used.take())
+    }
+
+    /// Marks rules as used, beside those that are.
+    pub fn mark_used(&self, rules: UsedRules) {
+        self.used.set(self.used.get() | rules.0);
+    }
+
+    /// True if every rule has the same value in both; how sure a value is does not matter.
+    pub fn has_values_of(&self, other: &Self) -> bool {
+        self.values == other.values
     }
 }
 
