@@ -290,4 +290,18 @@ mod tests {
         drop(only);
         second.await.unwrap();
     }
+
+    #[tokio::test]
+    async fn a_system_that_is_short_of_something_is_relieved() {
+        let slots = Slots::new(100, GRACE, GRACE);
+        let only = slots.admit(0).await;
+        let relieved = tokio::spawn({
+            let slots = Arc::clone(&slots);
+            async move { slots.relieve().await }
+        });
+        only.ousted().await;
+        assert!(!relieved.is_finished());
+        drop(only);
+        relieved.await.unwrap();
+    }
 }
