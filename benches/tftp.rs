@@ -4,6 +4,11 @@
 //! `cargo bench --bench tftp`. The foreign servers come with `.ci/packages` and need root; one that
 //! is not there is left out, and said so. Each server, ours too, is a process of its own.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench measures real time, on real files"
+)]
+
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr};

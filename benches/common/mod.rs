@@ -1,5 +1,7 @@
 //! The yardstick of all benches, so that figures of machines and days can be compared as ratios.
 
+#![allow(clippy::disallowed_methods, reason = "a bench measures real time")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,11 @@
 //! Foreign programs that a test starts, and ends by their handle.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "real programs take real time and real sockets"
+)]
+
 use std::fmt;
 use std::io::{self, Read};
 use std::net::{SocketAddr, UdpSocket};
