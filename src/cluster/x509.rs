@@ -106,6 +106,8 @@ pub struct PublicCertificate {
 pub struct LabCertificate {
     /// What it is for.
     pub kind: CertificateKind,
+    /// Its subject.
+    pub subject: Name,
     /// The certificate.
     pub public: Arc<PublicCertificate>,
     /// Its key.
@@ -261,6 +263,7 @@ fn issue(
     };
     Ok(LabCertificate {
         kind: request.kind,
+        subject: request.subject.clone(),
         public: Arc::new(public),
         key,
     })

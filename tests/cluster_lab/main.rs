@@ -1,0 +1,150 @@
+//! The emulated cluster from outside: what it publishes, what its TVS knows, what happens to it.
+
+mod operate;
+mod publish;
+mod tvs;
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use rsa::pkcs1::DecodeRsaPublicKey;
+use trustline::cluster::{
+    Cluster, ClusterMode, ClusterSettings, ClusterSpec, FileAnswer, KeyPool, LabCertificate,
+    NodeSpec, Parameters, Release, Service,
+};
+use trustline::wire::phone_config::SecurityMode;
+use trustline::wire::{Digest, ListKind, SignedFile, Strictness, TrustList};
+
+/// 2020-03-01T09:00:00Z.
+const DATE: u64 = 1_583_053_200;
+const DEVICE: &str = "SEP001122334401";
+
+fn node(name: &str, publisher: bool, services: &[Service], last: u8) -> NodeSpec {
+    NodeSpec {
+        name: name.into(),
+        publisher,
+        services: services.iter().copied().collect::<BTreeSet<_>>(),
+        address: Ipv4Addr::new(127, 0, 1, last),
+        tvs_port: 2_445,
+    }
+}
+
+/// Publisher, a subscriber with TFTP, a subscriber with TVS and CallManager only.
+fn spec(id: &str, release: Release, mode: ClusterMode) -> ClusterSpec {
+    use Service::{CallManager, Capf, Tftp, Tvs};
+    let nodes = vec![
+        node(
+            &format!("{id}-pub"),
+            true,
+            &[CallManager, Tftp, Tvs, Capf],
+            1,
+        ),
+        node(&format!("{id}-sub"), false, &[CallManager, Tftp, Tvs], 2),
+        node(&format!("{id}-third"), false, &[CallManager, Tvs], 3),
+    ];
+    ClusterSpec {
+        id: id.into(),
+        release,
+        mode,
+        callmanager_group: vec![format!("{id}-sub"), format!("{id}-pub")],
+        nodes,
+        parameters: Parameters::default(),
+    }
+}
+
+fn cluster_with(release: Release, mode: ClusterMode, settings: ClusterSettings) -> Cluster {
+    let mut keys = KeyPool::new(1);
+    let mut cluster = Cluster::new(spec("src", release, mode), settings, DATE, &mut keys, 1)
+        .expect("the spec is sound");
+    cluster
+        .add_phone(DEVICE, SecurityMode::NonSecure)
+        .expect("a device name");
+    cluster
+}
+
+fn cluster(release: Release, mode: ClusterMode) -> Cluster {
+    cluster_with(release, mode, ClusterSettings::default())
+}
+
+fn bytes(cluster: &mut Cluster, node: &str, name: &str) -> Vec<u8> {
+    match cluster.file(node, name) {
+        FileAnswer::Found(bytes) => bytes.to_vec(),
+        FileAnswer::NotFound => panic!("{node} has no {name}"),
+    }
+}
+
+fn itl(cluster: &mut Cluster, node: &str) -> TrustList<Vec<u8>> {
+    list(&bytes(cluster, node, "ITLFile.tlv"))
+}
+
+fn list(bytes: &[u8]) -> TrustList<Vec<u8>> {
+    TrustList::parse(bytes, &strict())
+        .expect("a published list is well-formed")
+        .to_owned()
+}
+
+/// All that a reader can ask of a list, asked.
+fn strict() -> Strictness {
+    Strictness {
+        refuse_unknown: true,
+        refuse_duplicates: true,
+        refuse_missing: false,
+        require_containers: true,
+        refuse_trailing: true,
+        refuse_odd_names: true,
+    }
+}
+
+/// True if the file's signature holds under this certificate's key, checked with another library
+/// than the one that signed it by the phone's rules.
+fn holds(file: &[u8], kind: Option<ListKind>, signer: &LabCertificate) -> bool {
+    let (span, digest, signature, name) = match kind {
+        Some(_) => {
+            let list = TrustList::parse(file, &strict()).expect("a list");
+            let h = &list.header;
+            (
+                h.signature_span(),
+                h.digest(),
+                h.signature().to_vec(),
+                h.file_name().map(<[u8]>::to_vec),
+            )
+        }
+        None => {
+            let signed = SignedFile::parse(file, &strict()).expect("a signed file");
+            let h = &signed.header;
+            (
+                h.signature_span(),
+                h.digest(),
+                h.signature().to_vec(),
+                h.file_name().map(<[u8]>::to_vec),
+            )
+        }
+    };
+    if let Some(kind) = kind {
+        assert_eq!(name.as_deref(), Some(kind.file_name().as_bytes()));
+    }
+    let mut message = file.to_vec();
+    message.drain(span);
+    let (algorithm, prefix): (_, &[u8]) = match digest {
+        Digest::Sha1 => (
+            &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
+            &[
+                0x30, 0x21, 0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0, 4, 0x14,
+            ],
+        ),
+        Digest::Sha512 => (
+            &ring::digest::SHA512,
+            &[
+                0x30, 0x51, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3, 5, 0, 4, 0x40,
+            ],
+        ),
+        other => panic!("{other}"),
+    };
+    let hash = ring::digest::digest(algorithm, &message);
+    let key = rsa::RsaPublicKey::from_pkcs1_der(&signer.public.public_key).expect("a key");
+    let padding = rsa::Pkcs1v15Sign {
+        hash_len: Some(hash.as_ref().len()),
+        prefix: prefix.into(),
+    };
+    key.verify(padding, hash.as_ref(), &signature).is_ok()
+}
