@@ -199,13 +199,11 @@ fn digest_info(digest: Digest) -> Option<(&'static digest::Algorithm, &'static [
 
 /// Hands out keys in a fixed order and none twice: first the ready-made ones, from a place that
 /// the seed picks, then generated ones. Same seed and same calls, same keys.
-#[derive(Debug)]
 pub struct KeyPool {
     shelves: [Shelf; 3],
     rng: Rng,
 }
 
-#[derive(Debug)]
 struct Shelf {
     bits: KeyBits,
     keys: Vec<&'static [u8]>,
@@ -253,6 +251,13 @@ impl KeyPool {
     pub fn left(&self, bits: KeyBits) -> usize {
         let shelf = &self.shelves[bits as usize];
         shelf.keys.len().saturating_sub(shelf.taken)
+    }
+}
+
+/// No keys, as for [`PrivateKey`].
+impl fmt::Debug for KeyPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPool").finish_non_exhaustive()
     }
 }
 

@@ -10,9 +10,11 @@ pub mod key;
 pub mod release;
 pub mod x509;
 
+mod certificates;
 mod list;
 mod node;
 mod operate;
+mod records;
 mod serve;
 mod spec;
 mod state;

@@ -84,7 +84,7 @@ pub(super) struct Node {
     pub(super) capf_trust: Store,
     pub(super) is_on: bool,
     pub(super) stopped: BTreeSet<Service>,
-    /// What its TVS loaded when it started.
+    /// What its TVS has loaded of the database.
     pub(super) tvs: Vec<Entry>,
     /// What its TFTP service has; none before the first publishing and without TFTP.
     pub(super) files: Option<Files>,

@@ -6,7 +6,7 @@ use super::release::Scope;
 use super::serve::served;
 use super::spec::{ClusterError, Parameter, Service};
 use super::state::Cluster;
-use super::x509::CertificateKind;
+use super::x509::{CertificateKind, LabCertificate};
 use crate::time::UnixSeconds;
 
 /// One node or all of them.
@@ -101,13 +101,13 @@ impl Cluster {
     /// Sets an enterprise parameter; what depends on it is published at once.
     ///
     /// # Errors
-    /// That a list cannot be made.
+    /// [`ClusterError::ParameterValue`] for a digest that nobody signs with.
     pub fn set_parameter(
         &mut self,
         parameter: Parameter,
         at: UnixSeconds,
     ) -> Result<(), ClusterError> {
-        let parameters = &mut self.spec.parameters;
+        let mut parameters = self.spec.parameters;
         match parameter {
             Parameter::PrepareClusterForRollback(value) => {
                 parameters.prepare_cluster_for_rollback = value;
@@ -116,6 +116,8 @@ impl Cluster {
                 parameters.tftp_file_signature_algorithm = Some(digest);
             }
         }
+        parameters.check()?;
+        self.spec.parameters = parameters;
         self.publish(at)
     }
 
@@ -144,6 +146,7 @@ impl Cluster {
         *self.nodes[index].generations.entry(kind).or_default() += 1;
         let made = self.make_certificate(index, kind, at, keys)?;
         self.nodes[index].certificates.insert(kind, made);
+        self.database_changed();
         if kind == CertificateKind::Tvs {
             self.load_tvs(index);
         }
@@ -198,7 +201,7 @@ impl Cluster {
     pub fn certificates_to_exchange(
         &self,
         kinds: &[CertificateKind],
-    ) -> Vec<(&str, &super::LabCertificate)> {
+    ) -> Vec<(&str, &LabCertificate)> {
         let mut all = Vec::new();
         for node in &self.nodes {
             for kind in kinds {

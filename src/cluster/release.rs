@@ -354,15 +354,13 @@ const CTL_SIGNER: Row<ListSigner> = &[
         ),
     ),
     (V9_1, documented(ListSigner::Token, CTL_TABLE)),
-    (V10_5_2, documented(ListSigner::CallManager, CTL_TABLE)),
     (
-        V11_0,
-        inferred(
+        V10_5_2,
+        documented(
             ListSigner::CallManager,
-            "Cisco security guide: the same in 10.5(2) and 11.5",
+            "Cisco 118893: the publisher's; security guide, SAST roles in the CTL",
         ),
     ),
-    (V11_5_1, documented(ListSigner::CallManager, CTL_TABLE)),
     (V12_5, documented(ListSigner::ItlRecovery, CTL_TABLE)),
 ];
 
@@ -477,16 +475,13 @@ const VALIDITY: Row<u32> = &[(
     documented(5, "Cisco Preferred Architecture, security"),
 )];
 
-const ITL_RECOVERY_VALIDITY: Row<u32> = &[
-    (V8_6, assumed(20, "as in later releases")),
-    (
-        V12_5,
-        documented(
-            20,
-            "Cisco Preferred Architecture, security; field notice 70613",
-        ),
+const ITL_RECOVERY_VALIDITY: Row<u32> = &[(
+    V8_6,
+    assumed(
+        20,
+        "20 in Cisco's Preferred Architecture and field notice 70613; security guide 14SU2 also says 5",
     ),
-];
+)];
 
 const BULK_TYPES: Row<&[BulkType]> = {
     const OLD: &[BulkType] = &[BulkType::All, BulkType::Tftp, BulkType::Tomcat];

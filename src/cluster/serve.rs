@@ -150,6 +150,7 @@ impl Cluster {
                 .phones
                 .get(&mac)
                 .map(|mode| files.config.body(*mode).into()),
+            // A pool's key signs with every digest that a parameter can have.
             Asked::SignedConfig(mac) => self
                 .phones
                 .get(&mac)

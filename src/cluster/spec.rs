@@ -87,6 +87,20 @@ pub struct Parameters {
     pub tftp_file_signature_algorithm: Option<Digest>,
 }
 
+impl Parameters {
+    /// Checks that the digest is one that keys sign with.
+    pub(super) fn check(self) -> Result<(), ClusterError> {
+        match self.tftp_file_signature_algorithm {
+            Some(digest @ Digest::Other(_)) => Err(ClusterError::ParameterValue {
+                name: "tftp-file-signature-algorithm".into(),
+                value: digest.to_string(),
+                expected: "sha1 or sha512",
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// One enterprise parameter with its new value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
@@ -317,6 +331,7 @@ impl ClusterSpec {
     pub(super) fn check(&self) -> Result<(), ClusterError> {
         // The cluster's name is the OU of its certificates.
         check_host_name(&self.id)?;
+        self.parameters.check()?;
         let mut names = BTreeSet::new();
         for node in &self.nodes {
             check_host_name(&node.name)?;

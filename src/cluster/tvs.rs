@@ -55,10 +55,10 @@ impl Cluster {
     ) -> Option<TvsAnswer> {
         self.look_up(
             node,
-            |c| same_issuer(c.issuer_text.as_bytes(), issuer) && same_serial(&c.serial, serial),
+            |c| same_serial(&c.serial, serial) && same_issuer(c.issuer_text.as_bytes(), issuer),
             |r| {
-                r.issuer().is_some_and(|i| same_issuer(i, issuer))
-                    && r.serial().is_some_and(|s| same_serial(s, serial))
+                r.serial().is_some_and(|s| same_serial(s, serial))
+                    && r.issuer().is_some_and(|i| same_issuer(i, issuer))
             },
         )
     }
@@ -86,19 +86,8 @@ impl Cluster {
         is_entry: impl Fn(&PublicCertificate) -> bool,
         is_record: impl Fn(&Record<Vec<u8>>) -> bool,
     ) -> Option<TvsAnswer> {
-        let index = self.node_index(node).ok()?;
-        let node = &self.nodes[index];
-        if !node.is_up(Service::Tvs) {
-            return None;
-        }
-        let live;
-        let entries = if self.settings.tvs_restart_needed {
-            &node.tvs
-        } else {
-            live = self.database(index);
-            &live
-        };
-        if let Some(entry) = entries.iter().find(|e| is_entry(&e.certificate)) {
+        let node = self.node(node).ok().filter(|n| n.is_up(Service::Tvs))?;
+        if let Some(entry) = node.tvs.iter().find(|e| is_entry(&e.certificate)) {
             return Some(self.answer(
                 entry.certificate.der.clone(),
                 entry.roles.clone(),
@@ -136,6 +125,13 @@ impl Cluster {
     pub(super) fn load_tvs_everywhere(&mut self) {
         for index in 0..self.nodes.len() {
             self.load_tvs(index);
+        }
+    }
+
+    /// Every TVS sees a changed certificate or store at once, unless it needs a restart.
+    pub(super) fn database_changed(&mut self) {
+        if !self.settings.tvs_restart_needed {
+            self.load_tvs_everywhere();
         }
     }
 

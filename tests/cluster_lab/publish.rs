@@ -406,6 +406,28 @@ fn the_signature_algorithm_and_key_sizes_are_choices() {
     assert!(Parameter::from_words("tftp-file-signature-algorithm", "md5").is_err());
     assert!(Parameter::from_words("prepare-cluster-for-rollback", "maybe").is_err());
     assert!(Parameter::from_words("x", "true").is_err());
+
+    let mut c = cluster(Release::V12_5, ClusterMode::NonSecure);
+    let odd = Parameter::TftpFileSignatureAlgorithm(Digest::Other(9));
+    let refused = c.set_parameter(odd, DATE).unwrap_err();
+    assert!(matches!(refused, ClusterError::ParameterValue { .. }));
+    assert_eq!(c.parameters().tftp_file_signature_algorithm, None);
+}
+
+#[test]
+fn a_service_that_a_release_has_on_the_publisher_only_is_not_offered_elsewhere() {
+    for (release, servers) in [(Release::V12_5, 2), (Release::V14, 1)] {
+        let mut spec = spec("src", release, ClusterMode::NonSecure);
+        spec.nodes[1].services.insert(Service::Capf);
+        let mut keys = KeyPool::new(1);
+        let mut c = Cluster::new(spec, ClusterSettings::default(), DATE, &mut keys, 1).unwrap();
+        c.add_phone(DEVICE, SecurityMode::NonSecure).unwrap();
+        let config = bytes(&mut c, "src-pub", "SEP001122334401.cnf.xml");
+        assert_eq!(PhoneConfig::parse(&config).unwrap().capf.len(), servers);
+        let list = itl(&mut c, "src-pub");
+        let records = list.records.iter().filter(|r| r.role() == Role::Capf);
+        assert_eq!(records.count(), servers);
+    }
 }
 
 #[test]

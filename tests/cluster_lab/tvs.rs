@@ -13,8 +13,11 @@ use super::{DATE, bytes, cluster, cluster_with, list, spec};
 fn foreign(kind: CertificateKind) -> LabCertificate {
     let mut keys = KeyPool::new(9);
     let spec = spec("dst", Release::V12_5, ClusterMode::Mixed);
-    let c = Cluster::new(spec, ClusterSettings::default(), DATE, &mut keys, 9).unwrap();
-    c.certificate("dst-pub", kind).unwrap().clone()
+    let c =
+        Cluster::new(spec, ClusterSettings::default(), DATE, &mut keys, 9).expect("a sound spec");
+    c.certificate("dst-pub", kind)
+        .expect("the publisher has all")
+        .clone()
 }
 
 fn ask(c: &Cluster, node: &str, certificate: &LabCertificate) -> Option<TvsAnswer> {
