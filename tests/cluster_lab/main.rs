@@ -95,56 +95,48 @@ fn strict() -> Strictness {
     }
 }
 
-/// True if the file's signature holds under this certificate's key, checked with another library
-/// than the one that signed it by the phone's rules.
+/// True if the file's signature holds under this certificate's key. Two libraries check it, of which
+/// one did not make it.
 fn holds(file: &[u8], kind: Option<ListKind>, signer: &LabCertificate) -> bool {
-    let (span, digest, signature, name) = match kind {
-        Some(_) => {
-            let list = TrustList::parse(file, &strict()).expect("a list");
-            let h = &list.header;
-            (
-                h.signature_span(),
-                h.digest(),
-                h.signature().to_vec(),
-                h.file_name().map(<[u8]>::to_vec),
-            )
-        }
-        None => {
-            let signed = SignedFile::parse(file, &strict()).expect("a signed file");
-            let h = &signed.header;
-            (
-                h.signature_span(),
-                h.digest(),
-                h.signature().to_vec(),
-                h.file_name().map(<[u8]>::to_vec),
-            )
-        }
+    let header = match kind {
+        Some(_) => TrustList::parse(file, &strict()).expect("a list").header,
+        None => SignedFile::parse(file, &strict()).expect("a file").header,
     };
     if let Some(kind) = kind {
-        assert_eq!(name.as_deref(), Some(kind.file_name().as_bytes()));
+        assert_eq!(header.file_name(), Some(kind.file_name().as_bytes()));
     }
     let mut message = file.to_vec();
-    message.drain(span);
-    let (algorithm, prefix): (_, &[u8]) = match digest {
+    message.drain(header.signature_span());
+    let (hash, prefix, ring): (_, &[u8], &ring::signature::RsaParameters) = match header.digest() {
         Digest::Sha1 => (
             &ring::digest::SHA1_FOR_LEGACY_USE_ONLY,
             &[
                 0x30, 0x21, 0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0, 4, 0x14,
             ],
+            &ring::signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
         ),
         Digest::Sha512 => (
             &ring::digest::SHA512,
             &[
                 0x30, 0x51, 0x30, 0x0d, 6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 3, 5, 0, 4, 0x40,
             ],
+            &ring::signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
         ),
         other => panic!("{other}"),
     };
-    let hash = ring::digest::digest(algorithm, &message);
-    let key = rsa::RsaPublicKey::from_pkcs1_der(&signer.public.public_key).expect("a key");
+    let public = &signer.public.public_key;
+    let by_ring = ring::signature::UnparsedPublicKey::new(ring, public)
+        .verify(&message, header.signature())
+        .is_ok();
+    let hash = ring::digest::digest(hash, &message);
     let padding = rsa::Pkcs1v15Sign {
         hash_len: Some(hash.as_ref().len()),
         prefix: prefix.into(),
     };
-    key.verify(padding, hash.as_ref(), &signature).is_ok()
+    let by_rsa = rsa::RsaPublicKey::from_pkcs1_der(public)
+        .expect("a key")
+        .verify(padding, hash.as_ref(), header.signature())
+        .is_ok();
+    assert_eq!(by_ring, by_rsa);
+    by_rsa
 }
