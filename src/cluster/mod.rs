@@ -11,6 +11,7 @@ pub mod release;
 pub mod x509;
 
 mod certificates;
+mod lab;
 mod list;
 mod node;
 mod operate;
@@ -22,6 +23,7 @@ mod store;
 mod tvs;
 
 pub use key::{KeyBits, KeyPool, PrivateKey};
+pub use lab::{Lab, NodeId};
 pub use list::PublishError;
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;

@@ -4,6 +4,7 @@
 //! is, and its source. Where no source speaks the fact is marked assumed; what a lab should be able
 //! to switch is a field of [`super::ClusterSettings`] instead.
 
+pub use crate::trust::rules::Basis;
 use std::fmt;
 use std::str::FromStr;
 
@@ -93,27 +94,6 @@ impl FromStr for Release {
             .into_iter()
             .find(|r| r.name() == text)
             .ok_or_else(|| UnknownRelease(text.chars().take(40).collect()))
-    }
-}
-
-/// How sure a fact is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Basis {
-    /// A source says so.
-    Documented,
-    /// Arithmetic, or several sources together.
-    Inferred,
-    /// Nobody says.
-    Assumed,
-}
-
-impl fmt::Display for Basis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Documented => "documented",
-            Self::Inferred => "inferred",
-            Self::Assumed => "assumed",
-        })
     }
 }
 

@@ -276,7 +276,7 @@ fn meaning_of_missing(file: &str) -> &'static str {
 }
 
 /// Name, size and digests of a file.
-pub(super) fn file_facts(file: &str, bytes: &[u8]) -> FileFacts {
+pub fn file_facts(file: &str, bytes: &[u8]) -> FileFacts {
     let lower = |d: Digest| {
         let digest = digest_of(d, bytes).unwrap_or_default();
         digest.iter().map(|b| format!("{b:02x}")).collect()

@@ -19,9 +19,11 @@ mod status;
 mod tvs;
 
 pub mod flash;
+pub mod power;
 pub mod profile;
 
 pub use boot::{Output, Phone};
+pub use download::file_facts;
 pub use flash::{Flash, FlashOperation};
 pub use identity::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup};
 pub use profile::Profile;

@@ -32,16 +32,31 @@
 //! assert!(errors.iter().any(|error| error.to_string().contains("did you mean `format`?")));
 //! ```
 
+mod basis;
+mod build;
+mod driver;
+mod expect;
+mod fix;
+mod registry;
+mod steps;
+
 pub mod diagnostic;
+pub mod judge;
 pub mod model;
+pub mod outcome;
 pub mod parse;
 pub mod pattern;
+pub mod run;
 pub mod select;
 pub mod settings;
 pub mod words;
 
+pub use basis::RestsOn;
 pub use diagnostic::{Diagnostic, Located, Span};
+pub use driver::Network;
+pub use expect::{Checked, event_matches};
 pub use model::Scenario;
 pub use parse::parse;
+pub use registry::Rules;
 pub use select::Selector;
 pub use settings::{Registry, SettingValue};

@@ -10,7 +10,7 @@ use super::diagnostic::{Located, Span};
 use super::pattern::{EventPattern, FilePattern};
 use super::select::Selector;
 use super::settings::Setting;
-use super::words::{
+pub use super::words::{
     CarriedCertificate, CutMoment, Damage, FirmwareProfile, FlashFile, Mode, OwnCertificate,
     PhoneSecurity, RestsOn, ServedFile, Service, StoppableService, Store, Verb, Verdict,
 };

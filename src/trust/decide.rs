@@ -181,6 +181,8 @@ pub fn strictness(s: &Settings) -> Strictness {
         require_containers: s.word::<SignerContainer>() == SignerContainer::Required,
         refuse_trailing: s.word::<TrailingBytes>() == TrailingBytes::Refuse,
         refuse_odd_names: s.word::<NameEncoding>() == NameEncoding::Utf8,
+        // Judged in `decide_list`, with a reason of its own.
+        refuse_version: false,
     }
 }
 

@@ -108,6 +108,11 @@ impl Connection {
         &self.info
     }
 
+    /// The stream, for a caller that moves the bytes itself.
+    pub fn into_stream(self) -> TlsStream<TcpStream> {
+        self.stream
+    }
+
     /// Asks, and closes when the answer is there: it does not wait for the server to close.
     ///
     /// # Errors
