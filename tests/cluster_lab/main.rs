@@ -92,6 +92,7 @@ fn strict() -> Strictness {
         require_containers: true,
         refuse_trailing: true,
         refuse_odd_names: true,
+        refuse_version: true,
     }
 }
 

@@ -49,16 +49,16 @@ fn repeated_and_future_acknowledgements_send_nothing() {
     let mut transfer = transfer(2_000, "", ServerConfig::default());
     assert_eq!(blocks(&mut transfer), [1]);
     for senseless in [0, 2, 7, 60_000, 65_535] {
-        assert_eq!(ack(&mut transfer, senseless), [], "ACK {senseless}");
+        assert!(ack(&mut transfer, senseless).is_empty(), "ACK {senseless}");
     }
     assert!(!transfer.is_answered());
     assert_eq!(ack(&mut transfer, 1), [2]);
     assert!(transfer.is_answered());
-    assert_eq!(ack(&mut transfer, 1), []);
-    assert_eq!(ack(&mut transfer, 1), []);
+    assert!(ack(&mut transfer, 1).is_empty());
+    assert!(ack(&mut transfer, 1).is_empty());
     assert_eq!(ack(&mut transfer, 2), [3]);
     assert_eq!(ack(&mut transfer, 3), [4]);
-    assert_eq!(ack(&mut transfer, 4), []);
+    assert!(ack(&mut transfer, 4).is_empty());
     assert_eq!(transfer.outcome(), Some(&Delivery::Delivered));
     assert_eq!(transfer.next_timeout(), None);
     assert_eq!(transfer.retransmissions(), 0);
@@ -72,7 +72,7 @@ fn silence_repeats_with_growing_waits_and_ends() {
     while let Some(wake) = transfer.next_timeout() {
         at.push(wake.as_micros() / 1_000_000);
         transfer.handle_timeout(Time::from_micros(wake.as_micros() - 1));
-        assert_eq!(blocks(&mut transfer), [], "too early");
+        assert!(blocks(&mut transfer).is_empty(), "too early");
         transfer.handle_timeout(wake);
         sent.extend(blocks(&mut transfer));
     }
@@ -87,7 +87,7 @@ fn silence_repeats_with_growing_waits_and_ends() {
     );
     assert_eq!(transfer.retransmissions(), 5);
     // Late, and too late.
-    assert_eq!(ack(&mut transfer, 1), []);
+    assert!(ack(&mut transfer, 1).is_empty());
 }
 
 #[test]
@@ -122,11 +122,11 @@ fn an_oack_waits_for_ack_0() {
     let oack = transfer.poll_transmit().unwrap().payload;
     assert_eq!(oack, b"\0\x06blksize\x00100\0windowsize\x003\0");
     assert_eq!(transfer.poll_transmit(), None);
-    assert_eq!(ack(&mut transfer, 1), []);
+    assert!(ack(&mut transfer, 1).is_empty());
     expire(&mut transfer);
     assert_eq!(transfer.poll_transmit().unwrap().payload, oack);
     assert_eq!(ack(&mut transfer, 0), [1, 2, 3]);
-    assert_eq!(ack(&mut transfer, 0), []);
+    assert!(ack(&mut transfer, 0).is_empty());
 }
 
 #[test]
@@ -140,15 +140,15 @@ fn windows_go_on_where_the_client_says() {
     assert_eq!(ack(&mut transfer, 0), [1, 2, 3, 4]);
     // RFC 7440: from inside the window, on from there.
     assert_eq!(ack(&mut transfer, 2), [3, 4, 5, 6]);
-    assert_eq!(ack(&mut transfer, 2), []);
-    assert_eq!(ack(&mut transfer, 1), []);
-    assert_eq!(ack(&mut transfer, 7), []);
+    assert!(ack(&mut transfer, 2).is_empty());
+    assert!(ack(&mut transfer, 1).is_empty());
+    assert!(ack(&mut transfer, 7).is_empty());
     expire(&mut transfer);
     assert_eq!(blocks(&mut transfer), [3, 4, 5, 6]);
     assert_eq!(ack(&mut transfer, 6), [7, 8, 9, 10]);
     // 1,000 bytes are ten whole blocks and an empty one.
     assert_eq!(ack(&mut transfer, 10), [11]);
-    assert_eq!(ack(&mut transfer, 11), []);
+    assert!(ack(&mut transfer, 11).is_empty());
     assert_eq!(transfer.outcome(), Some(&Delivery::Delivered));
 }
 
