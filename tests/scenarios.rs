@@ -8,10 +8,15 @@ fn run(path: &std::path::Path) {
     let name = path.display().to_string();
     let scenario = match scenario::parse(&name, &text, &Rules) {
         Ok(s) => s,
-        Err(errors) => panic!("{}", errors.iter().map(ToString::to_string).collect::<String>()),
+        Err(errors) => panic!(
+            "{}",
+            errors.iter().map(ToString::to_string).collect::<String>()
+        ),
     };
     let mut events = Vec::new();
-    let outcome = outcome::run(&scenario, Network::Sim, Pace::Real, &mut |e| events.push(e.clone()));
+    let outcome = outcome::run(&scenario, Network::Sim, Pace::Real, &mut |e| {
+        events.push(e.clone())
+    });
     let outcome = outcome.unwrap();
     if !outcome.holds() || std::env::var_os("SHOW").is_some() {
         for e in &events {

@@ -138,6 +138,11 @@ impl Lab {
         Some((certificate.into(), key.into()))
     }
 
+    /// The TLS that the node's TVS really speaks, where another stands in for it.
+    pub fn tls_stand_in(&self, id: NodeId) -> Option<&'static str> {
+        self.clusters[id.cluster].profile().tvs_tls.value
+    }
+
     /// How the TVS of this lab answer.
     pub fn tvs_settings(&self) -> ServerSettings {
         self.tvs

@@ -147,11 +147,11 @@ impl Cluster {
             sip_port: 5_060,
             secured_sip_port: 5_061,
         });
-        // The address, not the name: a lab has no DNS.
+        // By name, like the CallManager group; who runs the lab knows where the names are.
         let tvs = group.iter().filter(|n| n.has(Service::Tvs)).take(MAX_TVS);
         let tvs = (0..).zip(tvs).map(|(priority, node)| TvsServer {
             priority,
-            host: node.spec.address.to_string(),
+            host: node.spec.name.clone(),
             port: node.spec.tvs_port,
         });
         let capf = self.nodes.iter().filter(|n| {

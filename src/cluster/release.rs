@@ -71,6 +71,7 @@ impl Release {
             validity_years: at(VALIDITY, self),
             itl_recovery_validity_years: at(ITL_RECOVERY_VALIDITY, self),
             bulk_types: at(BULK_TYPES, self),
+            tvs_tls: at(TVS_TLS, self),
         }
     }
 }
@@ -216,6 +217,8 @@ pub struct ReleaseProfile {
     pub itl_recovery_validity_years: Fact<u32>,
     /// What bulk certificate management offers.
     pub bulk_types: Fact<&'static [BulkType]>,
+    /// The TLS that TVS speaks, where a modern library cannot and something else stands in.
+    pub tvs_tls: Fact<Option<&'static str>>,
 }
 
 /// A line of a profile, for showing.
@@ -266,6 +269,9 @@ impl ReleaseProfile {
                 format!("{v} years")
             }),
             line("bulk types", &self.bulk_types, |_| bulk.join(", ")),
+            line("TVS speaks", &self.tvs_tls, |v| {
+                v.unwrap_or("TLS 1.2").to_owned()
+            }),
         ]
     }
 }
@@ -485,6 +491,38 @@ const BULK_TYPES: Row<&[BulkType]> = {
         ),
     ]
 };
+
+const TVS_TLS: Row<Option<&str>> = &[
+    (
+        V8_6,
+        inferred(Some("TLS 1.0"), "cluster.md 3.3: 9.x has TLS 1.0 only"),
+    ),
+    (
+        V9_1,
+        documented(
+            Some("TLS 1.0"),
+            "System Config Guide 15, Basic security: 9.x",
+        ),
+    ),
+    (
+        V10_5_2,
+        documented(
+            Some("AES256-SHA"),
+            "Cisco 213407: the handshake with CUCM 10.5.2",
+        ),
+    ),
+    (
+        V11_0,
+        assumed(None, "what TVS of 10.5 to 14 enables is not known"),
+    ),
+    (
+        V12_5,
+        documented(
+            None,
+            "Security Guide 12.5(1)SU5, Cipher Management: GCM suites",
+        ),
+    ),
+];
 
 #[cfg(test)]
 mod tests {

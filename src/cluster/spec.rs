@@ -63,6 +63,16 @@ pub enum ClusterMode {
     Mixed,
 }
 
+/// The name in scenarios.
+impl fmt::Display for ClusterMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NonSecure => "non-secure",
+            Self::Mixed => "mixed",
+        })
+    }
+}
+
 /// One node.
 #[derive(Clone, Debug)]
 pub struct NodeSpec {

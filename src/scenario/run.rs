@@ -182,6 +182,7 @@ impl<'a> Run<'a> {
             date: date_text(scenario.date.value),
         };
         run.tell(LAB, started);
+        run.tell_nodes();
         run.tell_publications();
         Ok(run)
     }
@@ -193,6 +194,29 @@ impl<'a> Run<'a> {
             kind,
         };
         (self.sink)(&event);
+    }
+
+    fn tell_nodes(&mut self) {
+        let mut nodes = Vec::new();
+        {
+            let lab = lock(&self.lab);
+            for cluster in lab.clusters() {
+                for n in cluster.nodes() {
+                    let kind = Kind::Node {
+                        cluster: cluster.id().to_owned(),
+                        release: cluster.profile().release.to_string(),
+                        mode: cluster.mode().to_string(),
+                        address: n.address.to_string(),
+                        services: n.services.iter().map(|s| s.name().to_owned()).collect(),
+                        tls_stand_in: cluster.profile().tvs_tls.value.map(ToOwned::to_owned),
+                    };
+                    nodes.push((n.name.clone(), kind));
+                }
+            }
+        }
+        for (name, kind) in nodes {
+            self.tell(&name, kind);
+        }
     }
 
     /// When a step publishes: the world's date and one second a step, the same on every driver.

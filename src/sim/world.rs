@@ -511,7 +511,10 @@ impl World {
                     let exchange = ServerExchange::new(guard.tvs_settings(), self.now);
                     let open = Connection { node, exchange };
                     self.connections.insert((phone, connection), open);
-                    let tls = "TLS modelled".to_owned();
+                    let tls = match guard.tls_stand_in(node) {
+                        Some(old) => format!("TLS modelled, stands in for {old}"),
+                        None => "TLS modelled".to_owned(),
+                    };
                     TvsInput::Connected {
                         certificate: certificate.to_vec(),
                         tls,

@@ -263,7 +263,7 @@ fn the_configuration_names_group_and_tvs_in_order() {
     let group: Vec<_> = config.callmanager_group.iter().map(|m| &*m.host).collect();
     assert_eq!(group, ["src-sub", "src-pub"]);
     let tvs: Vec<_> = config.tvs.iter().map(|t| (&*t.host, t.port)).collect();
-    assert_eq!(tvs, [("127.0.1.2", 2_445), ("127.0.1.1", 2_445)]);
+    assert_eq!(tvs, [("src-sub", 2_445), ("src-pub", 2_445)]);
     assert_eq!(config.device_security_mode, SecurityMode::Encrypted);
     assert_eq!(config.capf[0].host, "src-pub");
 

@@ -199,6 +199,10 @@ impl Runner {
         let (writes, wanted) = mpsc::unbounded_channel();
         let inputs = self.inputs.clone();
         let address = self.shared.tvs(&host);
+        let stand_in = {
+            let lab = self.shared.lab();
+            lab.host(&host).and_then(|node| lab.tls_stand_in(node))
+        };
         let identity = self.identity.clone();
         let task = tokio::spawn(async move {
             let told = inputs.clone();
@@ -209,7 +213,7 @@ impl Runner {
                 let why = ConnectFailure::Refused("no such host".into());
                 return tell(TvsInput::Failed(why));
             };
-            talk(address, &pins, identity, wanted, &tell).await;
+            talk(address, &pins, identity, stand_in, wanted, &tell).await;
         });
         self.connections
             .insert(connection, Connection { writes, task });
@@ -244,6 +248,7 @@ async fn talk(
     address: SocketAddr,
     pins: &[Arc<[u8]>],
     identity: Option<DeviceIdentity>,
+    stand_in: Option<&str>,
     mut wanted: mpsc::UnboundedReceiver<Vec<u8>>,
     tell: &(impl Fn(TvsInput) + Sync),
 ) {
@@ -263,10 +268,12 @@ async fn talk(
     };
     let info = open.info().clone();
     let (version, suite) = (info.version, info.suite);
-    tell(TvsInput::Connected {
-        certificate: info.peer_certificate.unwrap_or_default(),
-        tls: format!("{version} {suite}"),
-    });
+    let tls = match stand_in {
+        Some(old) => format!("{version} {suite}, stands in for {old}"),
+        None => format!("{version} {suite}"),
+    };
+    let certificate = info.peer_certificate.unwrap_or_default();
+    tell(TvsInput::Connected { certificate, tls });
     let mut stream = open.into_stream();
     let mut buffer = vec![0; 4_096];
     loop {
