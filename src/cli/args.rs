@@ -257,7 +257,7 @@ fn parse_setting(text: &str) -> Result<Setting, String> {
     let Some(rule) = rules::find(name) else {
         let hint = did_you_mean(name, RULES.iter().map(|r| r.name));
         return Err(format!(
-            "no rule {name}{hint}; `trustline rules` lists them"
+            "no rule {name} (`trustline rules` lists them){hint}"
         ));
     };
     let value = rule

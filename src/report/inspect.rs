@@ -6,7 +6,7 @@ mod json;
 mod ruling;
 
 pub use human::human;
-pub use json::{SCHEMA_VERSION, document, file_error};
+pub use json::{Entry, SCHEMA_VERSION, document, file_error};
 pub use ruling::{PhoneRuling, Support};
 
 use rustls::pki_types::CertificateDer;
@@ -20,8 +20,9 @@ use crate::trust::decide::{policy, strictness};
 use crate::trust::decrypt::{DecryptFault, DeviceKey, decrypt};
 use crate::trust::installed::InForce;
 use crate::trust::own_signature::{self, OwnSignatureFault};
+use crate::trust::reason::Code;
 use crate::trust::rules::Settings;
-use crate::trust::signature::SignatureCheck;
+use crate::trust::signature::{SignatureCheck, SignatureFault};
 use crate::wire::{ListKind, Role, SignedFile, TrustList, WireError};
 
 /// What a file is taken for.
@@ -74,6 +75,8 @@ pub struct Inspection<'a> {
     pub content: Content<'a>,
     /// What the phone would do.
     pub ruling: Option<PhoneRuling>,
+    /// What the file looks like, where it is plainly something else, and what to do then.
+    pub hint: Option<&'static str>,
     /// Remarks that change nothing.
     pub notes: Vec<String>,
 }
@@ -166,7 +169,10 @@ pub fn inspect<'a>(
     let content = match kind {
         Kind::List(kind) => {
             let content = read_list(kind, bytes, judge.settings);
-            if let Content::List { list, .. } = &content {
+            if let Content::List {
+                list, damage: None, ..
+            } = &content
+            {
                 list_notes(name, kind, list, bytes, judge.settings, &mut notes);
             }
             ruling = PhoneRuling::of_list(kind, bytes, judge);
@@ -189,16 +195,34 @@ pub fn inspect<'a>(
         }
         Kind::Certificate => read_certificates(name, bytes),
     };
-    if let Some(hint) = looks_like(kind, bytes) {
-        notes.push(hint.into());
-    }
     Inspection {
         name: name.to_owned(),
         bytes,
         sums: Checksums::of(bytes),
         content,
         ruling,
+        hint: looks_like(kind, bytes),
         notes,
+    }
+}
+
+/// The reason code of a list's own signature that does not hold.
+pub fn own_signature_code(fault: &OwnSignatureFault) -> Code {
+    match fault {
+        OwnSignatureFault::NoSast => Code::NoSastRecord,
+        OwnSignatureFault::SignerNotInList
+        | OwnSignatureFault::SignerHasOtherRole { .. }
+        | OwnSignatureFault::SignerWithoutCertificate { .. } => Code::OwnSignatureFails,
+        OwnSignatureFault::Ambiguous { .. } => Code::SignerAmbiguous,
+        OwnSignatureFault::RecordMismatch { .. } => Code::RecordMismatch,
+        OwnSignatureFault::Signature { fault, .. } => match fault {
+            SignatureFault::DigestUnsupported(_) => Code::DigestUnsupported,
+            SignatureFault::KeyTooSmall { .. } => Code::KeyTooSmall,
+            SignatureFault::KeyNotRsa | SignatureFault::KeyTooLarge { .. } => Code::KeyUnsupported,
+            SignatureFault::WrongLength { .. } | SignatureFault::Mismatch => {
+                Code::SignatureMismatch
+            }
+        },
     }
 }
 
@@ -341,13 +365,17 @@ fn looks_like(kind: Kind, bytes: &[u8]) -> Option<&'static str> {
     let list = || TrustList::parse_partial(bytes, &Default::default()).list;
     let is_list = || !list().records.is_empty();
     match kind {
-        _ if bytes.is_empty() => {
-            Some("the file is empty: a server without this file may answer so")
-        }
-        Kind::List(_) | Kind::SignedFile if start.starts_with(b"<") => {
-            Some("this looks like XML or a web page: unsigned, or a server's error page")
-        }
-        Kind::List(_) | Kind::SignedFile if starts_like_pem(bytes) || bytes[0] == 0x30 => {
+        _ if bytes.is_empty() => Some(
+            "the file is empty; a server without this file may answer so: look whether its \
+             TFTP service serves it",
+        ),
+        Kind::List(_) | Kind::SignedFile if start.starts_with(b"<") => Some(
+            "this looks like XML or a web page: an unsigned file, or the error page of a server; \
+             fetch the file again, by TFTP or from TCP port 6970",
+        ),
+        Kind::List(_) | Kind::SignedFile
+            if starts_like_pem(bytes) || bytes.starts_with(&[0x30, 0x82]) =>
+        {
             Some("this looks like a certificate: --as certificate")
         }
         Kind::List(_)

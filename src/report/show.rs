@@ -40,6 +40,9 @@ impl Checksums {
     }
 }
 
+/// How many of the bytes after the last record are shown.
+pub const TRAILING_SHOWN: usize = 64;
+
 const TABLE_HEAD: &str = "\
 BYTEPOS TAG             LENGTH  VALUE
 ------- ---             ------  -----
@@ -88,14 +91,25 @@ pub fn list(
     {
         let start = list.record_offset(list.records.len());
         out.push_str(&head(list.records.len() + 1));
-        damaged_record(&mut out, bytes, start, fault.offset);
+        // Where the length of the record itself is wrong, its elements may still be whole.
+        let end = if fault.element == record_element_name(record_tag::RECORD_LENGTH) {
+            None
+        } else {
+            Some(fault.offset)
+        };
+        damaged_record(&mut out, bytes, start, end);
     }
     if !list.trailing.is_empty() {
         let _ = writeln!(
             out,
-            "\nAfter the last record: {} bytes that no element accounts for\n{}",
+            "\nAfter the last record: {} bytes that no element accounts for{}\n{}",
             list.trailing.len(),
-            value_rows(list.trailing).trim_end()
+            if list.trailing.len() > TRAILING_SHOWN {
+                format!(", the first {TRAILING_SHOWN}:")
+            } else {
+                ":".into()
+            },
+            value_rows(&list.trailing[..list.trailing.len().min(TRAILING_SHOWN)]).trim_end()
         );
     }
     let was = if verified {
@@ -193,11 +207,13 @@ fn record(out: &mut String, record: &Record<&[u8]>) {
     }
 }
 
-/// The elements of a record that ends in damage at offset `end` of the file.
-fn damaged_record(out: &mut String, bytes: &[u8], start: usize, end: usize) {
+/// The elements of a damaged record: those before offset `end` of the file or, without it, all
+/// that look like elements of one record.
+fn damaged_record(out: &mut String, bytes: &[u8], start: usize, end: Option<usize>) {
     out.push_str(TABLE_HEAD);
     let mut reader = Reader::at(bytes.get(start..).unwrap_or_default(), start);
-    while reader.offset() < end {
+    while end.is_none_or(|end| reader.offset() < end) {
+        let at = reader.offset();
         let tag = reader.u8("record");
         let value = reader
             .u16("record")
@@ -205,6 +221,10 @@ fn damaged_record(out: &mut String, bytes: &[u8], start: usize, end: usize) {
         let (Ok(tag), Ok(value)) = (tag, value) else {
             return;
         };
+        let fits = matches!(tag, record_tag::DNS_NAME..=record_tag::HASH_ALGORITHM);
+        if end.is_none() && at > start && !fits {
+            return;
+        }
         record_element(out, tag, value);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Content, Inspection, NotACertificate, PhoneRuling};
+use super::{Content, Inspection, NotACertificate, PhoneRuling, own_signature_code};
 use crate::report::advice::advice;
 use crate::report::show;
 use crate::report::text::{Paint, count, day, hex, hex_dump, hex_with, utc, wrap};
@@ -43,9 +43,9 @@ pub fn human(i: &Inspection<'_>, paint: Paint) -> String {
             records(&mut out, list);
             if let Some(fault) = damage {
                 let read = count(list.records.len(), "whole record");
-                damaged(&mut out, paint, fault, &format!("{kind}, {read}"), i.bytes);
+                damaged(&mut out, paint, fault, &format!("{kind}, {read}"), i);
             }
-            own_signature(&mut out, paint, list, own.as_ref());
+            own_signature(&mut out, paint, list, own.as_ref(), i.hint);
         }
         Content::SignedFile {
             file,
@@ -56,7 +56,7 @@ pub fn human(i: &Inspection<'_>, paint: Paint) -> String {
             out.push('\n');
             signed_line(&mut out, &file.header);
             if let Some(fault) = damage {
-                damaged(&mut out, paint, fault, "signed file", i.bytes);
+                damaged(&mut out, paint, fault, "signed file header", i);
             } else {
                 body(&mut out, file);
                 if i.ruling.is_none() {
@@ -82,10 +82,22 @@ pub fn human(i: &Inspection<'_>, paint: Paint) -> String {
                 certificate(&mut out, der);
             }
         }
-        Content::NotACertificate(why) => not_a_certificate(&mut out, paint, *why, i.bytes),
+        Content::NotACertificate(why) => {
+            not_a_certificate(&mut out, paint, *why, i.bytes);
+            if let Some(hint) = i.hint {
+                field(&mut out, "fix", hint);
+            }
+        }
     }
     if let Some(ruling) = &i.ruling {
-        phone(&mut out, paint, ruling);
+        let opens = !matches!(
+            i.content,
+            Content::SignedFile {
+                plain: Some(Err(_)),
+                ..
+            }
+        );
+        phone(&mut out, paint, ruling, opens);
     }
     for note in &i.notes {
         field_at(&mut out, "", "note", note);
@@ -126,7 +138,7 @@ fn signed_line(out: &mut String, header: &Header<&[u8]>) {
     };
     let when = header
         .timestamp()
-        .map_or_else(|| "no date".into(), |t| utc(i64::from(t)));
+        .map_or_else(|| "(no date)".into(), |t| utc(i64::from(t)));
     let _ = writeln!(
         out,
         "{name}, signed {when} by {}, {}",
@@ -175,7 +187,7 @@ fn first_part(name: &str) -> String {
     name.split([';', ',']).next().unwrap_or_default().to_owned()
 }
 
-fn damaged(out: &mut String, paint: Paint, fault: &WireError, read: &str, bytes: &[u8]) {
+fn damaged(out: &mut String, paint: Paint, fault: &WireError, read: &str, i: &Inspection<'_>) {
     let _ = writeln!(
         out,
         "{} at offset {}: {}: {}",
@@ -184,9 +196,9 @@ fn damaged(out: &mut String, paint: Paint, fault: &WireError, read: &str, bytes:
         fault.element,
         fault.kind
     );
-    out.push_str(&hex_dump(bytes, fault.offset));
+    out.push_str(&hex_dump(i.bytes, fault.offset));
     field(out, "read", &format!("{read} before that"));
-    if let Some(text) = advice(Code::FileMalformed) {
+    if let Some(text) = i.hint.or_else(|| advice(Code::FileMalformed)) {
         field(out, "fix", text);
     }
 }
@@ -196,6 +208,7 @@ fn own_signature(
     paint: Paint,
     list: &TrustList<&[u8]>,
     own: Option<&Result<usize, OwnSignatureFault>>,
+    hint: Option<&'static str>,
 ) {
     let text = match own {
         None => paint.bad("not judged, the file is damaged"),
@@ -203,8 +216,8 @@ fn own_signature(
         Some(Err(why)) => paint.bad("does not hold") + &format!(": {why}"),
     };
     let _ = writeln!(out, "own signature: {text}");
-    if let Some(Err(_)) = own
-        && let Some(text) = advice(Code::OwnSignatureFails)
+    if let Some(Err(why)) = own
+        && let Some(text) = hint.or_else(|| advice(own_signature_code(why)))
     {
         field(out, "fix", text);
     }
@@ -334,12 +347,17 @@ fn not_a_certificate(out: &mut String, paint: Paint, why: NotACertificate, bytes
     }
 }
 
-fn phone(out: &mut String, paint: Paint, ruling: &PhoneRuling) {
+/// What the phone does; `opens` is false for an encrypted file that its key does not open.
+fn phone(out: &mut String, paint: Paint, ruling: &PhoneRuling, opens: bool) {
     let sentence = ruling.sentence();
-    let sentence = if ruling.is_taken() {
-        paint.good(&sentence)
-    } else {
-        paint.bad(&sentence)
+    let sentence = match (ruling.is_taken(), opens) {
+        (true, true) => paint.good(&sentence),
+        // CUCM 12.5 Security Guide, encrypted phone configuration: the signature is checked first;
+        // what does not open is not applied.
+        (true, false) => paint.bad(&format!(
+            "{sentence}, and cannot open it: nothing is applied"
+        )),
+        (false, _) => paint.bad(&sentence),
     };
     let _ = writeln!(out, "a phone that holds these lists: {sentence}");
     field(out, "holds", &ruling.holds);

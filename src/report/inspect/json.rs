@@ -1,10 +1,11 @@
 //! An inspection as JSON: serial numbers in upper hex without separators, offsets in bytes from
 //! the file's start, digests in lower hex.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use super::{Content, Inspection, NotACertificate, Outcome, PhoneRuling};
+use super::{Content, Inspection, NotACertificate, Outcome, PhoneRuling, own_signature_code};
 use crate::report::advice::advice;
+use crate::report::show::TRAILING_SHOWN;
 use crate::report::text::{hex, utc};
 use crate::trust::certificate::{Certificate, CertificateError, escape_for_terminal, name_text};
 use crate::trust::rules::rule;
@@ -21,11 +22,35 @@ pub const SCHEMA_VERSION: u32 = 1;
 #[derive(Serialize)]
 struct Document<'a> {
     schema_version: u32,
-    files: &'a [serde_json::Value],
+    files: &'a [Entry],
 }
 
-/// The document over all files, each made by [`Inspection::json`] or [`file_error`].
-pub fn document(files: &[serde_json::Value]) -> String {
+/// One file's part of the document.
+pub struct Entry(Part);
+
+enum Part {
+    Inspected(Box<File>),
+    NotOpened(NotOpened),
+}
+
+#[derive(Serialize)]
+struct NotOpened {
+    name: String,
+    outcome: &'static str,
+    error: String,
+}
+
+impl Serialize for Entry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Part::Inspected(file) => file.serialize(serializer),
+            Part::NotOpened(file) => file.serialize(serializer),
+        }
+    }
+}
+
+/// The document over all files.
+pub fn document(files: &[Entry]) -> String {
     let document = Document {
         schema_version: SCHEMA_VERSION,
         files,
@@ -35,8 +60,12 @@ pub fn document(files: &[serde_json::Value]) -> String {
 }
 
 /// A file that could not be looked at.
-pub fn file_error(name: &str, error: &str) -> serde_json::Value {
-    serde_json::json!({ "name": name, "outcome": "not-opened", "error": error })
+pub fn file_error(name: &str, error: &str) -> Entry {
+    Entry(Part::NotOpened(NotOpened {
+        name: name.to_owned(),
+        outcome: "not-opened",
+        error: error.to_owned(),
+    }))
 }
 
 #[derive(Serialize)]
@@ -64,6 +93,8 @@ struct File {
     damage: Option<Damage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ruling: Option<RulingFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
     notes: Vec<String>,
 }
 
@@ -168,6 +199,8 @@ struct OwnSignature {
     #[serde(skip_serializing_if = "Option::is_none")]
     record: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
@@ -188,6 +221,7 @@ struct BodyFacts {
 struct Bytes {
     offset: usize,
     length: usize,
+    /// At most the first [`TRAILING_SHOWN`] of them.
     hex: String,
 }
 
@@ -233,7 +267,7 @@ struct SupportFacts {
 
 impl Inspection<'_> {
     /// This file's part of the document.
-    pub fn json(&self) -> serde_json::Value {
+    pub fn json(&self) -> Entry {
         let mut file = File {
             name: self.name.clone(),
             outcome: match self.outcome() {
@@ -254,6 +288,7 @@ impl Inspection<'_> {
             certificates: None,
             damage: None,
             ruling: self.ruling.as_ref().map(ruling),
+            hint: self.hint,
             notes: self.notes.clone(),
         };
         match &self.content {
@@ -273,6 +308,7 @@ impl Inspection<'_> {
                 file.own_signature = own.as_ref().map(|own| OwnSignature {
                     holds: own.is_ok(),
                     record: own.ok().map(|r| r + 1),
+                    code: own.err().map(|why| own_signature_code(&why).as_str()),
                     reason: own.err().map(|why| why.to_string()),
                 });
                 file.damage = damage.as_ref().map(wire_damage);
@@ -310,8 +346,7 @@ impl Inspection<'_> {
             }
             Content::NotACertificate(why) => file.damage = Some(no_certificate(*why)),
         }
-        // As above: nothing here can fail.
-        serde_json::to_value(file).unwrap_or_default()
+        Entry(Part::Inspected(Box::new(file)))
     }
 }
 
@@ -446,7 +481,7 @@ fn trailing(list: &TrustList<&[u8]>) -> Option<Bytes> {
     (!list.trailing.is_empty()).then(|| Bytes {
         offset: list.size() - list.trailing.len(),
         length: list.trailing.len(),
-        hex: hex(list.trailing),
+        hex: hex(&list.trailing[..list.trailing.len().min(TRAILING_SHOWN)]),
     })
 }
 
