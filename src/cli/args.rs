@@ -166,9 +166,9 @@ pub struct RehearseArgs {
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
-    /// What to run on
-    #[arg(long, value_enum, default_value_t = Network::Loopback)]
-    pub network: Network,
+    /// What to run on [default: loopback for one file, sim for several]
+    #[arg(long, value_enum)]
+    pub network: Option<Network>,
     /// Print every event
     #[arg(long, short)]
     pub verbose: bool,

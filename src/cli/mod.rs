@@ -4,6 +4,7 @@ pub mod args;
 pub mod completions;
 pub mod exit_code;
 pub mod inspect;
+pub mod keep;
 pub mod output;
 pub mod rehearse;
 pub mod rules;

@@ -4,4 +4,6 @@ pub mod advice;
 pub mod inspect;
 pub mod rules;
 pub mod show;
+pub mod story;
 pub mod text;
+pub mod verdicts;
