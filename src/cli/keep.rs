@@ -55,6 +55,26 @@ pub fn prepare(dir: &Path) -> Result<(), String> {
     Ok(())
 }
 
+/// Makes the folder of several worlds ready: new, empty, or with worlds in it and nothing else.
+///
+/// # Errors
+/// A sentence: it holds something else, or cannot be made.
+pub fn prepare_many(dir: &Path) -> Result<(), String> {
+    let shown = dir.display();
+    let cannot = |e: io::Error| format!("cannot make the folder {shown}: {e}");
+    fs::create_dir_all(dir).map_err(cannot)?;
+    for entry in fs::read_dir(dir).map_err(cannot)? {
+        let path = entry.map_err(cannot)?.path();
+        if !path.join(SCENARIO).is_file() {
+            return Err(format!(
+                "{shown} holds something else ({}), so nothing is written there; name an empty folder or a new one",
+                path.file_name().unwrap_or_default().display()
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// Writes a world.
 ///
 /// # Errors

@@ -48,11 +48,19 @@ pub fn run(args: &RehearseArgs, output: &Output) -> ExitCode {
     let many = is_folder || scenarios.len() > 1;
     if let Some(dir) = &args.keep {
         // Nothing runs whose result could not be kept.
-        for s in &scenarios {
-            if let Err(text) = keep::prepare(&keep_dir(dir, s, many)) {
-                output.error(&text);
-                return code.worst(ExitCode::Unreachable);
-            }
+        let ready = if many {
+            keep::prepare_many(dir)
+        } else {
+            Ok(())
+        };
+        let each = || {
+            scenarios
+                .iter()
+                .try_for_each(|s| keep::prepare(&keep_dir(dir, s, many)))
+        };
+        if let Err(text) = ready.and_then(|()| each()) {
+            output.error(&text);
+            return code.worst(ExitCode::Unreachable);
         }
     }
     let mut documents = Vec::new();
