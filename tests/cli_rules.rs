@@ -1,5 +1,7 @@
 //! `trustline rules`, and what all commands share.
 
+#![allow(clippy::disallowed_methods, reason = "tests read and write files")]
+
 mod golden;
 
 use golden::{check, run};

@@ -128,7 +128,8 @@ pub enum NotACertificate {
 }
 
 impl Inspection<'_> {
-    /// What came of it.
+    /// What came of it. Of a list both count: that its own signature holds, for else no later list
+    /// of its signer could follow without TVS, and that the phone takes it.
     pub fn outcome(&self) -> Outcome {
         let damaged = match &self.content {
             Content::List { damage, .. } | Content::SignedFile { damage, .. } => damage.is_some(),
