@@ -1,6 +1,11 @@
 //! `trustline inspect`: golden texts, the vectors' expectations, exit codes and streams.
 
-#![allow(clippy::disallowed_methods, reason = "tests read and write files")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests read and write files, and fail by panic"
+)]
 
 mod golden;
 
