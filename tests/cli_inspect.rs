@@ -1,5 +1,12 @@
 //! `trustline inspect`: golden texts, the vectors' expectations, exit codes and streams.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests read and write files, and fail by panic"
+)]
+
 mod golden;
 
 use std::process::Stdio;
@@ -10,7 +17,8 @@ use serde_json::Value;
 use trustline::cli::exit_code::ExitCode;
 use trustline::cli::inspect::{MAX_FILE_BYTES, exit_code};
 use trustline::phone::profile::Profile;
-use trustline::report::inspect::{Judge, inspect};
+use trustline::report::inspect::{Judge, Outcome, document, human, inspect};
+use trustline::report::text::Paint;
 use trustline::trust::decrypt::DeviceKey;
 use trustline::trust::installed::{InForce, InstalledList};
 use trustline::trust::rules::{self, Settings};
@@ -185,7 +193,7 @@ fn a_phone_with_lists_says_what_it_does() {
     );
     case(
         "trust-cannot-ask",
-        "T/itl-b.tlv --trust H/h124-rec-no-cert.tlv",
+        "T/itl-b.tlv --trust T/ctl-a-v11-sha1.tlv",
     );
     case(
         "trust-json",
@@ -393,6 +401,51 @@ fn every_vector_gets_its_exit_code() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn no_cut_and_no_flipped_bit_is_taken_or_stops_the_report() {
+    let settings = Settings::default();
+    let key = DeviceKey::from_pem(&vector("keys/d-lsc.pem")).unwrap();
+    let itl = "tool/itl-a-allroles-v11-sha1.tlv";
+    let itl = InstalledList::parse(ListKind::Itl, vector(itl).into()).unwrap();
+    let judge = Judge {
+        profile: Profile::named("8800").unwrap(),
+        settings: &settings,
+        installed: Some(InForce {
+            ctl: None,
+            itl: Some(&itl),
+        }),
+        device_key: Some(&key),
+        now: 1_796_083_200,
+    };
+    let look = |name: &str, bytes: &[u8], what: &str, judge: &Judge<'_>| {
+        let inspection = inspect(name, bytes, None, judge);
+        assert_ne!(inspection.outcome(), Outcome::Good, "{name}, {what}");
+        assert!(!human(&inspection, Paint::new(false)).contains('\x1b'));
+        assert!(document(&[inspection.json()]).len() > 100);
+    };
+    for (path, name) in [
+        ("tool/DialTemplate.xml.sgn", "DialTemplate.xml.sgn"),
+        (
+            "tool/SEP001122334455.cnf.xml.d-lsc.sha1.enc.sgn",
+            "SEP001122334455.cnf.xml.enc.sgn",
+        ),
+        ("good/cucm-layout.tlv", "ITLFile.tlv"),
+    ] {
+        let whole = vector(path);
+        // Every byte of the header; of the rest, a sample. Without a phone, for speed, but for some.
+        let places = (0..whole.len()).filter(|&n| n < 600 || n % 11 == 0);
+        for n in places {
+            let installed = judge.installed.filter(|_| n % 16 == 0);
+            let judge = Judge { installed, ..judge };
+            look(name, &whole[..n], &format!("cut at {n}"), &judge);
+            let mut flipped = whole.clone();
+            flipped[n] ^= 1 << (n % 8);
+            let what = format!("bit {} of byte {n} flipped", n % 8);
+            look(name, &flipped, &what, &judge);
+        }
+    }
 }
 
 #[test]

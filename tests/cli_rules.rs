@@ -1,5 +1,12 @@
 //! `trustline rules`, and what all commands share.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests read and write files, and fail by panic"
+)]
+
 mod golden;
 
 use golden::{check, run};

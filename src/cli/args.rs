@@ -177,7 +177,8 @@ pub struct RehearseArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, ClapArgs)]
 pub struct InspectArgs {
-    /// Files to look at: .tlv, .sgn, .enc.sgn, .pem, .der. Each is judged by itself
+    /// Files to look at: .tlv, .sgn, .enc.sgn, .pem, .der. Each is judged by itself, a signed one
+    /// as if a phone had asked for it by this name
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Lists that a phone holds: a CTL, an ITL or both. Says whether that phone would take each

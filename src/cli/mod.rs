@@ -59,7 +59,12 @@ fn guarded(f: impl FnOnce() -> ExitCode) -> ExitCode {
 fn report_panic(info: &PanicHookInfo<'_>) {
     use std::io::Write as _;
 
-    let message = info.payload_as_str().unwrap_or("no message");
+    let payload = info.payload();
+    let message = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message");
     let place = info
         .location()
         .map_or_else(|| "an unknown place".to_owned(), ToString::to_string);

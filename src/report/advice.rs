@@ -7,8 +7,9 @@ use crate::trust::reason::Code;
 pub fn advice(code: Code) -> Option<&'static str> {
     Some(match code {
         Code::SignerNotInList | Code::SignerUnknownToTvs => {
-            "import the signer's certificate (ITLRecovery from 12.0 on, else CallManager) into \
-             Phone-SAST-trust of the cluster that the phone is on, then restart TVS on its nodes"
+            "import the signer's certificate into Phone-SAST-trust of the cluster that the phone \
+             is on, then restart TVS on its nodes (lists: ITLRecovery from 12.0 on, before that \
+             CallManager; files: CallManager)"
         }
         Code::RoleMissing | Code::TvsRoleMissing => {
             "publish the signer's certificate with the role that signs this, or sign with one \
@@ -21,7 +22,12 @@ pub fn advice(code: Code) -> Option<&'static str> {
         Code::FileEmpty | Code::DownloadFailed => {
             "fetch the file again from the TFTP node, and look at the Cisco Tftp service there"
         }
-        Code::FileMalformed | Code::SignatureMismatch => {
+        Code::SignatureMismatch => {
+            "fetch the file again in octet mode and compare its checksum with `show ctl` or \
+             `show itl` on the node; if it is the same, another key signs under this signer's \
+             name: find out whose before anybody erases lists by hand"
+        }
+        Code::FileMalformed => {
             "fetch the file again in octet mode and compare its checksum with `show ctl` or \
              `show itl` on the node; if it is the same, let the cluster publish it anew"
         }

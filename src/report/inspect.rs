@@ -128,7 +128,8 @@ pub enum NotACertificate {
 }
 
 impl Inspection<'_> {
-    /// What came of it.
+    /// What came of it. Of a list both count: that its own signature holds, for else no later list
+    /// of its signer could follow without TVS, and that the phone takes it.
     pub fn outcome(&self) -> Outcome {
         let damaged = match &self.content {
             Content::List { damage, .. } | Content::SignedFile { damage, .. } => damage.is_some(),
@@ -321,7 +322,9 @@ fn list_notes(
             bytes.len()
         ));
     }
-    if list.is_empty_for_rollback() && list.records.iter().any(|r| r.role() == Role::Sast) {
+    // The rollback empties the ITL alone (Cisco 213407).
+    let is_signed_by_a_cluster = list.records.iter().any(|r| r.role() == Role::Sast);
+    if kind == ListKind::Itl && list.is_empty_for_rollback() && is_signed_by_a_cluster {
         notes.push(
             "no certificate for TFTP and none for TVS: the empty list of a rollback, after which \
              a phone takes any ITL and unsigned configurations"

@@ -40,6 +40,9 @@ impl Checksums {
     }
 }
 
+/// How many records of a list are shown. A list that a phone loads has far fewer than 100.
+pub const RECORDS_SHOWN: usize = 1_000;
+
 /// How many of the bytes after the last record are shown.
 pub const TRAILING_SHOWN: usize = 64;
 
@@ -73,7 +76,7 @@ pub fn list(
     );
     header(&mut out, &list.header);
     let head = |n: usize| format!("\n        {kind} Record #:{n}\n                  ----\n");
-    for (i, r) in list.records.iter().enumerate() {
+    for (i, r) in list.records.iter().take(RECORDS_SHOWN).enumerate() {
         out.push_str(&head(i + 1));
         record(&mut out, r);
         if r.role() == Role::Sast {
@@ -84,6 +87,10 @@ pub fn list(
             };
             let _ = writeln!(out, "This etoken was {used} to sign the {kind} file.");
         }
+    }
+    let more = list.records.len().saturating_sub(RECORDS_SHOWN);
+    if more > 0 {
+        let _ = writeln!(out, "\n        {more} more records are not shown");
     }
     if let Some(fault) = damage
         && fault.offset > list.header.length()
@@ -320,6 +327,24 @@ mod tests {
              9       SIGNATUREALGOINFO       2       8\n\
              9       CERTIFICATE     680     A0 A6\n"
         );
+    }
+
+    #[test]
+    fn a_list_of_very_many_records_stays_short() {
+        let function = Element::value(record_tag::FUNCTION, &[0_u8, 4][..]);
+        let record = Record {
+            elements: vec![function],
+        };
+        let list = TrustList {
+            header: Header { elements: vec![] },
+            records: vec![record; RECORDS_SHOWN + 5],
+            trailing: &[][..],
+        };
+        let sums = Checksums::of(&[]);
+        let text = super::list(ListKind::Itl, &list, &[], &sums, None, false);
+        assert!(text.contains("ITL Record #:1000\n"));
+        assert!(!text.contains("ITL Record #:1001\n"));
+        assert!(text.contains("5 more records are not shown"));
     }
 
     #[test]

@@ -61,6 +61,11 @@ pub fn utc(seconds: i64) -> String {
     }
 }
 
+/// A moment for programs: `2026-01-15T12:00:00Z`; none where four digits do not show its year.
+pub fn rfc3339(seconds: i64) -> Option<String> {
+    calendar(seconds).map(|t| t.to_string())
+}
+
 /// A day for people: `2026-01-15`.
 pub fn day(seconds: i64) -> String {
     match calendar(seconds) {
@@ -207,6 +212,8 @@ mod tests {
     #[test]
     fn moments_are_printed() {
         assert_eq!(utc(1_768_478_400), "2026-01-15 12:00:00 UTC");
+        let rfc3339_text = rfc3339(1_768_478_400);
+        assert_eq!(rfc3339_text.as_deref(), Some("2026-01-15T12:00:00Z"));
         assert_eq!(ctime(1_768_478_400), "Thu Jan 15 12:00:00 UTC 2026");
         // The line of a published `show ctl`: Fri Mar 06 2015.
         assert_eq!(&ctime(1_425_675_367)[..10], "Fri Mar 06");

@@ -151,7 +151,8 @@ fn records(out: &mut String, list: &TrustList<&[u8]>) {
     if list.records.is_empty() {
         return;
     }
-    let rows: Vec<_> = list.records.iter().map(record_row).collect();
+    let shown = list.records.iter().take(show::RECORDS_SHOWN);
+    let rows: Vec<_> = shown.map(record_row).collect();
     let width = |of: fn(&[String; 4]) -> &String| {
         let widths = rows.iter().map(|r| of(r).chars().count());
         widths.max().unwrap_or_default()
@@ -167,7 +168,7 @@ fn records(out: &mut String, list: &TrustList<&[u8]>) {
 fn record_row(record: &Record<&[u8]>) -> [String; 4] {
     let name = record
         .subject()
-        .or(record.dns_name())
+        .or_else(|| record.dns_name())
         .map_or_else(|| "-".into(), |n| first_part(&escape_for_terminal(n)));
     let serial = record.serial().map_or_else(|| "-".into(), short_serial);
     let what = match record.certificate().map(Certificate::parse) {

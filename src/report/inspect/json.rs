@@ -1,12 +1,12 @@
 //! An inspection as JSON: serial numbers in upper hex without separators, offsets in bytes from
-//! the file's start, digests in lower hex.
+//! the file's start, digests in lower hex, moments in seconds since 1970 and as text of RFC 3339.
 
 use serde::{Serialize, Serializer};
 
 use super::{Content, Inspection, NotACertificate, Outcome, PhoneRuling, own_signature_code};
 use crate::report::advice::advice;
-use crate::report::show::TRAILING_SHOWN;
-use crate::report::text::{hex, utc};
+use crate::report::show::{RECORDS_SHOWN, TRAILING_SHOWN};
+use crate::report::text::{hex, rfc3339};
 use crate::trust::certificate::{Certificate, CertificateError, escape_for_terminal, name_text};
 use crate::trust::rules::rule;
 use crate::trust::search::hex as upper_hex;
@@ -79,6 +79,9 @@ struct File {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     header: Option<HeaderFacts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record_count: Option<usize>,
+    /// At most the first [`RECORDS_SHOWN`] of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     records: Option<Vec<RecordFacts>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,9 +168,13 @@ struct CertificateFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     serial: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    not_before: Option<String>,
+    not_before: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    not_after: Option<String>,
+    not_before_text: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_after: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_after_text: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -281,6 +288,7 @@ impl Inspection<'_> {
             sha256: hex(&self.sums.sha256),
             kind: "certificate",
             header: None,
+            record_count: None,
             records: None,
             trailing: None,
             own_signature: None,
@@ -303,6 +311,7 @@ impl Inspection<'_> {
                     ListKind::Itl => "itl",
                 };
                 file.header = header(&list.header);
+                file.record_count = Some(list.records.len());
                 file.records = Some(records(list));
                 file.trailing = trailing(list);
                 file.own_signature = own.as_ref().map(|own| OwnSignature {
@@ -403,7 +412,7 @@ fn header(header: &Header<&[u8]>) -> Option<HeaderFacts> {
         },
         file_name: header.file_name().map(escape_for_terminal),
         timestamp: header.timestamp(),
-        timestamp_text: header.timestamp().map(|t| utc(i64::from(t))),
+        timestamp_text: header.timestamp().and_then(|t| rfc3339(i64::from(t))),
         elements: {
             let mut all = Vec::new();
             elements(&header.elements, 0, header_element_name, &mut all);
@@ -443,8 +452,8 @@ fn elements(
 
 fn records(list: &TrustList<&[u8]>) -> Vec<RecordFacts> {
     let mut offset = list.header.length();
-    let mut all = Vec::with_capacity(list.records.len());
-    for r in &list.records {
+    let mut all = Vec::new();
+    for r in list.records.iter().take(RECORDS_SHOWN) {
         all.push(record(r, offset));
         offset += r.size();
     }
@@ -495,8 +504,10 @@ fn certificate(der: &[u8]) -> CertificateFacts {
         subject: c.map(|c| name_text(c.subject, ';')),
         issuer: c.map(|c| name_text(c.issuer, ';')),
         serial: c.map(|c| upper_hex(c.serial)),
-        not_before: c.map(|c| utc(c.not_before)),
-        not_after: c.map(|c| utc(c.not_after)),
+        not_before: c.map(|c| c.not_before),
+        not_before_text: c.and_then(|c| rfc3339(c.not_before)),
+        not_after: c.map(|c| c.not_after),
+        not_after_text: c.and_then(|c| rfc3339(c.not_after)),
         key: c.map(|c| c.public_key.to_string()),
         error: parsed.err().map(Into::into),
     }
