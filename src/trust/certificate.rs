@@ -426,3 +426,204 @@ impl fmt::Display for PublicKey<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        let length = u16::try_from(content.len()).unwrap();
+        let mut out = vec![tag];
+        match length {
+            0..=0x7f => out.push(length as u8),
+            0x80..=0xff => out.extend([0x81, length as u8]),
+            _ => {
+                out.push(0x82);
+                out.extend(length.to_be_bytes());
+            }
+        }
+        out.extend(content);
+        out
+    }
+
+    /// A certificate of these parts; what nobody looks at is empty.
+    fn certificate(version: &[u8], serial: &[u8], validity: [&[u8]; 2], spki: &[u8]) -> Vec<u8> {
+        let name = der(0x30, &[]);
+        let algorithm = der(0x30, &[&der(0x06, &[&[0x2a, 0x03]])]);
+        let validity = der(0x30, &validity);
+        let serial = der(0x02, &[serial]);
+        let tbs: [&[u8]; 7] = [version, &serial, &algorithm, &name, &validity, &name, spki];
+        let tbs = der(0x30, &tbs);
+        der(0x30, &[&tbs, &algorithm, &der(0x03, &[&[0, 0xaa]])])
+    }
+
+    fn rsa_spki(modulus: &[u8]) -> Vec<u8> {
+        let key = der(0x30, &[&der(0x02, &[modulus]), &der(0x02, &[&[3]])]);
+        let algorithm = der(0x30, &[&der(0x06, &[OID_RSA]), &der(0x05, &[])]);
+        der(0x30, &[&algorithm, &der(0x03, &[&[0], &key])])
+    }
+
+    fn validity() -> [Vec<u8>; 2] {
+        [
+            der(0x17, &[b"700101000000Z"]),
+            der(0x18, &[b"20380119031408Z"]),
+        ]
+    }
+
+    fn simple(serial: &[u8], spki: &[u8]) -> Vec<u8> {
+        let [from, to] = validity();
+        certificate(&[], serial, [&from, &to], spki)
+    }
+
+    #[test]
+    fn versions_and_serials_of_every_kind_are_read() {
+        let spki = rsa_spki(&[0x00, 0x80, 0x01]);
+        let long = [0xf1; 25];
+        for serial in [&[0][..], &[0xff], &[0x00, 0x91], &[0, 0, 1], &long] {
+            let v1 = simple(serial, &spki);
+            let certificate = Certificate::parse(&v1).unwrap();
+            assert_eq!(certificate.serial, serial);
+            assert_eq!(certificate.issuer, [0x30, 0]);
+            assert_eq!(certificate.spki, spki);
+            assert_eq!(certificate.signature, [0xaa]);
+            assert_eq!(
+                (certificate.not_before, certificate.not_after),
+                (0, 1 << 31)
+            );
+        }
+        let [from, to] = validity();
+        let v3 = der(0xa0, &[&[2, 1, 2]]);
+        let v3 = certificate(&v3, &[1], [&from, &to], &spki);
+        assert!(Certificate::parse(&v3).is_ok());
+        let empty = simple(&[], &spki);
+        let error = Certificate::parse(&empty).unwrap_err();
+        assert_eq!(
+            (error.field, error.expected),
+            ("serialNumber", "at least one byte")
+        );
+    }
+
+    #[test]
+    fn bits_of_a_modulus_are_counted_without_zeros() {
+        for (modulus, bits) in [
+            (&[0x00, 0xff, 0xff][..], 16),
+            (&[0x7f, 0xff], 15),
+            (&[0x01], 1),
+            (&[0x00, 0x00, 0x80], 8),
+        ] {
+            let der = simple(&[1], &rsa_spki(modulus));
+            let key = Certificate::parse(&der).unwrap().public_key;
+            assert!(matches!(key, PublicKey::Rsa { bits: b, .. } if b == bits));
+            assert_eq!(key.to_string(), format!("RSA {bits}"));
+        }
+        for modulus in [&[][..], &[0], &[0, 0], &[0x80]] {
+            let der = simple(&[1], &rsa_spki(modulus));
+            let error = Certificate::parse(&der).unwrap_err();
+            assert_eq!(error.expected, "a positive modulus", "{modulus:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_other_kinds_are_told() {
+        let point = [4, 1, 2];
+        let curve = [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+        let algorithm = der(0x30, &[&der(0x06, &[OID_EC]), &der(0x06, &[&curve])]);
+        let spki = der(0x30, &[&algorithm, &der(0x03, &[&[0], &point])]);
+        let ec = simple(&[1], &spki);
+        let key = Certificate::parse(&ec).unwrap().public_key;
+        assert_eq!(key.list_form(), Some(&point[..]));
+        assert_eq!(key.to_string(), "EC P-256");
+
+        let algorithm = der(0x30, &[&der(0x06, &[&[0x2b, 0x65, 0x70]])]);
+        let spki = der(0x30, &[&algorithm, &der(0x03, &[&[0], &point])]);
+        let other = simple(&[1], &spki);
+        let key = Certificate::parse(&other).unwrap().public_key;
+        assert_eq!((key, key.list_form()), (PublicKey::Other, None));
+    }
+
+    #[test]
+    fn times_are_read_in_every_form_of_x509() {
+        for (text, digits, seconds) in [
+            ("700101000000Z", 2, Some(0)),
+            ("691231235959Z", 2, Some(-1)),
+            ("491231235959Z", 2, Some(2_524_607_999)),
+            ("500101000000Z", 2, Some(-631_152_000)),
+            ("000229120000Z", 2, Some(951_825_600)),
+            ("0001010000Z", 2, Some(946_684_800)),
+            ("000101000000+0100", 2, Some(946_681_200)),
+            ("000101000000-0130", 2, Some(946_690_200)),
+            ("19700101000000Z", 4, Some(0)),
+            ("99991231235959Z", 4, Some(253_402_300_799)),
+            ("00000101000000Z", 4, Some(-62_167_219_200)),
+            ("700101000000", 2, None),
+            ("701301000000Z", 2, None),
+            ("700100000000Z", 2, None),
+            ("700101240000Z", 2, None),
+            ("70010100000xZ", 2, None),
+            ("700101000000ZZ", 2, None),
+            ("700101000000+2400", 2, None),
+            ("", 2, None),
+        ] {
+            assert_eq!(seconds_of(text.as_bytes(), digits), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        let good = simple(&[1], &rsa_spki(&[0x7f]));
+        assert!(Certificate::parse(&good).is_ok());
+        let mut longer = good.clone();
+        longer.push(0);
+        let error = Certificate::parse(&longer).unwrap_err();
+        assert_eq!((error.offset, error.field), (good.len(), "certificate"));
+
+        for (bytes, offset, expected) in [
+            (&[][..], 0, "another element"),
+            (&[0x30], 0, "a length"),
+            (&[0x31, 0], 0, "a SEQUENCE"),
+            (
+                &[0x30, 0x80, 0, 0],
+                0,
+                "a definite length of at most four bytes",
+            ),
+            (
+                &[0x30, 0x85, 0, 0, 0, 0, 0],
+                0,
+                "a definite length of at most four bytes",
+            ),
+            (&[0x30, 0x82, 1], 0, "a whole length"),
+            (&[0x30, 0x81, 0x7f], 0, "a length in its shortest form"),
+            (
+                &[0x30, 0x82, 0x00, 0x80],
+                0,
+                "a length in its shortest form",
+            ),
+            (
+                &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff],
+                0,
+                "an element that ends inside its container",
+            ),
+            (&[0x3f, 0x81, 0], 0, "a tag of one byte"),
+            (
+                &[0x30, 2, 0x30, 1],
+                2,
+                "an element that ends inside its container",
+            ),
+            (&[0x30, 2, 0x30, 0], 4, "another element"),
+            (&[0x30, 2, 0x02, 0], 2, "a SEQUENCE"),
+        ] {
+            let error = Certificate::parse(bytes).unwrap_err();
+            assert_eq!(
+                (error.offset, error.expected),
+                (offset, expected),
+                "{bytes:02x?}"
+            );
+        }
+        let text = Certificate::parse(&[0x31, 0]).unwrap_err().to_string();
+        assert_eq!(
+            text,
+            "offset 0 of the certificate: certificate: expected a SEQUENCE"
+        );
+    }
+}

@@ -285,3 +285,151 @@ impl TryRng for Seeded<'_> {
 }
 
 impl TryCryptoRng for Seeded<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Header;
+    use crate::wire::element::find_mut;
+
+    const PEM: &[u8] = include_bytes!("../../testdata/vectors/keys/d-lsc.pem");
+    const DER: &[u8] = include_bytes!("../../testdata/vectors/keys/d-lsc.der");
+
+    fn encrypted(plain: &[u8], digest: Digest) -> SignedFile<Vec<u8>> {
+        let device = Certificate::parse(DER).unwrap();
+        let mut rng = Rng::new(1);
+        let made = encrypt(plain, &device, [7; 16], [9; 16], digest, &mut rng).unwrap();
+        let header = Header {
+            elements: made.elements,
+        };
+        SignedFile {
+            header,
+            body: made.body,
+        }
+    }
+
+    fn open(file: &SignedFile<Vec<u8>>) -> Result<Vec<u8>, DecryptFault> {
+        open_with(file, PEM)
+    }
+
+    fn open_with(file: &SignedFile<Vec<u8>>, pem: &[u8]) -> Result<Vec<u8>, DecryptFault> {
+        let elements = file.header.elements.iter().map(borrowed).collect();
+        let header = Header { elements };
+        let body = file.body.as_slice();
+        let key = DeviceKey::from_pem(pem).unwrap();
+        decrypt(&SignedFile { header, body }, &key)
+    }
+
+    fn borrowed(element: &Element<Vec<u8>>) -> Element<&[u8]> {
+        use crate::wire::element::Body;
+        let body = match &element.body {
+            Body::Value(value) => Body::Value(value.as_slice()),
+            Body::Elements(inner) => Body::Elements(inner.iter().map(borrowed).collect()),
+            Body::Padding(n) => Body::Padding(*n),
+        };
+        Element {
+            tag: element.tag,
+            body,
+        }
+    }
+
+    fn changed(tag: u8, change: impl Fn(&mut Vec<u8>)) -> Result<Vec<u8>, DecryptFault> {
+        let mut file = encrypted(b"<device/>", Digest::Sha1);
+        change(find_mut(&mut file.header.elements, tag).unwrap());
+        open(&file)
+    }
+
+    #[test]
+    fn what_is_encrypted_opens() {
+        for length in [0, 1, 15, 16, 17, 553] {
+            for digest in [Digest::Sha1, Digest::Sha256, Digest::Sha512] {
+                let plain = vec![PADDING; length];
+                let file = encrypted(&plain, digest);
+                // At least one byte of padding, so a whole block more where the text fills one.
+                assert_eq!(file.body.len(), (length / 16 + 1) * 16);
+                assert_eq!(open(&file), Ok(plain));
+            }
+        }
+        let again = encrypted(b"x", Digest::Sha1);
+        assert_eq!(again, encrypted(b"x", Digest::Sha1));
+    }
+
+    #[test]
+    fn each_step_has_its_fault() {
+        use DecryptFault as Fault;
+        let digest = |code| changed(tag::PLAIN_DIGEST_ALGORITHM, |v| *v = vec![code]);
+        assert_eq!(digest(9), Err(Fault::DigestUnsupported(Digest::Other(9))));
+        assert_eq!(digest(3), Err(Fault::DigestMismatch));
+        let short = changed(tag::WRAPPED_KEY, |v| v.truncate(255));
+        let fault = Fault::WrappedKeyLength {
+            wrapped: 255,
+            key: 256,
+        };
+        assert_eq!(short, Err(fault));
+        for value in [0, 0xff] {
+            let wrong = changed(tag::WRAPPED_KEY, |v| v.fill(value));
+            assert_eq!(wrong, Err(Fault::WrongDeviceKey));
+        }
+        for count in [0, 17, 0x0d0d] {
+            let padding = changed(tag::BODY_PADDING, |v| *v = u16::to_be_bytes(count).to_vec());
+            assert_eq!(padding, Err(Fault::PaddingCount { actual: count }));
+        }
+        // Nine bytes of text, seven of padding: fewer gives another text, more is no padding.
+        let fewer = changed(tag::BODY_PADDING, |v| v[1] = 6);
+        assert_eq!(fewer, Err(Fault::DigestMismatch));
+        let more = changed(tag::BODY_PADDING, |v| v[1] = 8);
+        assert_eq!(more, Err(Fault::PaddingBytes { count: 8 }));
+        let vector = changed(tag::BODY_IV, |v| v[0] ^= 1);
+        assert_eq!(vector, Err(Fault::DigestMismatch));
+        for length in [0, 15, 17] {
+            let mut file = encrypted(b"<device/>", Digest::Sha1);
+            file.body.resize(length, 0);
+            assert_eq!(open(&file), Err(Fault::BodyLength { actual: length }));
+        }
+        let other = include_bytes!("../../testdata/vectors/keys/a-tftp.pem");
+        let file = encrypted(b"<device/>", Digest::Sha1);
+        assert_eq!(open_with(&file, other), Err(Fault::WrongDeviceKey));
+    }
+
+    #[test]
+    fn a_key_of_another_size_is_not_taken() {
+        // Some other makers wrap AES-256 keys; a phone's body cipher is AES-128.
+        let key = RsaPublicKey::from(&DeviceKey::from_pem(PEM).unwrap().0);
+        for length in [0, 15, 32] {
+            let mut rng = Rng::new(1);
+            let wrapped = key
+                .encrypt(&mut Seeded(&mut rng), Pkcs1v15Encrypt, &vec![1; length])
+                .unwrap();
+            let opened = changed(tag::WRAPPED_KEY, |v| v.clone_from(&wrapped));
+            assert_eq!(opened, Err(DecryptFault::BodyKeyLength { actual: length }));
+        }
+    }
+
+    #[test]
+    fn device_keys_of_other_kinds_are_refused() {
+        let ec = include_bytes!("../../testdata/vectors/keys/d-lsc-ec.pem");
+        let ec8 = include_bytes!("../../testdata/vectors/keys/a-tftp-ec256.pem");
+        for (pem, fault) in [
+            (&b""[..], DeviceKeyError::NoKey),
+            (DER, DeviceKeyError::NoKey),
+            (ec, DeviceKeyError::NotRsa),
+            (ec8, DeviceKeyError::NotRsa),
+            (
+                b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n",
+                DeviceKeyError::Damaged,
+            ),
+            (
+                b"-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----\n",
+                DeviceKeyError::Damaged,
+            ),
+        ] {
+            assert_eq!(DeviceKey::from_pem(pem).unwrap_err(), fault);
+        }
+        let key = DeviceKey::from_pem(PEM).unwrap();
+        assert_eq!(format!("{key:?}"), "DeviceKey(RSA 2048)");
+        let ec = include_bytes!("../../testdata/vectors/keys/d-lsc-ec.der");
+        let ec = Certificate::parse(ec).unwrap();
+        let fault = encrypt(b"", &ec, [0; 16], [0; 16], Digest::Sha1, &mut Rng::new(1));
+        assert_eq!(fault, Err(EncryptFault::KeyNotRsa));
+    }
+}

@@ -399,3 +399,136 @@ fn hex_digit(digit: u8) -> u8 {
         _ => (digit | 0x20) - b'a' + 10,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+        let mut out = vec![tag, u8::try_from(content.len()).unwrap()];
+        out.extend_from_slice(content);
+        out
+    }
+
+    /// A Name of RDNs with one attribute each: type, string tag, value.
+    fn name(attributes: &[(&[u8], u8, &[u8])]) -> Vec<u8> {
+        let rdns: Vec<u8> = attributes
+            .iter()
+            .flat_map(|(oid, tag, value)| {
+                let pair = [tlv(0x06, oid), tlv(*tag, value)].concat();
+                tlv(0x31, &tlv(0x30, &pair))
+            })
+            .collect();
+        tlv(0x30, &rdns)
+    }
+
+    const CN: &[u8] = &[0x55, 4, 3];
+    const O: &[u8] = &[0x55, 4, 10];
+
+    #[test]
+    fn names_are_written_in_the_order_of_the_certificate() {
+        let der = name(&[
+            (CN, 0x0c, b"cucm1"),
+            (&[0x55, 4, 11], 0x13, b"TAC"),
+            (O, 0x13, b"Acme, \"Inc.\" "),
+            (&[0x2a, 0x03, 0x87, 0x68], 0x13, b"#x"),
+        ]);
+        assert_eq!(
+            name_text(&der, ';'),
+            r#"CN=cucm1;OU=TAC;O=Acme\, \"Inc.\"\ ;1.2.3.1000=\#x"#
+        );
+        assert!(name_text(&der, ',').starts_with("CN=cucm1,OU=TAC,"));
+        assert_eq!(name_text(&name(&[]), ';'), "");
+    }
+
+    #[test]
+    fn strings_of_every_kind_are_read() {
+        for (tag, value, text) in [
+            (0x0c, "Ä".as_bytes(), "CN=Ä"),
+            (0x14, &[0xc4], "CN=Ä"),
+            (0x1e, &[0, 0xc4], "CN=Ä"),
+            (0x1c, &[0, 0, 0, 0xc4], "CN=Ä"),
+            (0x16, b"a\0b", "CN=a\\00b"),
+            (0x0c, &[0xc4], "CN=#0c01c4"),
+            (0x1e, &[0], "CN=#1e0100"),
+            (0x1e, &[0xd8, 0], "CN=#1e02d800"),
+            (0x02, &[5], "CN=#020105"),
+        ] {
+            let der = name(&[(CN, tag, value)]);
+            assert_eq!(name_text(&der, ';'), text);
+            assert!(same_name(text.as_bytes(), &der), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_name_ends_where_the_damage_begins() {
+        let mut der = name(&[(CN, 0x0c, b"cucm1"), (O, 0x0c, b"Acme")]);
+        let second = 2 + 2 + 2 + 5 + 7;
+        assert_eq!(der[second], 0x31);
+        der[second] = 0x30;
+        assert_eq!(name_text(&der, ';'), "CN=cucm1");
+        assert_eq!(name_text(&[], ';'), "");
+        assert_eq!(name_text(&[0x30, 5, 1], ';'), "");
+    }
+
+    #[test]
+    fn what_makers_write_is_the_same_name() {
+        let der = name(&[(CN, 0x0c, b"cucm1"), (O, 0x13, b"Acme, Inc.")]);
+        for same in [
+            "CN=cucm1;O=Acme\\, Inc.",
+            "CN=cucm1;O=Acme, Inc.",
+            "CN=cucm1,O=Acme\\, Inc.",
+            "CN=cucm1,O=Acme, Inc.",
+            "cn=\"cucm1\";o=\"Acme, Inc.",
+            "cn=cucm1 , o = Acme\\2c Inc. ",
+            "2.5.4.3=cucm1,OID.2.5.4.10=\"Acme, Inc.\"",
+        ] {
+            assert!(same_name(same.as_bytes(), &der), "{same}");
+        }
+        for other in [
+            "O=Acme, Inc.;CN=cucm1",
+            "CN=CUCM1;O=Acme, Inc.",
+            "CN=cucm1",
+            "CN=cucm1;O=Acme, Inc.;C=US",
+            "CN=cucm1;OU=Acme, Inc.",
+            "CN=cucm1;O=Acme",
+            "",
+            "cucm1",
+            "=;=",
+            "CN=cucm1\\",
+        ] {
+            assert!(!same_name(other.as_bytes(), &der), "{other}");
+        }
+        assert!(!same_name(&[0xff], &der));
+        assert!(same_name(b"", &name(&[])));
+    }
+
+    #[test]
+    fn text_and_name_agree_for_awkward_values() {
+        for value in [
+            " a ", "#a", "a=b", "a;b", "a,b", "a+b", "\\", "\"", "a\\,b", "", " ", "=", "b,O=c",
+            "Ä;Ö", "<x>", "a  ",
+        ] {
+            let der = name(&[(CN, 0x0c, value.as_bytes()), (O, 0x0c, b"x")]);
+            for separator in [';', ','] {
+                let text = name_text(&der, separator);
+                assert!(same_name(text.as_bytes(), &der), "{value:?}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_printable_text_reaches_a_terminal() {
+        for (bytes, text) in [
+            (&b"CN=a\\,b \"q\""[..], "CN=a\\,b \"q\""),
+            ("Ünï".as_bytes(), "Ünï"),
+            (b"\x1b[31m\x07\0", "\\x1b[31m\\x07\\x00"),
+            (b"a\xffb\r\n", "a\\xffb\\x0d\\x0a"),
+            // A right-to-left override turns what follows around.
+            ("\u{202e}x".as_bytes(), "\\xe2\\x80\\xaex"),
+            ("\u{9b}1m".as_bytes(), "\\xc2\\x9b1m"),
+        ] {
+            assert_eq!(escape_for_terminal(bytes), text);
+        }
+    }
+}

@@ -209,3 +209,148 @@ fn signer<'l>(list: &'l TrustList<&[u8]>) -> Result<(usize, &'l [u8]), OwnSignat
         None => Err(other_role.unwrap_or(OwnSignatureFault::SignerNotInList)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Strictness;
+    use crate::wire::element::{find_mut, record_tag as tag};
+
+    const LIST: &[u8] = include_bytes!("../../testdata/vectors/tool/itl-a-v10-sha1.tlv");
+    const OTHER: &[u8] = include_bytes!("../../testdata/vectors/keys/a-tvs.der");
+
+    /// The verdict on the list after a change to its records, which the signature never survives.
+    fn verdict(change: impl Fn(&mut Vec<Record<Vec<u8>>>)) -> OwnSignatureFault {
+        let list = TrustList::parse(LIST, &Strictness::default()).unwrap();
+        let mut list = list.to_owned();
+        change(&mut list.records);
+        let bytes = list.emit().unwrap();
+        let list = TrustList::parse(&bytes, &Strictness::default()).unwrap();
+        let policy = Policy::default();
+        check_list(&list, &bytes, &policy, &mut SignatureCheck::new()).unwrap_err()
+    }
+
+    fn set(record: &mut Record<Vec<u8>>, tag: u8, value: &[u8]) {
+        *find_mut(&mut record.elements, tag).unwrap() = value.to_vec();
+    }
+
+    fn remove(record: &mut Record<Vec<u8>>, tag: u8) {
+        record.elements.retain(|e| e.tag != tag);
+    }
+
+    #[test]
+    fn a_list_holds_by_its_own_record() {
+        let list = TrustList::parse(LIST, &Strictness::default()).unwrap();
+        let mut check = SignatureCheck::new();
+        let policy = Policy::default();
+        assert_eq!(check_list(&list, LIST, &policy, &mut check), Ok(0));
+        assert_eq!(check_records(&list), Ok(()));
+        let mut other = LIST.to_vec();
+        other[LIST.len() - 1] ^= 1;
+        let fault = OwnSignatureFault::Signature {
+            record: 0,
+            fault: SignatureFault::Mismatch,
+        };
+        assert_eq!(check_list(&list, &other, &policy, &mut check), Err(fault));
+    }
+
+    #[test]
+    fn a_signer_that_cannot_be_told_is_named() {
+        use OwnSignatureFault as Fault;
+        assert_eq!(verdict(Vec::clear), Fault::NoSast);
+        assert_eq!(verdict(|r| drop(r.remove(0))), Fault::NoSast);
+        let issuer = |r: &mut Vec<Record<_>>| set(&mut r[0], tag::ISSUER_NAME, b"CN=x\0");
+        assert_eq!(verdict(issuer), Fault::SignerNotInList);
+        let serial = |r: &mut Vec<Record<_>>| set(&mut r[0], tag::SERIAL_NUMBER, &[1]);
+        assert_eq!(verdict(serial), Fault::SignerNotInList);
+        let role = |r: &mut Vec<Record<_>>| set(&mut r[0], tag::FUNCTION, &[0, 3]);
+        let other_role = Fault::SignerHasOtherRole {
+            record: 0,
+            role: Role::Tftp,
+        };
+        assert_eq!(verdict(role), other_role);
+        let bare = |r: &mut Vec<Record<_>>| remove(&mut r[0], tag::CERTIFICATE);
+        let without = Fault::SignerWithoutCertificate { record: 0 };
+        assert_eq!(verdict(bare), without);
+    }
+
+    #[test]
+    fn twins_are_ambiguous_only_with_different_certificates() {
+        use OwnSignatureFault as Fault;
+        let mismatch = Fault::Signature {
+            record: 0,
+            fault: SignatureFault::Mismatch,
+        };
+        let twin = |r: &mut Vec<Record<_>>| r.push(r[0].clone());
+        assert_eq!(verdict(twin), mismatch);
+        let ambiguous = |r: &mut Vec<Record<_>>| {
+            r.push(r[0].clone());
+            set(&mut r[4], tag::CERTIFICATE, OTHER);
+        };
+        let fault = Fault::Ambiguous {
+            first: 0,
+            second: 4,
+        };
+        assert_eq!(verdict(ambiguous), fault);
+        // A twin without a certificate says nothing; the one with it counts, in either order.
+        let bare_first = |r: &mut Vec<Record<_>>| {
+            r.insert(0, r[0].clone());
+            remove(&mut r[0], tag::CERTIFICATE);
+        };
+        let second = Fault::Signature {
+            record: 1,
+            fault: SignatureFault::Mismatch,
+        };
+        assert_eq!(verdict(bare_first), second);
+        let bare_last = |r: &mut Vec<Record<_>>| {
+            r.push(r[0].clone());
+            remove(&mut r[4], tag::CERTIFICATE);
+        };
+        assert_eq!(verdict(bare_last), mismatch);
+        // Three, the last one different.
+        let third = |r: &mut Vec<Record<_>>| {
+            r.push(r[0].clone());
+            r.push(r[0].clone());
+            set(&mut r[5], tag::CERTIFICATE, OTHER);
+        };
+        let fault = Fault::Ambiguous {
+            first: 0,
+            second: 5,
+        };
+        assert_eq!(verdict(third), fault);
+    }
+
+    #[test]
+    fn every_record_agrees_with_its_certificate() {
+        let mismatch = |record, field| OwnSignatureFault::RecordMismatch { record, field };
+        for record in 0..4 {
+            let key = |r: &mut Vec<Record<_>>| set(&mut r[record], tag::PUBLIC_KEY, &[1]);
+            assert_eq!(verdict(key), mismatch(record, RecordField::PublicKey));
+            let damaged = |r: &mut Vec<Record<_>>| set(&mut r[record], tag::CERTIFICATE, &[0x30]);
+            let OwnSignatureFault::RecordMismatch {
+                record: found,
+                field: RecordField::Certificate(error),
+            } = verdict(damaged)
+            else {
+                panic!("record {record}");
+            };
+            assert_eq!((found, error.offset), (record, 0));
+        }
+        let serial = |r: &mut Vec<Record<_>>| set(&mut r[3], tag::SERIAL_NUMBER, &[1]);
+        assert_eq!(verdict(serial), mismatch(3, RecordField::SerialNumber));
+        // What a record does not say cannot contradict; a zero in front changes no number.
+        let quiet = |r: &mut Vec<Record<_>>| {
+            remove(&mut r[1], tag::PUBLIC_KEY);
+            remove(&mut r[2], tag::SERIAL_NUMBER);
+            let serial = r[3].serial().unwrap().to_vec();
+            set(&mut r[3], tag::SERIAL_NUMBER, &[&[0], &serial[..]].concat());
+            remove(&mut r[3], tag::CERTIFICATE);
+        };
+        assert!(matches!(
+            verdict(quiet),
+            OwnSignatureFault::Signature { record: 0, .. }
+        ));
+        let text = mismatch(2, RecordField::PublicKey).to_string();
+        assert_eq!(text, "record 3: PUBLICKEY is not that of the certificate");
+    }
+}

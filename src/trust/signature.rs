@@ -214,3 +214,161 @@ fn verify_small(
     key.verify(scheme, digest.as_ref(), signature)
         .map_err(|_| SignatureFault::Mismatch)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Strictness, TrustList};
+
+    const LIST: &[u8] = include_bytes!("../../testdata/vectors/tool/itl-a-v10-sha1.tlv");
+    const SIGNER: &[u8] = include_bytes!("../../testdata/vectors/keys/a-sast.der");
+    const SMALL_LIST: &[u8] = include_bytes!("../../testdata/vectors/tool/itl-sast512-sha1.tlv");
+    const SMALL_SIGNER: &[u8] = include_bytes!("../../testdata/vectors/keys/a-sast-512.der");
+    const EC_SIGNER: &[u8] = include_bytes!("../../testdata/vectors/keys/a-sast-ec.der");
+
+    fn verify(
+        policy: &Policy,
+        digest: Digest,
+        signer: &[u8],
+        file: &[u8],
+        change: impl Fn(&mut Vec<u8>),
+    ) -> Result<(), SignatureFault> {
+        let list = TrustList::parse(file, &Strictness::default()).unwrap();
+        let certificate = Certificate::parse(signer).unwrap();
+        let mut signature = list.header.signature().to_vec();
+        change(&mut signature);
+        let span = list.header.signature_span();
+        SignatureCheck::new().verify(policy, digest, &certificate, file, span, &signature)
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_digest_and_key_only() {
+        let policy = Policy::default();
+        let same = |_: &mut Vec<u8>| {};
+        assert_eq!(verify(&policy, Digest::Sha1, SIGNER, LIST, same), Ok(()));
+        let mismatch = Err(SignatureFault::Mismatch);
+        assert_eq!(
+            verify(&policy, Digest::Sha512, SIGNER, LIST, same),
+            mismatch
+        );
+        let other = include_bytes!("../../testdata/vectors/keys/rogue-twin.der");
+        assert_eq!(verify(&policy, Digest::Sha1, other, LIST, same), mismatch);
+    }
+
+    #[test]
+    fn faults_come_in_order_and_name_their_numbers() {
+        use SignatureFault as Fault;
+        let policy = Policy::default();
+        let strict = Policy {
+            min_rsa_bits: 2048,
+            ..policy
+        };
+        let same = |_: &mut Vec<u8>| {};
+        let cut = |s: &mut Vec<u8>| s.truncate(255);
+        let longer = |s: &mut Vec<u8>| s.insert(0, 0);
+        let unsupported = |d| Err(Fault::DigestUnsupported(d));
+        for digest in [Digest::Sha256, Digest::Other(4)] {
+            // Before the key, which is of a wrong kind too.
+            assert_eq!(
+                verify(&policy, digest, EC_SIGNER, LIST, cut),
+                unsupported(digest)
+            );
+        }
+        let not_rsa = Err(Fault::KeyNotRsa);
+        assert_eq!(verify(&policy, Digest::Sha1, EC_SIGNER, LIST, cut), not_rsa);
+        let too_small = Fault::KeyTooSmall {
+            bits: 512,
+            min: 2048,
+        };
+        assert_eq!(
+            verify(&strict, Digest::Sha1, SMALL_SIGNER, LIST, cut),
+            Err(too_small)
+        );
+        for (change, signature) in [(&cut as &dyn Fn(&mut Vec<u8>), 255), (&longer, 257)] {
+            let fault = Err(Fault::WrongLength {
+                signature,
+                key: 256,
+            });
+            assert_eq!(verify(&policy, Digest::Sha1, SIGNER, LIST, change), fault);
+        }
+        assert_eq!(
+            too_small.to_string(),
+            "the signer's RSA key has 512 bits, the least allowed is 2048"
+        );
+        assert!(verify(&policy, Digest::Sha1, SIGNER, LIST, same).is_ok());
+    }
+
+    #[test]
+    fn keys_that_are_too_large_are_refused_before_any_arithmetic() {
+        let certificate = Certificate {
+            public_key: PublicKey::Rsa {
+                pkcs1: &[],
+                bits: 8193,
+            },
+            ..Certificate::parse(SIGNER).unwrap()
+        };
+        let verdict = SignatureCheck::new().verify(
+            &Policy::default(),
+            Digest::Sha1,
+            &certificate,
+            LIST,
+            0..0,
+            &[],
+        );
+        let fault = SignatureFault::KeyTooLarge {
+            bits: 8193,
+            max: MAX_RSA_BITS,
+        };
+        assert_eq!(verdict, Err(fault));
+    }
+
+    #[test]
+    fn small_keys_are_checked_as_strictly_as_others() {
+        let policy = Policy {
+            min_rsa_bits: 512,
+            ..Policy::default()
+        };
+        let check = |digest, change: &dyn Fn(&mut Vec<u8>)| {
+            verify(&policy, digest, SMALL_SIGNER, SMALL_LIST, change)
+        };
+        let mismatch = Err(SignatureFault::Mismatch);
+        assert_eq!(check(Digest::Sha1, &|_| {}), Ok(()));
+        // SHA-512 does not fit into 512 bits.
+        assert_eq!(check(Digest::Sha512, &|_| {}), mismatch);
+        assert_eq!(check(Digest::Sha1, &|s| s[63] ^= 1), mismatch);
+        assert_eq!(check(Digest::Sha1, &|s| s.fill(0xff)), mismatch);
+        assert_eq!(check(Digest::Sha1, &|s| s.fill(0)), mismatch);
+    }
+
+    #[test]
+    fn a_span_outside_the_file_is_a_mismatch() {
+        let certificate = Certificate::parse(SIGNER).unwrap();
+        let policy = Policy::default();
+        let mut check = SignatureCheck::new();
+        #[expect(clippy::reversed_empty_ranges, reason = "spans that no header gives")]
+        for span in [LIST.len()..LIST.len() + 1, usize::MAX..usize::MAX, 9..3] {
+            let signature = [0; 256];
+            let verdict = check.verify(
+                &policy,
+                Digest::Sha1,
+                &certificate,
+                LIST,
+                span.clone(),
+                &signature,
+            );
+            assert_eq!(verdict, Err(SignatureFault::Mismatch), "{span:?}");
+        }
+    }
+
+    #[test]
+    fn digests_have_their_sizes() {
+        for (digest, size) in [
+            (Digest::Sha1, Some(20)),
+            (Digest::Sha256, Some(32)),
+            (Digest::Sha512, Some(64)),
+            (Digest::Other(0), None),
+        ] {
+            assert_eq!(digest_of(digest, b"x").map(|d| d.len()), size);
+        }
+    }
+}

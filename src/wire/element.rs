@@ -292,3 +292,157 @@ pub(super) fn read<'a>(
         body: Body::Value(reader.take(length, name(tag))?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A grammar with the containers of a signed file.
+    const GRAMMAR: Grammar = Grammar {
+        name: |_| "element",
+        is_container: |t| matches!(t, 3 | 16 | 17),
+        pads: true,
+    };
+
+    fn read_all(bytes: &[u8]) -> Result<Vec<Element<&[u8]>>, WireError> {
+        let mut reader = Reader::new(bytes);
+        let mut elements = Vec::new();
+        while !reader.is_empty() {
+            elements.push(read(&mut reader, "the test", &GRAMMAR, 0)?);
+        }
+        Ok(elements)
+    }
+
+    fn emit_all<B: AsRef<[u8]>>(elements: &[Element<B>]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for element in elements {
+            element.emit(&mut out).unwrap();
+        }
+        out
+    }
+
+    #[test]
+    fn elements_are_built_and_taken_apart() {
+        let built: Vec<Element<Vec<u8>>> = vec![
+            Element::container(
+                16,
+                vec![Element::container(17, vec![Element::value(18, [7])])],
+            ),
+            Element::value(4, *b"CN=x\0"),
+            Element::value(5, []),
+            Element::padding(2),
+        ];
+        let bytes = emit_all(&built);
+        let expected = [
+            &[16, 0, 7, 17, 0, 4, 18, 0, 1, 7][..],
+            b"\x04\x00\x05CN=x\x00",
+            &[5, 0, 0, 13, 13],
+        ]
+        .concat();
+        assert_eq!(bytes, expected);
+        let read = read_all(&bytes).unwrap();
+        let owned: Vec<_> = read.iter().map(Element::to_owned).collect();
+        assert_eq!(owned, built);
+        assert_eq!(size_of_all(&read), bytes.len());
+        assert_eq!(find(&read, 18), Some(&[7][..]));
+        assert_eq!(offset_of(&read, 18), Some(6));
+        assert_eq!(offset_of(&read, 4), Some(10));
+        assert_eq!((find(&read, 9), offset_of(&read, 9)), (None, None));
+    }
+
+    #[test]
+    fn the_last_of_two_is_found() {
+        let mut elements: Vec<Element<Vec<u8>>> = vec![
+            Element::value(4, [1]),
+            Element::container(3, vec![Element::value(4, [2])]),
+        ];
+        assert_eq!(find(&elements, 4), Some(&[2][..]));
+        assert_eq!(offset_of(&elements, 4), Some(7));
+        *find_mut(&mut elements, 4).unwrap() = vec![3, 3];
+        assert_eq!(emit_all(&elements), [4, 0, 1, 1, 3, 0, 5, 4, 0, 2, 3, 3]);
+    }
+
+    #[test]
+    fn impossible_lengths_name_their_place() {
+        let cases: [(&[u8], usize, WireErrorKind); 5] = [
+            (&[4], 1, WireErrorKind::Truncated { needed: 2, left: 0 }),
+            (&[4, 0], 1, WireErrorKind::Truncated { needed: 2, left: 1 }),
+            (
+                &[4, 0, 2, 1],
+                0,
+                WireErrorKind::Overrun {
+                    length: 2,
+                    left: 1,
+                    container: "the test",
+                },
+            ),
+            (
+                &[4, 0xff, 0xff],
+                0,
+                WireErrorKind::Overrun {
+                    length: 65_535,
+                    left: 0,
+                    container: "the test",
+                },
+            ),
+            // An element inside a container may not leave it, even if the file goes on.
+            (
+                &[3, 0, 4, 4, 0, 2, 1, 1],
+                3,
+                WireErrorKind::Overrun {
+                    length: 2,
+                    left: 1,
+                    container: "element",
+                },
+            ),
+        ];
+        for (bytes, offset, kind) in cases {
+            let error = read_all(bytes).unwrap_err();
+            assert_eq!((error.offset, error.kind), (offset, kind), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_longer_than_its_length_field_is_not_written() {
+        let too_long: Element<Vec<u8>> = Element::value(4, vec![0; 65_536]);
+        let kind = WireErrorKind::TooLarge {
+            limit: 65_535,
+            actual: 65_536,
+        };
+        assert_eq!(too_long.emit(&mut Vec::new()).unwrap_err().kind, kind);
+        let half = || Element::value(4, vec![0; 40_000]);
+        let container: Element<Vec<u8>> = Element::container(3, vec![half(), half()]);
+        assert!(container.emit(&mut Vec::new()).is_err());
+        let longest: Element<Vec<u8>> = Element::value(4, vec![0; 65_535]);
+        assert!(longest.emit(&mut Vec::new()).is_ok());
+    }
+
+    #[test]
+    fn containers_in_containers_stay_shallow() {
+        // As deep as the length field allows; read without going deeper than two.
+        let mut bytes = Vec::new();
+        while bytes.len() + 3 <= 65_535 {
+            let left = u16::try_from(65_535 - bytes.len() - 3).unwrap();
+            bytes.push(3);
+            bytes.extend_from_slice(&left.to_be_bytes());
+        }
+        let elements = read_all(&bytes).unwrap();
+        let Body::Elements(inner) = &elements[0].body else {
+            panic!("{elements:?}");
+        };
+        let Body::Elements(innermost) = &inner[0].body else {
+            panic!("{inner:?}");
+        };
+        assert!(matches!(innermost[0].body, Body::Value(v) if v.len() > 65_000));
+        assert_eq!(emit_all(&elements), bytes);
+    }
+
+    #[test]
+    fn padding_is_a_lone_byte_only_at_the_outermost_level() {
+        let elements = read_all(&[13, 13, 3, 0, 4, 13, 0, 1, 9, 13]).unwrap();
+        assert_eq!(elements[0].body, Body::Padding(2));
+        let inner = Body::Value(&[9][..]);
+        assert!(matches!(&elements[1].body, Body::Elements(e) if e[0].body == inner));
+        assert_eq!(elements[2].body, Body::Padding(1));
+    }
+}

@@ -93,3 +93,103 @@ impl<B: AsRef<[u8]>> SignedFile<B> {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::WireErrorKind;
+    use super::super::element::{Body, Element, size_of_all};
+    use super::*;
+
+    fn signed(extra: Vec<Element<Vec<u8>>>, body: Vec<u8>) -> SignedFile<Vec<u8>> {
+        let mut elements: Vec<Element<Vec<u8>>> = vec![
+            Element::value(tag::VERSION, [2, 0]),
+            Element::value(tag::HEADER_LENGTH, [0, 0]),
+            Element::value(tag::SERIAL_NUMBER, [1]),
+            Element::value(tag::DIGEST_ALGORITHM, [3]),
+            Element::value(tag::SIGNATURE, [1, 2, 3]),
+        ];
+        elements.extend(extra);
+        let length = size_of_all(&elements) as u16;
+        elements[1].body = Body::Value(length.to_be_bytes().to_vec());
+        let header = Header { elements };
+        SignedFile { header, body }
+    }
+
+    fn encryption(parts: &[u8]) -> Vec<Element<Vec<u8>>> {
+        let all: Vec<Element<Vec<u8>>> = vec![
+            Element::value(tag::BODY_IV, [7; 16]),
+            Element::value(tag::BODY_PADDING, [0, 5]),
+            Element::value(tag::WRAPPED_KEY, [9; 128]),
+            Element::value(tag::PLAIN_DIGEST_ALGORITHM, [1]),
+            Element::value(tag::PLAIN_DIGEST, [8; 20]),
+        ];
+        let inside = all.into_iter().filter(|e| parts.contains(&e.tag)).collect();
+        vec![Element::container(tag::ENCRYPTION_INFO, inside)]
+    }
+
+    #[test]
+    fn the_encryption_of_a_file_is_read() {
+        let file = signed(encryption(&[19, 20, 25, 26, 27]), vec![1; 32]);
+        let bytes = file.emit().unwrap();
+        let read = SignedFile::parse(&bytes, &Strictness::default()).unwrap();
+        assert_eq!(read.to_owned(), file);
+        let expected = Encryption {
+            iv: [7; 16],
+            padding: 5,
+            wrapped_key: &[9; 128],
+            plain_digest_algorithm: Digest::Sha1,
+            plain_digest: &[8; 20],
+        };
+        assert_eq!(read.encryption(), Some(expected));
+        let plain = signed(Vec::new(), vec![1; 32]);
+        assert_eq!(plain.encryption(), None);
+        assert!(SignedFile::parse(&plain.emit().unwrap(), &Strictness::default()).is_ok());
+    }
+
+    #[test]
+    fn half_an_encryption_is_refused() {
+        let all = [19, 20, 25, 26, 27];
+        for missing in all {
+            let parts: Vec<u8> = all.into_iter().filter(|&t| t != missing).collect();
+            let bytes = signed(encryption(&parts), Vec::new()).emit().unwrap();
+            let error = SignedFile::parse(&bytes, &Strictness::default()).unwrap_err();
+            assert_eq!(error.kind, WireErrorKind::Missing);
+            assert_eq!(error.element, header::header_element_name(missing));
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_shows_what_stands_before_the_damage() {
+        let bytes = signed(Vec::new(), vec![1; 8]).emit().unwrap();
+        let (file, fault) = SignedFile::parse_partial(&bytes[..20], &Strictness::default());
+        assert_eq!(file.header.version(), (2, 0));
+        assert!(file.body.is_empty());
+        assert_eq!(fault.unwrap().offset, 8);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            name in prop::collection::vec(any::<u8>(), 0..40),
+            time: u32,
+            padding in 0..8_usize,
+            body in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let mut extra: Vec<Element<Vec<u8>>> = vec![
+                Element::value(tag::FILE_NAME, header::with_nul(&name)),
+                Element::value(tag::TIMESTAMP, time.to_be_bytes()),
+            ];
+            if padding > 0 {
+                extra.push(Element::padding(padding));
+            }
+            let file = signed(extra, body);
+            let bytes = file.emit().unwrap();
+            let read = SignedFile::parse(&bytes, &Strictness::default()).unwrap();
+            prop_assert_eq!(read.header.file_name(), Some(name.as_slice()));
+            prop_assert_eq!(read.header.timestamp(), Some(time));
+            prop_assert_eq!(read.to_owned(), file);
+        }
+    }
+}

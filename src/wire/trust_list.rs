@@ -320,8 +320,9 @@ fn read_record<'a>(
         return fail(start + 3, name, kind);
     }
     let mut inner = reader.child(length - 5, "record")?;
+    // An element has three bytes at least, so that many small records take no more than they are.
     let mut record = Record {
-        elements: Vec::with_capacity(10),
+        elements: Vec::with_capacity((inner.left() / 3).min(10)),
     };
     let mut seen = 0_u32;
     while !inner.is_empty() {
@@ -337,8 +338,9 @@ fn read_record<'a>(
             );
         }
         // A record length inside a record is a second one: the first has swallowed a record.
-        let twice = known && (t == tag::RECORD_LENGTH || seen & (1 << t) != 0);
-        if twice && strictness.refuse_duplicates {
+        let swallowed = t == tag::RECORD_LENGTH;
+        let twice = known && seen & (1 << t) != 0;
+        if swallowed || twice && strictness.refuse_duplicates {
             return fail(
                 at,
                 record_element_name(t),
@@ -351,16 +353,18 @@ fn read_record<'a>(
         }
         record.elements.push(e);
     }
-    let mut wanted = vec![tag::FUNCTION];
-    if strictness.refuse_missing {
-        wanted.extend([
+    let wanted: &[u8] = if strictness.refuse_missing {
+        &[
+            tag::FUNCTION,
             tag::SUBJECT_NAME,
             tag::ISSUER_NAME,
             tag::SERIAL_NUMBER,
             tag::CERTIFICATE,
-        ]);
-    }
-    for t in wanted {
+        ]
+    } else {
+        &[tag::FUNCTION]
+    };
+    for &t in wanted {
         if seen & (1 << t) == 0 {
             return fail(start, record_element_name(t), WireErrorKind::Missing);
         }
@@ -395,4 +399,232 @@ fn check_value(e: &Element<&[u8]>, at: usize, strictness: &Strictness) -> Result
         return Err(WireError::new(at, name, kind));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::element::{Body, header_tag};
+    use super::*;
+
+    const HEADER: &[u8] = &[
+        1, 0, 2, 1, 2, 2, 0, 2, 0, 24, 5, 0, 1, 7, 8, 0, 1, 1, 12, 0, 1, 9, 13, 13,
+    ];
+
+    fn list_with(records: &[u8]) -> Vec<u8> {
+        [HEADER, records].concat()
+    }
+
+    fn fault_of(records: &[u8]) -> WireError {
+        TrustList::parse(&list_with(records), &Strictness::default()).unwrap_err()
+    }
+
+    #[test]
+    fn a_record_is_built_and_taken_apart() {
+        let record: Record<Vec<u8>> = Record {
+            elements: vec![
+                Element::value(tag::DNS_NAME, header::with_nul("cucm1")),
+                Element::value(tag::FUNCTION, [0, 21]),
+                Element::value(tag::IP_ADDRESS, [10, 0, 0, 1]),
+            ],
+        };
+        let mut bytes = Vec::new();
+        record.emit(&mut bytes).unwrap();
+        assert_eq!(
+            bytes,
+            b"\x01\x00\x02\x00\x1a\x02\x00\x06cucm1\x00\x04\x00\x02\x00\x15\x0a\x00\x04\x0a\x00\x00\x01"
+        );
+        let file = list_with(&bytes);
+        let list = TrustList::parse(&file, &Strictness::default()).unwrap();
+        let read = &list.records[0];
+        assert_eq!(read.dns_name(), Some(&b"cucm1"[..]));
+        assert_eq!(read.role(), Role::Tvs);
+        assert_eq!(read.ip_address(), Some([10, 0, 0, 1]));
+        assert_eq!((read.certificate(), read.serial()), (None, None));
+        assert_eq!(read.to_owned(), record);
+        assert_eq!(list.record_offset(0), HEADER.len());
+        assert_eq!(list.record_offset(1), file.len());
+        assert_eq!(list.size(), file.len());
+        // No certificate, so it gives no right.
+        assert!(list.is_empty_for_rollback());
+        assert!(!list.has_certificate_with(|role| role == Role::Tvs));
+    }
+
+    #[test]
+    fn impossible_lengths_in_a_record_name_their_place() {
+        let start = HEADER.len();
+        let length = |expected, actual| WireErrorKind::Length { expected, actual };
+        let overrun = |length, left, container| WireErrorKind::Overrun {
+            length,
+            left,
+            container,
+        };
+        let truncated = |needed, left| WireErrorKind::Truncated { needed, left };
+        let cases: [(&[u8], usize, WireErrorKind); 13] = [
+            (&[1], 1, truncated(2, 0)),
+            (&[1, 0, 2, 0], 3, truncated(2, 1)),
+            (&[1, 0, 1, 9], 0, length(2, 1)),
+            (&[1, 0, 4, 0, 0, 0, 9], 0, length(2, 4)),
+            (
+                &[1, 0, 2, 0, 4],
+                3,
+                WireErrorKind::Value {
+                    expected: "a record length of 5 or more",
+                    actual: 4,
+                },
+            ),
+            (&[1, 0, 2, 0, 5], 0, WireErrorKind::Missing),
+            (
+                &[1, 0, 2, 0, 11, 4, 0, 2, 0, 0],
+                3,
+                overrun(11, 10, "the file"),
+            ),
+            (&[1, 0, 2, 0xff, 0xff], 3, overrun(65_535, 5, "the file")),
+            (
+                &[1, 0, 2, 0, 9, 4, 0, 2, 0, 0],
+                5,
+                overrun(2, 1, "the record"),
+            ),
+            (&[1, 0, 2, 0, 11, 4, 0, 2, 0, 0, 7], 11, truncated(2, 0)),
+            (&[1, 0, 2, 0, 9, 4, 0, 1, 0], 5, length(2, 1)),
+            (
+                &[1, 0, 2, 0, 15, 4, 0, 2, 0, 0, 10, 0, 2, 1, 1],
+                10,
+                length(4, 2),
+            ),
+            (
+                &[1, 0, 2, 0, 15, 4, 0, 2, 0, 0, 12, 0, 2, 1, 1],
+                10,
+                length(1, 2),
+            ),
+        ];
+        for (records, offset, kind) in cases {
+            let error = fault_of(records);
+            let expected = (start + offset, kind);
+            assert_eq!((error.offset, error.kind), expected, "{records:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_list_shows_what_stands_before_the_damage() {
+        let good = [1, 0, 2, 0, 10, 4, 0, 2, 0, 3];
+        let bytes = list_with(&[&good[..], &[1, 0, 2, 0, 4]].concat());
+        let partial = TrustList::parse_partial(&bytes, &Strictness::default());
+        assert_eq!(partial.list.records.len(), 1);
+        assert_eq!(partial.list.records[0].role(), Role::Tftp);
+        assert_eq!(partial.fault.unwrap().offset, HEADER.len() + 13);
+    }
+
+    #[test]
+    fn bytes_after_the_last_record_are_kept_or_refused() {
+        let bytes = list_with(&[1, 0, 2, 0, 10, 4, 0, 2, 0, 3, 13, 13]);
+        let list = TrustList::parse(&bytes, &Strictness::default()).unwrap();
+        assert_eq!(list.trailing, [13, 13]);
+        assert_eq!(list.to_owned().emit().unwrap(), bytes);
+        let strict = Strictness {
+            refuse_trailing: true,
+            ..Strictness::default()
+        };
+        let error = TrustList::parse(&bytes, &strict).unwrap_err();
+        assert_eq!(error.kind, WireErrorKind::Trailing { length: 2 });
+        assert_eq!(error.offset, HEADER.len() + 10);
+    }
+
+    #[test]
+    fn kinds_are_told_by_file_name() {
+        for (name, kind) in [
+            ("CTLFile.tlv", Some(ListKind::Ctl)),
+            ("dir/ITLSEP001122334455.tlv", Some(ListKind::Itl)),
+            ("c:\\lists\\itlfile.tlv", Some(ListKind::Itl)),
+            ("SEP001122334455.cnf.xml.sgn", None),
+            ("", None),
+        ] {
+            assert_eq!(ListKind::of_file_name(name), kind, "{name}");
+        }
+    }
+
+    fn value(
+        tags: impl Strategy<Value = u8>,
+        most: usize,
+    ) -> impl Strategy<Value = Element<Vec<u8>>> {
+        (tags, prop::collection::vec(any::<u8>(), 0..most)).prop_map(|(t, v)| Element::value(t, v))
+    }
+
+    /// Any list in the form that a reader gives: neighbouring padding is one element, and the
+    /// header length is right.
+    fn any_list() -> impl Strategy<Value = TrustList<Vec<u8>>> {
+        let signer = prop::collection::vec(value(4..=6_u8, 80), 0..4);
+        let unknown = prop::collection::vec(value(29..=255_u8, 20), 0..3);
+        let signature = prop::collection::vec(any::<u8>(), 0..600);
+        let record = (
+            prop::collection::vec(
+                prop_oneof![
+                    value(Just(2), 40),
+                    value(3..=9_u8, 300),
+                    value(13..=255_u8, 9)
+                ]
+                .prop_filter("the role has its size", |e| e.tag != tag::FUNCTION),
+                0..8,
+            ),
+            any::<u16>(),
+        )
+            .prop_map(|(mut elements, role)| {
+                elements.push(Element::value(tag::FUNCTION, role.to_be_bytes()));
+                Record { elements }
+            });
+        let records = prop::collection::vec(record, 0..6);
+        (
+            any::<[u8; 2]>(),
+            signer,
+            unknown,
+            signature,
+            0..70_usize,
+            records,
+        )
+            .prop_map(|(version, signer, unknown, signature, padding, records)| {
+                let mut elements: Vec<Element<Vec<u8>>> = vec![
+                    Element::value(header_tag::VERSION, version),
+                    Element::value(header_tag::HEADER_LENGTH, [0, 0]),
+                    Element::container(header_tag::SIGNER_ID, signer),
+                    Element::value(header_tag::SERIAL_NUMBER, [1]),
+                    Element::value(header_tag::DIGEST_ALGORITHM, [3]),
+                    Element::value(header_tag::SIGNATURE, signature),
+                ];
+                elements.extend(unknown);
+                if padding > 0 {
+                    elements.push(Element::padding(padding));
+                }
+                let length = size_of_all(&elements) as u16;
+                elements[1].body = Body::Value(length.to_be_bytes().to_vec());
+                TrustList {
+                    header: Header { elements },
+                    records,
+                    trailing: Vec::new(),
+                }
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(list in any_list()) {
+            let loose = Strictness { refuse_duplicates: false, ..Strictness::default() };
+            let bytes = list.emit().unwrap();
+            prop_assert_eq!(bytes.len(), list.size());
+            let read = TrustList::parse(&bytes, &loose).unwrap().to_owned();
+            prop_assert_eq!(&read, &list);
+            prop_assert_eq!(read.emit().unwrap(), bytes);
+        }
+
+        #[test]
+        fn any_bytes_after_a_header_give_a_list_or_a_place(
+            tail in prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(2), any::<u8>()], 0..200)
+        ) {
+            let bytes = list_with(&tail);
+            match TrustList::parse(&bytes, &Strictness::default()) {
+                Ok(list) => prop_assert_eq!(list.emit().unwrap(), bytes),
+                Err(error) => prop_assert!(error.offset <= bytes.len()),
+            }
+        }
+    }
 }
