@@ -199,6 +199,7 @@ pub(super) struct Der<'a> {
 }
 
 impl<'a> Der<'a> {
+    #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -207,6 +208,7 @@ impl<'a> Der<'a> {
         }
     }
 
+    #[cold]
     fn fail(&self, field: &'static str, expected: &'static str) -> CertificateError {
         CertificateError {
             offset: self.base + self.at,
@@ -215,14 +217,17 @@ impl<'a> Der<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn end(&self, field: &'static str) -> Result<(), CertificateError> {
         if self.is_empty() {
             Ok(())
@@ -232,6 +237,7 @@ impl<'a> Der<'a> {
     }
 
     /// The next element, of any tag of one byte.
+    #[inline]
     pub(super) fn any(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
         let rest = &self.bytes[self.at..];
         let (&tag, after_tag) = rest
@@ -272,6 +278,7 @@ impl<'a> Der<'a> {
     }
 
     /// The next element, which must have `tag`.
+    #[inline]
     pub(super) fn take(
         &mut self,
         tag: u8,
@@ -288,6 +295,7 @@ impl<'a> Der<'a> {
     }
 
     /// A cursor over the content of the next element, which must have `tag`.
+    #[inline]
     fn constructed(
         &mut self,
         tag: u8,
