@@ -519,7 +519,7 @@ fn compare(
     }
     let digest = header.digest();
     let span = header.signature_span();
-    let at = format!("offset {}", span.start);
+    let start = span.start;
     let result = check.verify(
         &policy(c.settings),
         digest,
@@ -540,7 +540,7 @@ fn compare(
             if reason.code == Code::SignatureMismatch {
                 d.compared = Some((digest, false));
             }
-            d.refuse(reason.at(at))
+            d.refuse(reason.at(format!("offset {start}")))
         }
     }
 }

@@ -198,12 +198,17 @@ pub fn size_of_all<B: AsRef<[u8]>>(elements: &[Element<B>]) -> usize {
 }
 
 /// The value of the last element with `tag`, searched through containers.
+#[inline]
 pub fn find<B: AsRef<[u8]>>(elements: &[Element<B>], tag: u8) -> Option<&[u8]> {
     elements.iter().rev().find_map(|e| match &e.body {
         Body::Value(v) if e.tag == tag => Some(v.as_ref()),
-        Body::Elements(inner) => find(inner, tag),
+        Body::Elements(inner) => find_inside(inner, tag),
         _ => None,
     })
+}
+
+fn find_inside<B: AsRef<[u8]>>(container: &[Element<B>], tag: u8) -> Option<&[u8]> {
+    find(container, tag)
 }
 
 /// The value of the last element with `tag`, to change it.
