@@ -5,6 +5,12 @@
 //! followed, groups of imports are taken apart, and every path that starts with `crate`, `super`,
 //! `self` or `trustline` is resolved to the module of the crate's root that it leads to.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and reads the sources"
+)]
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 

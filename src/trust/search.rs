@@ -56,14 +56,23 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// A serial number for a line of text: `4F:2A:..:91`, or the whole where it is short.
 pub fn short_serial(serial: &[u8]) -> String {
-    match serial {
-        [a, b, .., z] if serial.len() > 4 => format!("{a:02X}:{b:02X}:..:{z:02X}"),
-        _ => serial
-            .iter()
-            .map(|b| format!("{b:02X}"))
-            .collect::<Vec<_>>()
-            .join(":"),
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let (shown, cut) = match *serial {
+        [a, b, .., z] if serial.len() > 4 => (&[a, b, z][..], true),
+        _ => (serial, false),
+    };
+    let mut text = String::with_capacity(shown.len() * 3 + 3);
+    for (i, byte) in shown.iter().enumerate() {
+        if i > 0 {
+            text.push(':');
+        }
+        if cut && i == 2 {
+            text.push_str("..:");
+        }
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 0xf)]));
     }
+    text
 }
 
 /// What a search came to.
