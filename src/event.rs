@@ -88,6 +88,22 @@ pub enum Kind {
         /// World clock at the start, RFC 3339.
         date: String,
     },
+    /// A node of the lab, at the start.
+    Node {
+        /// Its cluster.
+        cluster: String,
+        /// The cluster's release.
+        release: String,
+        /// `non-secure` or `mixed`.
+        mode: String,
+        /// Its address, as option 150 names it.
+        address: String,
+        /// What it runs.
+        services: Vec<String>,
+        /// The TLS that its TVS really speaks, where rustls cannot: it stands in.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tls_stand_in: Option<String>,
+    },
     /// A step of the scenario.
     Step {
         /// The verb.
@@ -459,6 +475,7 @@ pub enum Kind {
 /// Names of all kinds, as the lines give them.
 pub const KINDS: &[&str] = &[
     "run-started",
+    "node",
     "step",
     "published",
     "trusted",

@@ -1,6 +1,9 @@
 //! Our client against our server over a link that loses, repeats, delays and overtakes, with a
 //! clock that jumps to the next thing to do. Every run follows from its seed.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,6 +34,9 @@ const PERFECT: Link = Link {
     jitter_us: 0,
 };
 
+/// When it arrives, the order of sending, from where, to where, what.
+type Flight = (Time, u64, SocketAddr, SocketAddr, Vec<u8>);
+
 /// One client and one server.
 struct Pair {
     now: Time,
@@ -41,7 +47,7 @@ struct Pair {
     files: BTreeMap<String, Arc<[u8]>>,
     transfers: BTreeMap<u16, Box<Transfer>>,
     next_port: u16,
-    wire: BinaryHeap<std::cmp::Reverse<(Time, u64, SocketAddr, SocketAddr, Vec<u8>)>>,
+    wire: BinaryHeap<Reverse<Flight>>,
     sequence: u64,
     outcome: Option<Outcome>,
     deliveries: Vec<Delivery>,
@@ -98,7 +104,7 @@ impl Pair {
         for _ in 0..copies {
             let delay = self.link.delay_us + self.rng.below(self.link.jitter_us + 1);
             self.sequence += 1;
-            self.wire.push(std::cmp::Reverse((
+            self.wire.push(Reverse((
                 self.now + Duration::from_micros(delay),
                 self.sequence,
                 end(from),
@@ -149,7 +155,7 @@ impl Pair {
         };
         self.now = self.now.max(next);
         if arrival == Some(next) {
-            let std::cmp::Reverse((_, _, from, to, payload)) = self.wire.pop().unwrap();
+            let Reverse((_, _, from, to, payload)) = self.wire.pop().unwrap();
             self.deliver(from, to, &payload);
         } else {
             self.client.handle_timeout(self.now);
@@ -174,10 +180,11 @@ impl Pair {
                 Answer::Refused(refusal) => self.send(REQUESTS, refusal.transmit),
                 Answer::Ignored(_) => {}
             },
-            port => match self.transfers.get_mut(&port) {
-                Some(transfer) => transfer.handle_datagram(self.now, from, payload),
-                None => {}
-            },
+            port => {
+                if let Some(transfer) = self.transfers.get_mut(&port) {
+                    transfer.handle_datagram(self.now, from, payload);
+                }
+            }
         }
     }
 

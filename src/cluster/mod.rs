@@ -1,1 +1,39 @@
-//! Layer 3.
+//! Layer 3: what surrounds the phones. A cluster's nodes with their certificates, the trust
+//! stores, and what its TFTP and TVS services hand out. No sockets, no clock, no files.
+//!
+//! [`Cluster::new`] makes certificates and publishes; a driver answers TFTP requests with
+//! [`Cluster::file`] and TVS requests with [`Cluster::tvs_query`] and [`Cluster::tvs_verify`] while
+//! [`Cluster::is_up`] says that the service runs. The other calls are an engineer's work. What a
+//! release does is data ([`release`]); what no source says is a setting ([`ClusterSettings`]).
+
+pub mod key;
+pub mod release;
+pub mod x509;
+
+mod certificates;
+mod lab;
+mod list;
+mod node;
+mod operate;
+mod records;
+mod serve;
+mod spec;
+mod state;
+mod store;
+mod tvs;
+
+pub use key::{KeyBits, KeyPool, PrivateKey};
+pub use lab::{Lab, NodeId};
+pub use list::PublishError;
+pub use node::{Damage, DamagedFile};
+pub use operate::Target;
+pub use release::Release;
+pub use serve::FileAnswer;
+pub use spec::{
+    BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, NodeSpec, Parameter,
+    Parameters, RolesOfStore, Service,
+};
+pub use state::{Cluster, Publication};
+pub use store::{Store, TrustStore, Trusted};
+pub use tvs::{TvsAnswer, TvsCache};
+pub use x509::{CertificateKind, LabCertificate, PublicCertificate};

@@ -1,5 +1,7 @@
 //! The driver on real sockets: tokio, UDP, TCP and TLS. It holds no protocol rule.
 
 pub mod clock;
+pub mod loopback;
 pub mod tftp;
+pub mod tls;
 pub mod tvs;

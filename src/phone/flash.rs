@@ -82,8 +82,14 @@ impl FlashOperation {
 pub fn replace(file: &str, bytes: Arc<[u8]>) -> [FlashOperation; 2] {
     let unfinished = format!("{file}{UNFINISHED}");
     [
-        FlashOperation::Write { file: unfinished.clone(), bytes },
-        FlashOperation::Rename { from: unfinished, to: file.to_owned() },
+        FlashOperation::Write {
+            file: unfinished.clone(),
+            bytes,
+        },
+        FlashOperation::Rename {
+            from: unfinished,
+            to: file.to_owned(),
+        },
     ]
 }
 
@@ -100,12 +106,18 @@ impl Flash {
 
     /// All files by name.
     pub fn files(&self) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
-        self.files.iter().map(|(name, bytes)| (name.as_str(), bytes))
+        self.files
+            .iter()
+            .map(|(name, bytes)| (name.as_str(), bytes))
     }
 
     /// Files whose writing a power cut ended.
     pub fn unfinished(&self) -> Vec<String> {
-        self.files.keys().filter(|n| n.ends_with(UNFINISHED)).cloned().collect()
+        self.files
+            .keys()
+            .filter(|n| n.ends_with(UNFINISHED))
+            .cloned()
+            .collect()
     }
 
     /// Carries an operation out.
@@ -160,7 +172,11 @@ mod tests {
                     flash.apply_torn(operation, torn);
                 }
                 let expected = if cut == operations.len() { &new } else { &old };
-                assert_eq!(flash.get("ITLFile.tlv"), Some(expected), "cut {cut}, torn {torn}");
+                assert_eq!(
+                    flash.get("ITLFile.tlv"),
+                    Some(expected),
+                    "cut {cut}, torn {torn}"
+                );
             }
         }
     }

@@ -1,1 +1,30 @@
-//! Layer 3.
+//! The phone's firmware as a trust client: one boot, from option 150 to registration, as a machine
+//! without IO.
+//!
+//! [`Phone::boot`] starts it from a [`Flash`]. Feed what happens to `handle_*`, take what it wants
+//! done from [`Phone::poll_output`], and call [`Phone::handle_timeout`] when
+//! [`Phone::next_timeout`] has come. A reset or a power cut drops the machine and boots another one
+//! from the flash.
+//!
+//! Order of a boot (phone.md 1.2 and 2.1): CTLSEP, ITLSEP, ITLFile if that was not found, then the
+//! configuration: its signed name only if a list with a TFTP certificate is installed. A CTL is
+//! installed at once, so the ITL of the same boot is checked by it.
+
+mod boot;
+mod config;
+mod download;
+mod identity;
+mod notes;
+mod status;
+mod tvs;
+
+pub mod flash;
+pub mod power;
+pub mod profile;
+
+pub use boot::{Output, Phone};
+pub use download::file_facts;
+pub use flash::{Flash, FlashOperation};
+pub use identity::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup};
+pub use profile::Profile;
+pub use tvs::{ConnectFailure, TvsInput};

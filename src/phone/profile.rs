@@ -23,15 +23,27 @@ pub struct Cited<T> {
 }
 
 const fn documented<T>(value: T, source: &'static str) -> Cited<T> {
-    Cited { value, basis: Basis::Documented, source }
+    Cited {
+        value,
+        basis: Basis::Documented,
+        source,
+    }
 }
 
 const fn inferred<T>(value: T, source: &'static str) -> Cited<T> {
-    Cited { value, basis: Basis::Inferred, source }
+    Cited {
+        value,
+        basis: Basis::Inferred,
+        source,
+    }
 }
 
 const fn assumed<T>(value: T, source: &'static str) -> Cited<T> {
-    Cited { value, basis: Basis::Assumed, source }
+    Cited {
+        value,
+        basis: Basis::Assumed,
+        source,
+    }
 }
 
 /// What the phone writes on its status screen.
@@ -109,8 +121,14 @@ pub const PROFILES: &[Profile] = &[
         known_version: assumed((1, 1), "seen on 7800 and 8800 only"),
         stamp: documented(Stamp::Time, "real status lines of 79xx"),
         status_capacity: assumed(30, "8800 guide; none found for 7900"),
-        texts: inferred(TEXTS_8800, "8800 guide; 79xx differ in wording that no readable source gives"),
-        tls: documented(Some("TLS 1.0"), "usecallmanager.nz: 7900 speaks TLS 1.0 only"),
+        texts: inferred(
+            TEXTS_8800,
+            "8800 guide; 79xx differ in wording that no readable source gives",
+        ),
+        tls: documented(
+            Some("TLS 1.0"),
+            "usecallmanager.nz: 7900 speaks TLS 1.0 only",
+        ),
         max_download: inferred(2_048 * 1_024, "EMCC technote, a 7821"),
         overrides: &[],
     },
@@ -139,7 +157,10 @@ pub const PROFILES: &[Profile] = &[
         stamp: documented(Stamp::TimeAndDate, "real status lines of 88xx"),
         status_capacity: documented(30, "8800 Administration Guide"),
         texts: documented(TEXTS_8800, "8800 Administration Guide, status messages"),
-        tls: inferred(None, "Cisco 213407 shows AES256-SHA with CUCM 10.5.2; TLS 1.2 exists"),
+        tls: inferred(
+            None,
+            "Cisco 213407 shows AES256-SHA with CUCM 10.5.2; TLS 1.2 exists",
+        ),
         max_download: inferred(2_048 * 1_024, "EMCC technote, a 7821"),
         overrides: &[],
     },
@@ -153,7 +174,9 @@ impl Profile {
 
     /// The profile of a model such as `CP-8861`.
     pub fn of_model(model: &str) -> Option<&'static Self> {
-        PROFILES.iter().find(|p| p.models.value.iter().any(|m| model.starts_with(m)))
+        PROFILES
+            .iter()
+            .find(|p| p.models.value.iter().any(|m| model.starts_with(m)))
     }
 
     /// The rules of this family.

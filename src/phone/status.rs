@@ -6,7 +6,7 @@ use super::profile::Stamp;
 use crate::time::UnixSeconds;
 
 /// Stamps a message as the phone does.
-pub fn stamped(text: &str, now: UnixSeconds, stamp: Stamp) -> String {
+pub(super) fn stamped(text: &str, now: UnixSeconds, stamp: Stamp) -> String {
     let Ok(t) = der::DateTime::from_unix_duration(Duration::from_secs(now)) else {
         return text.to_owned();
     };
@@ -37,6 +37,9 @@ mod tests {
         let now = 1_569_919_950;
         let line = stamped("ITL installed", now, Stamp::TimeAndDate);
         assert_eq!(line, "[8:52:30am 10/01/19] ITL installed");
-        assert_eq!(stamped("ITL installed", now + 43_200, Stamp::Time), "8:52:30p ITL installed");
+        assert_eq!(
+            stamped("ITL installed", now + 43_200, Stamp::Time),
+            "8:52:30p ITL installed"
+        );
     }
 }

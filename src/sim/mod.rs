@@ -1,1 +1,8 @@
-//! Placeholder.
+//! The driver in virtual time: the same machines as on sockets, in a world whose clock jumps from
+//! one happening to the next. Same seed, same events, on any machine.
+//!
+//! TLS is modelled: the certificate check and the exchange of messages, without the cryptography.
+
+mod world;
+
+pub use world::{LATENCY, World};

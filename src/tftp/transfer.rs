@@ -37,6 +37,32 @@ pub enum Delivery {
     },
 }
 
+/// For a log.
+impl std::fmt::Display for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Delivered => f.write_str("sent"),
+            Self::Refused { code, text } => {
+                write!(
+                    f,
+                    "the client refused: error {}, {}",
+                    code.0,
+                    text.escape_ascii()
+                )
+            }
+            Self::TimedOut {
+                acknowledged,
+                blocks,
+            } => {
+                write!(
+                    f,
+                    "the client fell silent after {acknowledged} of {blocks} blocks"
+                )
+            }
+        }
+    }
+}
+
 /// Sends one file to one client, from a port of its own.
 ///
 /// After each `handle_*`, poll [`Self::poll_transmit`] until it gives None. It is over when

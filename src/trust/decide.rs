@@ -181,7 +181,7 @@ pub fn strictness(s: &Settings) -> Strictness {
         require_containers: s.word::<SignerContainer>() == SignerContainer::Required,
         refuse_trailing: s.word::<TrailingBytes>() == TrailingBytes::Refuse,
         refuse_odd_names: s.word::<NameEncoding>() == NameEncoding::Utf8,
-        // Judged where the version is, with a reason of its own.
+        // Judged in `judge_list`, with a reason of its own.
         refuse_version: false,
     }
 }

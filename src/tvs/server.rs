@@ -278,6 +278,34 @@ pub enum ServerEvent {
     Refused(RefuseReason),
 }
 
+/// For a log.
+impl std::fmt::Display for ServerEvent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Asked { request, .. } => {
+                let message = request.command().number();
+                write!(
+                    f,
+                    "asked, message type {message}, by {}",
+                    request.device().escape_ascii()
+                )
+            }
+            Self::Answered {
+                status,
+                roles,
+                bytes,
+                ..
+            } => {
+                write!(
+                    f,
+                    "answered with status {status}, roles {roles:?}, {bytes} bytes"
+                )
+            }
+            Self::Refused(reason) => write!(f, "not answered: {reason}"),
+        }
+    }
+}
+
 /// Why a connection gets no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@
 
 pub mod element;
 pub mod header;
+pub mod phone_config;
 pub mod signed_file;
 pub mod tftp;
 pub mod trust_list;

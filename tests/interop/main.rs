@@ -1,6 +1,8 @@
 //! Interop with real servers and clients. They are Debian packages that plain `cargo test` does
 //! not need, so every test here is ignored by default: `cargo test --test interop -- --ignored`.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 mod tftp;
 mod tvs;

@@ -1,5 +1,6 @@
 //! A server on a real socket.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,6 +88,7 @@ pub async fn serve(
         clock,
         observer,
         server: Mutex::new(Server::new(config)),
+        idle: Mutex::new(VecDeque::new()),
     });
     // Dropping the set, at the end, ends the transfers.
     let mut transfers = JoinSet::new();
@@ -111,7 +113,7 @@ pub async fn serve(
             .server()
             .handle_request(now, from, &buffer[..length], &*files);
         match answer {
-            Answer::Transfer(transfer) => match shared.transfer_socket().await {
+            Answer::Transfer(transfer) => match shared.transfer_socket(from).await {
                 Ok(own) => {
                     (shared.observer)(
                         now,
@@ -141,7 +143,13 @@ struct Shared {
     clock: Clock,
     observer: Observer,
     server: Mutex<Server>,
+    /// Sockets of transfers that are over, the longest idle first, each with its last client.
+    /// Making and closing one for each transfer costs a tenth of a short download.
+    idle: Mutex<VecDeque<(UdpSocket, SocketAddr)>>,
 }
+
+/// Idle sockets that are kept. More would only hold file descriptors after a rush.
+const MAX_IDLE: usize = 64;
 
 impl Shared {
     /// A panic of the observer or of the file source leaves the table whole.
@@ -149,8 +157,30 @@ impl Shared {
         self.server.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn transfer_socket(&self) -> io::Result<UdpSocket> {
-        UdpSocket::bind((self.ip, 0)).await
+    /// A port for a transfer to `client`. What is still under way to a port from its earlier
+    /// transfer comes from a stranger now, and is answered as such; so it must not be one that this
+    /// very client spoke to last.
+    async fn transfer_socket(&self, client: SocketAddr) -> io::Result<UdpSocket> {
+        let idle = {
+            let mut idle = self.idle();
+            let fit = idle.iter().position(|(_, last)| *last != client);
+            fit.and_then(|fit| idle.remove(fit))
+        };
+        match idle {
+            Some((socket, _)) => Ok(socket),
+            None => UdpSocket::bind((self.ip, 0)).await,
+        }
+    }
+
+    fn release(&self, socket: UdpSocket, client: SocketAddr) {
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE {
+            idle.push_back((socket, client));
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, VecDeque<(UdpSocket, SocketAddr)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -181,6 +211,9 @@ async fn run(shared: Arc<Shared>, socket: UdpSocket, mut transfer: Box<Transfer>
     let result = drive(&shared, &socket, &mut transfer).await;
     shared.server().handle_ended(transfer.id());
     let (from, asked) = (transfer.peer(), Arc::clone(transfer.asked()));
+    if result.is_ok() {
+        shared.release(socket, from);
+    }
     let event = match (result, transfer.outcome()) {
         (Ok(()), Some(delivery)) => ServerEvent::Ended {
             from,

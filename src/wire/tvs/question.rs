@@ -54,7 +54,7 @@ impl Request {
 /// What a TVS answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
-    /// [`STATUS_FOUND`], or anything else: not known ([`STATUS_UNKNOWN`]).
+    /// [`STATUS_FOUND`](super::STATUS_FOUND), or anything else: not known ([`STATUS_UNKNOWN`]).
     pub status: u8,
     /// The certificate, DER: in a positive answer to a query.
     pub certificate: Option<Vec<u8>>,

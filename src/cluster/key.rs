@@ -1,0 +1,397 @@
+//! Keys of the emulated clusters: a pool of ready-made RSA keys, and signing with them.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use ring::{digest, rand::SystemRandom, signature};
+use rsa::pkcs1::EncodeRsaPublicKey;
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
+use rsa::rand_core::{TryCryptoRng, TryRng};
+use rsa::traits::PublicKeyParts;
+use rsa::{Pkcs1v15Sign, RsaPrivateKey};
+use thiserror::Error;
+
+use crate::rng::Rng;
+use crate::wire::Digest;
+
+/// Sizes of RSA keys that a trust list's modulus code can name and a phone takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyBits {
+    /// 1024 bits, as in the published lists of 10.5.
+    B1024,
+    /// 2048 bits.
+    #[default]
+    B2048,
+    /// 4096 bits.
+    B4096,
+}
+
+impl KeyBits {
+    /// Number of bits.
+    pub fn bits(self) -> usize {
+        match self {
+            Self::B1024 => 1024,
+            Self::B2048 => 2048,
+            Self::B4096 => 4096,
+        }
+    }
+
+    /// The size with this number of bits.
+    pub fn from_bits(bits: usize) -> Option<Self> {
+        [Self::B1024, Self::B2048, Self::B4096]
+            .into_iter()
+            .find(|b| b.bits() == bits)
+    }
+
+    /// The ready-made keys of this size: PKCS#8 structures in a row.
+    fn pool(self) -> &'static [u8] {
+        match self {
+            Self::B1024 => include_bytes!("../../testdata/keys/rsa-1024.der"),
+            Self::B2048 => include_bytes!("../../testdata/keys/rsa-2048.der"),
+            Self::B4096 => include_bytes!("../../testdata/keys/rsa-4096.der"),
+        }
+    }
+}
+
+/// Why a key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum KeyError {
+    /// The bytes are not an RSA key in PKCS#8.
+    #[error("not an RSA private key in PKCS#8")]
+    NotPkcs8,
+    /// The key has a size that no list can name.
+    #[error("the key has {0} bits, expected 1024, 2048 or 4096")]
+    Size(usize),
+    /// Nobody signs with this digest.
+    #[error("cannot sign with {0}, expected SHA-1, SHA-256 or SHA-512")]
+    Digest(Digest),
+    /// The key does not fit itself: its numbers are not of one key.
+    #[error("the key's numbers do not belong together")]
+    Inconsistent,
+}
+
+/// An RSA private key with its public forms at hand.
+pub struct PrivateKey {
+    pkcs8: Cow<'static, [u8]>,
+    rsa: RsaPrivateKey,
+    /// Loaded where ring takes the key: it signs twice as fast, but neither with SHA-1 nor below
+    /// 2048 bits.
+    fast: Option<signature::RsaKeyPair>,
+    public_pkcs1: Vec<u8>,
+    spki: Vec<u8>,
+    bits: KeyBits,
+}
+
+impl PrivateKey {
+    /// Loads a key from PKCS#8 in DER.
+    ///
+    /// # Errors
+    /// [`KeyError`] if it is not an RSA key of 1024, 2048 or 4096 bits.
+    pub fn from_pkcs8(der: impl Into<Cow<'static, [u8]>>) -> Result<Self, KeyError> {
+        let pkcs8 = der.into();
+        let rsa = RsaPrivateKey::from_pkcs8_der(&pkcs8).map_err(|_| KeyError::NotPkcs8)?;
+        let size = rsa.size() * 8;
+        let bits = KeyBits::from_bits(size).ok_or(KeyError::Size(size))?;
+        let public = rsa.to_public_key();
+        let public_pkcs1 = public
+            .to_pkcs1_der()
+            .map_err(|_| KeyError::NotPkcs8)?
+            .as_bytes()
+            .to_vec();
+        let spki = public
+            .to_public_key_der()
+            .map_err(|_| KeyError::NotPkcs8)?
+            .as_bytes()
+            .to_vec();
+        let fast = signature::RsaKeyPair::from_pkcs8(&pkcs8).ok();
+        Ok(Self {
+            pkcs8,
+            rsa,
+            fast,
+            public_pkcs1,
+            spki,
+            bits,
+        })
+    }
+
+    /// RSASSA-PKCS1-v1_5 over `message`; as many bytes as the modulus has.
+    ///
+    /// # Errors
+    /// [`KeyError::Digest`] for a digest without a name; [`KeyError::Inconsistent`] for a key
+    /// whose numbers do not belong together.
+    pub fn sign(&self, digest: Digest, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let fast: Option<&dyn signature::RsaEncoding> = match digest {
+            Digest::Sha256 => Some(&signature::RSA_PKCS1_SHA256),
+            Digest::Sha512 => Some(&signature::RSA_PKCS1_SHA512),
+            _ => None,
+        };
+        if let (Some(key), Some(encoding)) = (&self.fast, fast) {
+            let mut out = vec![0; key.public().modulus_len()];
+            // The generator only blinds the computation; PKCS#1 v1.5 gives the same bytes always.
+            key.sign(encoding, &SystemRandom::new(), message, &mut out)
+                .map_err(|_| KeyError::Inconsistent)?;
+            return Ok(out);
+        }
+        let (algorithm, prefix) = digest_info(digest).ok_or(KeyError::Digest(digest))?;
+        let hash = digest::digest(algorithm, message);
+        let padding = Pkcs1v15Sign {
+            hash_len: Some(hash.as_ref().len()),
+            prefix: prefix.into(),
+        };
+        self.rsa
+            .sign(padding, hash.as_ref())
+            .map_err(|_| KeyError::Inconsistent)
+    }
+
+    /// PKCS#8 in DER.
+    pub fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
+    /// The public key as PKCS#1 `RSAPublicKey` in DER: 140, 270 or 526 bytes.
+    pub fn public_pkcs1(&self) -> &[u8] {
+        &self.public_pkcs1
+    }
+
+    /// The public key as `SubjectPublicKeyInfo` in DER.
+    pub fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    /// The key's size.
+    pub fn bits(&self) -> KeyBits {
+        self.bits
+    }
+}
+
+/// The size only: a log must not show a private key, not even a published one.
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey")
+            .field("bits", &self.bits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The algorithm of a digest, and what stands before the hash in a signature: `DigestInfo` of
+/// RFC 8017, 9.2, note 1.
+fn digest_info(digest: Digest) -> Option<(&'static digest::Algorithm, &'static [u8])> {
+    const SHA1: &[u8] = &[
+        0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14,
+    ];
+    const SHA256: &[u8] = &[
+        0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
+        0x05, 0x00, 0x04, 0x20,
+    ];
+    const SHA512: &[u8] = &[
+        0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x03,
+        0x05, 0x00, 0x04, 0x40,
+    ];
+    match digest {
+        Digest::Sha1 => Some((&digest::SHA1_FOR_LEGACY_USE_ONLY, SHA1)),
+        Digest::Sha256 => Some((&digest::SHA256, SHA256)),
+        Digest::Sha512 => Some((&digest::SHA512, SHA512)),
+        Digest::Other(_) => None,
+    }
+}
+
+/// Hands out keys in a fixed order and none twice: first the ready-made ones, from a place that
+/// the seed picks, then generated ones. Same seed and same calls, same keys.
+pub struct KeyPool {
+    shelves: [Shelf; 3],
+    rng: Rng,
+}
+
+struct Shelf {
+    bits: KeyBits,
+    keys: Vec<&'static [u8]>,
+    start: usize,
+    taken: usize,
+}
+
+impl KeyPool {
+    /// A pool whose order starts where `seed` says. Use one for a whole lab, so that no two
+    /// certificates share a key.
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::stream(seed, "key-pool");
+        let shelves = [KeyBits::B1024, KeyBits::B2048, KeyBits::B4096].map(|bits| {
+            let keys = split(bits.pool());
+            let start = rng.below(keys.len() as u64) as usize;
+            Shelf {
+                bits,
+                keys,
+                start,
+                taken: 0,
+            }
+        });
+        Self { shelves, rng }
+    }
+
+    /// The next key of this size. After the ready-made ones (16 of 1024 bits, 64 of 2048, 8 of
+    /// 4096) it is generated: about 10 ms, 100 ms and 1.5 s with optimisation, with a long tail.
+    pub fn take(&mut self, bits: KeyBits) -> Arc<PrivateKey> {
+        let shelf = &mut self.shelves[bits as usize];
+        debug_assert_eq!(shelf.bits, bits);
+        let index = shelf.taken;
+        shelf.taken += 1;
+        let key = if index < shelf.keys.len() {
+            let der = shelf.keys[(shelf.start + index) % shelf.keys.len()];
+            PrivateKey::from_pkcs8(der)
+        } else {
+            generate(bits, &mut self.rng)
+        };
+        // The ready-made keys are compiled in and a test loads each of them; a generated one was
+        // encoded a moment ago.
+        Arc::new(key.expect("lab keys load"))
+    }
+
+    /// How many ready-made keys of this size are left.
+    pub fn left(&self, bits: KeyBits) -> usize {
+        let shelf = &self.shelves[bits as usize];
+        shelf.keys.len().saturating_sub(shelf.taken)
+    }
+}
+
+/// No keys, as for [`PrivateKey`].
+impl fmt::Debug for KeyPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPool").finish_non_exhaustive()
+    }
+}
+
+/// A generated key. The generator is seeded and no secret: so are the keys of a lab.
+fn generate(bits: KeyBits, rng: &mut Rng) -> Result<PrivateKey, KeyError> {
+    let rsa =
+        RsaPrivateKey::new(&mut Seeded(rng), bits.bits()).map_err(|_| KeyError::Inconsistent)?;
+    let der = rsa.to_pkcs8_der().map_err(|_| KeyError::NotPkcs8)?;
+    PrivateKey::from_pkcs8(der.as_bytes().to_vec())
+}
+
+/// [`Rng`] in the shape that the `rsa` crate asks for.
+struct Seeded<'a>(&'a mut Rng);
+
+impl TryRng for Seeded<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.0.next_u64() >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(out);
+        Ok(())
+    }
+}
+
+/// A promise that holds for no generator with a published seed; the keys are marked as lab keys.
+impl TryCryptoRng for Seeded<'_> {}
+
+/// The PKCS#8 structures in a row, by the length that each begins with: 30 82 and two bytes.
+fn split(mut row: &'static [u8]) -> Vec<&'static [u8]> {
+    let mut keys = Vec::new();
+    while let [0x30, 0x82, high, low, ..] = *row {
+        let size = 4 + usize::from(u16::from_be_bytes([high, low]));
+        let Some((key, rest)) = row.split_at_checked(size) else {
+            break;
+        };
+        keys.push(key);
+        row = rest;
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use rsa::RsaPublicKey;
+    use rsa::pkcs1::DecodeRsaPublicKey;
+
+    use super::*;
+
+    #[test]
+    fn every_ready_made_key_loads_and_none_is_twice() {
+        for (bits, count, public) in [
+            (KeyBits::B1024, 16, 140),
+            (KeyBits::B2048, 64, 270),
+            (KeyBits::B4096, 8, 526),
+        ] {
+            let mut pool = KeyPool::new(3);
+            assert_eq!(pool.left(bits), count);
+            let mut seen = BTreeSet::new();
+            for _ in 0..count {
+                let key = pool.take(bits);
+                assert_eq!(key.bits(), bits);
+                assert_eq!(key.public_pkcs1().len(), public);
+                assert!(seen.insert(key.spki().to_vec()));
+            }
+            assert_eq!(pool.left(bits), 0);
+            let used: usize = split(bits.pool()).iter().map(|k| k.len()).sum();
+            assert_eq!(used, bits.pool().len(), "nothing is left over");
+        }
+    }
+
+    #[test]
+    fn seed_picks_the_start_and_exhaustion_generates_the_same_keys() {
+        let first = |seed| KeyPool::new(seed).take(KeyBits::B2048).pkcs8().to_vec();
+        assert_eq!(first(1), first(1));
+        assert!((2..9).any(|seed| first(seed) != first(1)));
+        let beyond = |seed| {
+            let mut pool = KeyPool::new(seed);
+            pool.shelves[0].taken = 16;
+            (
+                pool.take(KeyBits::B1024).pkcs8().to_vec(),
+                pool.take(KeyBits::B1024).pkcs8().to_vec(),
+            )
+        };
+        assert_eq!(beyond(1), beyond(1));
+        assert_ne!(beyond(1).0, beyond(1).1);
+        assert_ne!(beyond(1).0, beyond(2).0);
+    }
+
+    #[test]
+    fn signatures_of_every_size_and_digest_hold() {
+        let mut pool = KeyPool::new(1);
+        for bits in [KeyBits::B1024, KeyBits::B2048, KeyBits::B4096] {
+            let key = pool.take(bits);
+            let public = RsaPublicKey::from_pkcs1_der(key.public_pkcs1()).unwrap();
+            for digest in [Digest::Sha1, Digest::Sha256, Digest::Sha512] {
+                let made = key.sign(digest, b"list").unwrap();
+                assert_eq!(made.len(), bits.bits() / 8);
+                assert_eq!(
+                    made,
+                    key.sign(digest, b"list").unwrap(),
+                    "no chance in the bytes"
+                );
+                let (algorithm, prefix) = digest_info(digest).unwrap();
+                let check = |message: &[u8]| {
+                    let hash = digest::digest(algorithm, message);
+                    let padding = Pkcs1v15Sign {
+                        hash_len: Some(hash.as_ref().len()),
+                        prefix: prefix.into(),
+                    };
+                    public.verify(padding, hash.as_ref(), &made).is_ok()
+                };
+                assert!(check(b"list"));
+                assert!(!check(b"lisT"));
+            }
+            assert_eq!(
+                key.sign(Digest::Other(4), b""),
+                Err(KeyError::Digest(Digest::Other(4)))
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        let of = |b: &'static [u8]| PrivateKey::from_pkcs8(b).map(|_| ()).unwrap_err();
+        assert_eq!(of(b""), KeyError::NotPkcs8);
+        assert_eq!(of(b"0\x82\x04\xbc"), KeyError::NotPkcs8);
+    }
+}

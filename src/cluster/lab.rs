@@ -1,0 +1,178 @@
+//! All clusters of a lab together: who has which address and name, and what each node answers.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::{Cluster, FileAnswer, Service};
+use crate::tftp::FileError;
+use crate::trust::rules::{Key, Settings, TvsMiss};
+use crate::tvs::{Found, Miss, ServerSettings};
+use crate::wire::tvs::Tags;
+
+/// One node of one cluster, by index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId {
+    /// Index of the cluster.
+    pub cluster: usize,
+    /// Index of the node in its cluster.
+    pub node: usize,
+}
+
+/// The clusters of a lab.
+#[derive(Debug)]
+pub struct Lab {
+    clusters: Vec<Cluster>,
+    nodes: BTreeMap<NodeId, (String, Ipv4Addr)>,
+    by_address: BTreeMap<Ipv4Addr, NodeId>,
+    by_name: BTreeMap<String, NodeId>,
+    tvs: ServerSettings,
+}
+
+impl Lab {
+    /// A lab of these clusters. Names and addresses of nodes are unique over all of them.
+    pub fn new(clusters: Vec<Cluster>, settings: &Settings) -> Self {
+        let mut nodes = BTreeMap::new();
+        let mut by_address = BTreeMap::new();
+        let mut by_name = BTreeMap::new();
+        for (cluster, c) in clusters.iter().enumerate() {
+            for (node, n) in c.nodes().enumerate() {
+                let id = NodeId { cluster, node };
+                nodes.insert(id, (n.name.clone(), n.address));
+                by_address.insert(n.address, id);
+                by_name.insert(n.name.clone(), id);
+            }
+        }
+        let byte = |key| u8::try_from(settings.peek(key)).unwrap_or(u8::MAX);
+        let tvs = ServerSettings {
+            tags: Tags {
+                issuer: byte(Key::QueryIssuerTag),
+                serial: byte(Key::QuerySerialTag),
+                ..Tags::default()
+            },
+            miss: match settings.word::<TvsMiss>() {
+                TvsMiss::StatusOnly => Miss::StatusOnly,
+                TvsMiss::Close => Miss::Close,
+            },
+            ..ServerSettings::default()
+        };
+        Self {
+            clusters,
+            nodes,
+            by_address,
+            by_name,
+            tvs,
+        }
+    }
+
+    /// The clusters.
+    pub fn clusters(&self) -> &[Cluster] {
+        &self.clusters
+    }
+
+    /// A cluster, to change it.
+    pub fn cluster_mut(&mut self, index: usize) -> Option<&mut Cluster> {
+        self.clusters.get_mut(index)
+    }
+
+    /// Index of the cluster with this id.
+    pub fn cluster_index(&self, id: &str) -> Option<usize> {
+        self.clusters.iter().position(|c| c.id() == id)
+    }
+
+    /// Every node.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        self.nodes.keys().copied().collect()
+    }
+
+    /// The node with this address.
+    pub fn at(&self, address: Ipv4Addr) -> Option<NodeId> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// The node that a host name or a dotted address means.
+    pub fn host(&self, host: &str) -> Option<NodeId> {
+        self.by_name
+            .get(host)
+            .copied()
+            .or_else(|| self.at(host.parse().ok()?))
+    }
+
+    /// The node's name.
+    pub fn name(&self, id: NodeId) -> &str {
+        self.nodes.get(&id).map_or("", |(name, _)| name)
+    }
+
+    /// The node's address.
+    pub fn address(&self, id: NodeId) -> Ipv4Addr {
+        self.nodes
+            .get(&id)
+            .map_or(Ipv4Addr::UNSPECIFIED, |(_, address)| *address)
+    }
+
+    /// True if the node is switched on.
+    pub fn is_on(&self, id: NodeId) -> bool {
+        self.clusters[id.cluster].is_on(id.node)
+    }
+
+    /// True if the node is switched on and runs the service.
+    pub fn serves(&self, id: NodeId, service: Service) -> bool {
+        self.clusters[id.cluster].is_up(self.name(id), service)
+    }
+
+    /// A file of the node.
+    ///
+    /// # Errors
+    /// [`FileError::NotFound`] if the node has none of that name.
+    pub fn open(&mut self, id: NodeId, name: &str) -> Result<Arc<[u8]>, FileError> {
+        let node = self.name(id).to_owned();
+        match self.clusters[id.cluster].file(&node, name) {
+            FileAnswer::Found(bytes) => Ok(bytes),
+            FileAnswer::NotFound => Err(FileError::NotFound),
+        }
+    }
+
+    /// Certificate (DER) and key (PKCS#8) of the node's TVS.
+    pub fn tvs_identity(&self, id: NodeId) -> Option<(Arc<[u8]>, Arc<[u8]>)> {
+        let (certificate, key) = self.clusters[id.cluster].tvs_identity(self.name(id))?;
+        Some((certificate.into(), key.into()))
+    }
+
+    /// The TLS that the node's TVS really speaks, where another stands in for it.
+    pub fn tls_stand_in(&self, id: NodeId) -> Option<&'static str> {
+        self.clusters[id.cluster].profile().tvs_tls.value
+    }
+
+    /// How the TVS of this lab answer.
+    pub fn tvs_settings(&self) -> ServerSettings {
+        self.tvs
+    }
+
+    /// What the node's TVS knows of a signer.
+    pub fn query(&self, id: NodeId, subject: &[u8], issuer: &[u8], serial: &[u8]) -> Option<Found> {
+        let answer = self.clusters[id.cluster].tvs_query(self.name(id), subject, issuer, serial)?;
+        Some(found(&answer))
+    }
+
+    /// What the node's TVS knows of a certificate.
+    pub fn verify(&self, id: NodeId, certificate: &[u8]) -> Option<Found> {
+        let answer = self.clusters[id.cluster].tvs_verify(self.name(id), certificate)?;
+        Some(found(&answer))
+    }
+}
+
+impl Cluster {
+    /// True if the node with this index is switched on.
+    fn is_on(&self, index: usize) -> bool {
+        self.nodes.get(index).is_some_and(|n| n.is_on)
+    }
+}
+
+fn found(answer: &super::TvsAnswer) -> Found {
+    let one_byte = |r: &crate::wire::Role| u8::try_from(r.code()).ok();
+    Found {
+        certificate: answer.certificate.clone(),
+        roles: answer.roles.iter().filter_map(one_byte).collect(),
+        ttl_secs: answer.ttl_secs,
+    }
+}

@@ -1,0 +1,239 @@
+//! What an engineer does to a cluster, and what goes wrong on its own.
+
+use super::key::KeyPool;
+use super::node::{Damage, DamagedFile};
+use super::release::Scope;
+use super::serve::served;
+use super::spec::{ClusterError, Parameter, Service};
+use super::state::Cluster;
+use super::x509::{CertificateKind, LabCertificate};
+use crate::time::UnixSeconds;
+
+/// One node or all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// The node with this name.
+    Node(&'a str),
+    /// Every node of the cluster.
+    All,
+}
+
+impl Cluster {
+    /// True if the node is on and runs the service.
+    pub fn is_up(&self, node: &str, service: Service) -> bool {
+        self.node(node).is_ok_and(|n| n.is_up(service))
+    }
+
+    /// Stops a service.
+    ///
+    /// # Errors
+    /// [`ClusterError::UnknownNode`], or [`ClusterError::UnknownService`] if none of the nodes
+    /// named has it.
+    pub fn stop_service(
+        &mut self,
+        target: Target<'_>,
+        service: Service,
+    ) -> Result<(), ClusterError> {
+        for index in self.nodes_with(target, service)? {
+            self.nodes[index].stopped.insert(service);
+        }
+        Ok(())
+    }
+
+    /// Starts a service; a TVS loads what the database says now.
+    ///
+    /// # Errors
+    /// As [`Cluster::stop_service`].
+    pub fn start_service(
+        &mut self,
+        target: Target<'_>,
+        service: Service,
+    ) -> Result<(), ClusterError> {
+        for index in self.nodes_with(target, service)? {
+            let was_stopped = self.nodes[index].stopped.remove(&service);
+            if was_stopped && service == Service::Tvs {
+                self.load_tvs(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops a service, where it runs, and starts it.
+    ///
+    /// # Errors
+    /// As [`Cluster::stop_service`].
+    pub fn restart_service(
+        &mut self,
+        target: Target<'_>,
+        service: Service,
+    ) -> Result<(), ClusterError> {
+        self.stop_service(target, service)?;
+        self.start_service(target, service)
+    }
+
+    /// Switches nodes off. They keep their files and learn nothing until they are on again.
+    ///
+    /// # Errors
+    /// [`ClusterError::UnknownNode`].
+    pub fn switch_off(&mut self, target: Target<'_>) -> Result<(), ClusterError> {
+        for index in self.targets(target)? {
+            self.nodes[index].is_on = false;
+        }
+        Ok(())
+    }
+
+    /// Switches nodes on. Those that were off start all their services and catch up with what the
+    /// others publish.
+    ///
+    /// # Errors
+    /// [`ClusterError::UnknownNode`], or that a list cannot be made.
+    pub fn switch_on(&mut self, target: Target<'_>, at: UnixSeconds) -> Result<(), ClusterError> {
+        for index in self.targets(target)? {
+            if !self.nodes[index].is_on {
+                self.nodes[index].is_on = true;
+                self.nodes[index].stopped.clear();
+                self.load_tvs(index);
+            }
+        }
+        self.publish(at)
+    }
+
+    /// Sets an enterprise parameter; what depends on it is published at once.
+    ///
+    /// # Errors
+    /// [`ClusterError::ParameterValue`] for a digest that nobody signs with.
+    pub fn set_parameter(
+        &mut self,
+        parameter: Parameter,
+        at: UnixSeconds,
+    ) -> Result<(), ClusterError> {
+        let mut parameters = self.spec.parameters;
+        match parameter {
+            Parameter::PrepareClusterForRollback(value) => {
+                parameters.prepare_cluster_for_rollback = value;
+            }
+            Parameter::TftpFileSignatureAlgorithm(digest) => {
+                parameters.tftp_file_signature_algorithm = Some(digest);
+            }
+        }
+        parameters.check()?;
+        self.spec.parameters = parameters;
+        self.publish(at)
+    }
+
+    /// Makes a node's certificate anew, with another key and serial. The ITLs follow by
+    /// themselves, the CTL waits for [`Cluster::update_ctl`], and a TVS restarts by itself when
+    /// its own certificate changed (Cisco security guide 12.5(1)SU3).
+    ///
+    /// # Errors
+    /// [`ClusterError::NoCertificate`] if the node has none of this kind, or only a copy of the
+    /// publisher's.
+    pub fn regenerate(
+        &mut self,
+        node: &str,
+        kind: CertificateKind,
+        at: UnixSeconds,
+        keys: &mut KeyPool,
+    ) -> Result<(), ClusterError> {
+        let index = self.node_index(node)?;
+        if !self.makes(&self.nodes[index], kind) {
+            return Err(ClusterError::NoCertificate {
+                node: node.to_owned(),
+                kind,
+                release: self.profile.release,
+            });
+        }
+        *self.nodes[index].generations.entry(kind).or_default() += 1;
+        let made = self.make_certificate(index, kind, at, keys)?;
+        self.nodes[index].certificates.insert(kind, made);
+        self.database_changed();
+        if kind == CertificateKind::Tvs {
+            self.load_tvs(index);
+        }
+        self.publish(at)
+    }
+
+    /// From now on the node serves this file damaged, whatever is published.
+    ///
+    /// # Errors
+    /// [`ClusterError::NoFile`] if it serves none.
+    pub fn damage_file(
+        &mut self,
+        node: &str,
+        file: DamagedFile,
+        damage: Damage,
+    ) -> Result<(), ClusterError> {
+        let index = self.node_index(node)?;
+        let files = served(&self.nodes[index]);
+        let is_served = match file {
+            DamagedFile::Ctl => files.is_some_and(|f| f.ctl.is_some()),
+            DamagedFile::Itl | DamagedFile::Config => files.is_some(),
+        };
+        if !is_served {
+            return Err(ClusterError::NoFile {
+                node: node.to_owned(),
+                file: file.name(),
+            });
+        }
+        self.nodes[index].damage.insert(file, damage);
+        Ok(())
+    }
+
+    /// From now on the node goes on serving the lists and configurations that it has, whatever is
+    /// published. Which phones there are it still learns.
+    ///
+    /// # Errors
+    /// [`ClusterError::NoFile`] if it serves none.
+    pub fn keep_old_files(&mut self, node: &str) -> Result<(), ClusterError> {
+        let index = self.node_index(node)?;
+        let Some(files) = served(&self.nodes[index]).cloned() else {
+            return Err(ClusterError::NoFile {
+                node: node.to_owned(),
+                file: "files",
+            });
+        };
+        self.nodes[index].kept = Some(files);
+        Ok(())
+    }
+
+    /// The certificates that this cluster can give to another, with the node that each is from:
+    /// every node's own of these kinds, one that all share once.
+    pub fn certificates_to_exchange(
+        &self,
+        kinds: &[CertificateKind],
+    ) -> Vec<(&str, &LabCertificate)> {
+        let mut all = Vec::new();
+        for node in &self.nodes {
+            for kind in kinds {
+                let own = node.certificates.get(kind);
+                all.extend(own.map(|c| (node.spec.name.as_str(), c)));
+            }
+        }
+        all
+    }
+
+    /// True if the release has ITLRecovery.
+    pub fn has_itl_recovery(&self) -> bool {
+        self.profile.itl_recovery.value != Scope::Absent
+    }
+
+    fn targets(&self, target: Target<'_>) -> Result<Vec<usize>, ClusterError> {
+        match target {
+            Target::Node(name) => Ok(vec![self.node_index(name)?]),
+            Target::All => Ok((0..self.nodes.len()).collect()),
+        }
+    }
+
+    fn nodes_with(&self, target: Target<'_>, service: Service) -> Result<Vec<usize>, ClusterError> {
+        let mut found = self.targets(target)?;
+        found.retain(|&index| self.nodes[index].has(service));
+        if found.is_empty() {
+            let target = match target {
+                Target::Node(name) => name.to_owned(),
+                Target::All => self.spec.id.clone(),
+            };
+            return Err(ClusterError::UnknownService { target, service });
+        }
+        Ok(found)
+    }
+}

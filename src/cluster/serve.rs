@@ -1,0 +1,275 @@
+//! What a node's TFTP service hands out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::list::{PublishError, Stamp, Unsigned};
+use super::node::{ConfigSource, DamagedFile, Files, Node};
+use super::spec::Service;
+use super::state::{Cluster, sha256};
+use crate::wire::phone_config::{PhoneConfig, SecurityMode, Transport};
+
+/// The answer to a request for a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileAnswer {
+    /// The file.
+    Found(Arc<[u8]>),
+    /// There is no such file.
+    NotFound,
+}
+
+impl FileAnswer {
+    /// The file, if there is one.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Found(bytes) => Some(bytes),
+            Self::NotFound => None,
+        }
+    }
+}
+
+/// Signed configurations by SHA-256 of what is signed, so that each is signed once.
+#[derive(Debug, Default)]
+pub(super) struct SignedCache {
+    files: BTreeMap<[u8; 32], Arc<[u8]>>,
+    order: VecDeque<[u8; 32]>,
+}
+
+impl SignedCache {
+    /// A few megabytes; a fleet's phones each ask once, so more would not help.
+    const LIMIT: usize = 1_024;
+
+    fn get_or_sign(
+        &mut self,
+        unsigned: Unsigned,
+        source: &ConfigSource,
+    ) -> Result<Arc<[u8]>, PublishError> {
+        let key = sha256(&unsigned.message);
+        if let Some(found) = self.files.get(&key) {
+            return Ok(Arc::clone(found));
+        }
+        let file: Arc<[u8]> = unsigned.sign(&source.signer)?.into();
+        if self.order.len() >= Self::LIMIT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.files.remove(&oldest);
+        }
+        self.order.push_back(key);
+        self.files.insert(key, Arc::clone(&file));
+        Ok(file)
+    }
+}
+
+/// A name that CUCM's TFTP service knows. Names are matched exactly: upper-case hex in a MAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// `CTLFile.tlv`, or with a MAC `CTLSEP<MAC>.tlv`.
+    Ctl(Option<[u8; 6]>),
+    /// `ITLFile.tlv`, or with a MAC `ITLSEP<MAC>.tlv`.
+    Itl(Option<[u8; 6]>),
+    /// `SEP<MAC>.cnf.xml`.
+    Config([u8; 6]),
+    /// `SEP<MAC>.cnf.xml.sgn`.
+    SignedConfig([u8; 6]),
+    /// `XMLDefault.cnf.xml`.
+    Default,
+}
+
+impl Asked {
+    fn parse(name: &str) -> Option<Self> {
+        match name {
+            "CTLFile.tlv" => return Some(Self::Ctl(None)),
+            "ITLFile.tlv" => return Some(Self::Itl(None)),
+            "XMLDefault.cnf.xml" => return Some(Self::Default),
+            _ => {}
+        }
+        // A device name has 15 bytes.
+        let mac_in =
+            |prefix: &str, suffix: &str| mac_of(name.strip_prefix(prefix)?.strip_suffix(suffix)?);
+        let list =
+            |prefix, make: fn(Option<[u8; 6]>) -> Self| mac_in(prefix, ".tlv").map(Some).map(make);
+        list("CTL", Self::Ctl)
+            .or_else(|| list("ITL", Self::Itl))
+            .or_else(|| mac_in("", ".cnf.xml").map(Self::Config))
+            .or_else(|| mac_in("", ".cnf.xml.sgn").map(Self::SignedConfig))
+    }
+
+    fn damaged_as(self) -> Option<DamagedFile> {
+        match self {
+            Self::Ctl(_) => Some(DamagedFile::Ctl),
+            Self::Itl(_) => Some(DamagedFile::Itl),
+            Self::Config(_) | Self::SignedConfig(_) => Some(DamagedFile::Config),
+            Self::Default => None,
+        }
+    }
+}
+
+/// The MAC address in a device name, `SEP` and 12 hex digits in upper case.
+pub(super) fn mac_of(device: &str) -> Option<[u8; 6]> {
+    let digits = device.strip_prefix("SEP")?.as_bytes();
+    let value = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'A'..=b'F' => Some(b - b'A' + 10),
+        _ => None,
+    };
+    if digits.len() != 12 {
+        return None;
+    }
+    let mut mac = [0; 6];
+    for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = value(pair[0])? << 4 | value(pair[1])?;
+    }
+    Some(mac)
+}
+
+fn device_name(mac: [u8; 6]) -> String {
+    let [a, b, c, d, e, f] = mac;
+    format!("SEP{a:02X}{b:02X}{c:02X}{d:02X}{e:02X}{f:02X}")
+}
+
+impl Cluster {
+    /// What the node's TFTP service answers to a request for `name`. Whether the service runs at
+    /// all is [`Cluster::is_up`]'s to say. A phone without an entry in the database has no
+    /// configuration.
+    pub fn file(&mut self, node: &str, name: &str) -> FileAnswer {
+        let Some(node) = self.nodes.iter().find(|n| n.spec.name == node) else {
+            return FileAnswer::NotFound;
+        };
+        let (Some(asked), Some(files)) = (Asked::parse(name), served(node)) else {
+            return FileAnswer::NotFound;
+        };
+        let knows = |mac: Option<[u8; 6]>| {
+            self.settings.lists_for_unknown_phones
+                || mac.is_none_or(|mac| self.phones.contains_key(&mac))
+        };
+        let found = match asked {
+            Asked::Ctl(mac) => files.ctl.clone().filter(|_| knows(mac)),
+            Asked::Itl(mac) => Some(Arc::clone(&files.itl)).filter(|_| knows(mac)),
+            Asked::Default => Some(files.config.base.emit_default().into_bytes().into()),
+            Asked::Config(mac) => self
+                .phones
+                .get(&mac)
+                .map(|mode| files.config.body(*mode).into()),
+            // A pool's key signs with every digest that a parameter can have.
+            Asked::SignedConfig(mac) => self
+                .phones
+                .get(&mac)
+                .and_then(|mode| signed_config(&mut self.signed, &files.config, *mode, name).ok()),
+        };
+        let Some(bytes) = found else {
+            return FileAnswer::NotFound;
+        };
+        let damage = asked.damaged_as().and_then(|file| node.damage.get(&file));
+        FileAnswer::Found(match damage {
+            Some(damage) => damage.apply(&bytes),
+            None => bytes,
+        })
+    }
+
+    /// All that the node serves now, by name: lists under their general names (those with a MAC
+    /// are the same bytes), the default configuration, and both forms of each phone's. Empty for a
+    /// node without TFTP.
+    pub fn published(&mut self, node: &str) -> Vec<(String, Arc<[u8]>)> {
+        let mut names = vec![
+            "CTLFile.tlv".to_owned(),
+            "ITLFile.tlv".to_owned(),
+            "XMLDefault.cnf.xml".to_owned(),
+        ];
+        for mac in self.phones.keys() {
+            let device = device_name(*mac);
+            names.push(format!("{device}.cnf.xml"));
+            names.push(format!("{device}.cnf.xml.sgn"));
+        }
+        let mut all = Vec::new();
+        for name in names {
+            if let FileAnswer::Found(bytes) = self.file(node, &name) {
+                all.push((name, bytes));
+            }
+        }
+        all
+    }
+}
+
+pub(super) fn served(node: &Node) -> Option<&Files> {
+    if !node.has(Service::Tftp) {
+        return None;
+    }
+    node.kept.as_ref().or(node.files.as_ref())
+}
+
+impl ConfigSource {
+    /// The configuration of a phone with this security mode.
+    fn body(&self, mode: SecurityMode) -> Vec<u8> {
+        let mode = if self.is_mixed {
+            mode
+        } else {
+            SecurityMode::NonSecure
+        };
+        let config = PhoneConfig {
+            version_stamp: Some(self.version_stamp.clone()),
+            device_security_mode: mode,
+            transport: match mode {
+                SecurityMode::NonSecure => Transport::Tcp,
+                SecurityMode::Authenticated | SecurityMode::Encrypted => Transport::Tls,
+            },
+            ..self.base.clone()
+        };
+        config.emit().into_bytes()
+    }
+}
+
+/// A `.sgn`: header version 1.0, signed by the CallManager of the TFTP node in every release.
+fn signed_config(
+    cache: &mut SignedCache,
+    source: &ConfigSource,
+    mode: SecurityMode,
+    name: &str,
+) -> Result<Arc<[u8]>, PublishError> {
+    let stamp = Stamp {
+        version: (1, 0),
+        signer_version: None,
+        digest: source.digest,
+        file_name: name,
+        at: source.at,
+    };
+    let unsigned = Unsigned::new(&source.signer, &stamp, &source.body(mode))?;
+    cache.get_or_sign(unsigned, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_matched_exactly() {
+        let mac = [0x00, 0x11, 0x22, 0x33, 0x44, 0xaf];
+        assert_eq!(device_name(mac), "SEP0011223344AF");
+        assert_eq!(mac_of("SEP0011223344AF"), Some(mac));
+        for (name, asked) in [
+            ("CTLFile.tlv", Asked::Ctl(None)),
+            ("ITLFile.tlv", Asked::Itl(None)),
+            ("CTLSEP0011223344AF.tlv", Asked::Ctl(Some(mac))),
+            ("ITLSEP0011223344AF.tlv", Asked::Itl(Some(mac))),
+            ("SEP0011223344AF.cnf.xml", Asked::Config(mac)),
+            ("SEP0011223344AF.cnf.xml.sgn", Asked::SignedConfig(mac)),
+            ("XMLDefault.cnf.xml", Asked::Default),
+        ] {
+            assert_eq!(Asked::parse(name), Some(asked), "{name}");
+        }
+        for name in [
+            "",
+            "ctlfile.tlv",
+            "CTLSEP0011223344af.tlv",
+            "CTLSEP0011223344A.tlv",
+            "CTLSEP0011223344AFF.tlv",
+            "ITLSEP0011223344A\u{e9}.tlv",
+            "/ITLFile.tlv",
+            "SEP0011223344AF.cnf.xml.enc.sgn",
+            "SEP0011223344AF.cnf",
+            "CTL",
+            ".tlv",
+        ] {
+            assert_eq!(Asked::parse(name), None, "{name}");
+        }
+    }
+}

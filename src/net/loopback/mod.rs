@@ -1,0 +1,212 @@
+//! The lab on loopback sockets: each node's TFTP over UDP and TVS over TLS, and phones that use
+//! them.
+//!
+//! A node has its own loopback address where the system has one to give, else its own ports. The
+//! machines know only the lab's addresses and the well-known ports; [`Directory`] translates.
+
+mod node;
+mod phone;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::cluster::{Lab, NodeId};
+use crate::event::Event;
+use crate::net::clock::Clock;
+use crate::phone::power::{BootEnd, Booted, Booting};
+use crate::time::Time;
+use node::NodeSockets;
+
+/// How many phones run at the same time.
+const PHONES_AT_ONCE: usize = 256;
+
+/// No boot takes longer: every machine in it has a deadline far below.
+const LONGEST_BOOT: Duration = Duration::from_secs(600);
+
+/// Where the lab's addresses really are.
+#[derive(Debug, Default)]
+pub(super) struct Directory {
+    tftp: BTreeMap<NodeId, SocketAddr>,
+    tvs: BTreeMap<NodeId, SocketAddr>,
+}
+
+/// What all parts of the lab share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    lab: Arc<Mutex<Lab>>,
+    directory: Mutex<Directory>,
+    clock: Clock,
+    /// Time that steps of the scenario let pass.
+    waited: Mutex<Duration>,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Shared {
+    fn lab(&self) -> MutexGuard<'_, Lab> {
+        lock(&self.lab)
+    }
+
+    fn now(&self) -> Time {
+        self.clock.now() + *lock(&self.waited)
+    }
+
+    /// When the real clock shows a moment of the world.
+    fn instant(&self, at: Time) -> tokio::time::Instant {
+        let waited = *lock(&self.waited);
+        self.clock
+            .instant(Time::ZERO + at.since(Time::ZERO + waited))
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listens any more when the lab is going down.
+        let _ = self.events.send(event);
+    }
+
+    /// The real socket of a node's TFTP port.
+    fn tftp(&self, address: IpAddr) -> Option<SocketAddr> {
+        let IpAddr::V4(v4) = address else { return None };
+        let node = self.lab().at(v4)?;
+        lock(&self.directory).tftp.get(&node).copied()
+    }
+
+    /// The real socket of a node's TVS port.
+    fn tvs(&self, host: &str) -> Option<SocketAddr> {
+        let node = self.lab().host(host)?;
+        lock(&self.directory).tvs.get(&node).copied()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere must not hide behind a second one here.
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The lab, running.
+#[derive(Debug)]
+pub struct Loopback {
+    runtime: Runtime,
+    shared: Arc<Shared>,
+    nodes: BTreeMap<NodeId, NodeSockets>,
+    received: mpsc::UnboundedReceiver<Event>,
+}
+
+impl Loopback {
+    /// Opens the sockets of all nodes.
+    ///
+    /// # Errors
+    /// The system gives no sockets or threads.
+    pub fn start(lab: Arc<Mutex<Lab>>) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let (events, received) = mpsc::unbounded_channel();
+        let clock = {
+            let _inside = runtime.enter();
+            Clock::start()
+        };
+        let shared = Arc::new(Shared {
+            lab,
+            directory: Mutex::default(),
+            clock,
+            waited: Mutex::default(),
+            events,
+        });
+        let mut lab = Self {
+            runtime,
+            shared,
+            nodes: BTreeMap::new(),
+            received,
+        };
+        lab.follow()?;
+        Ok(lab)
+    }
+
+    /// The lab's clock.
+    pub fn now(&self) -> Time {
+        self.shared.now()
+    }
+
+    /// Lets time pass without waiting for it.
+    pub fn wait(&mut self, duration: Duration) {
+        *lock(&self.shared.waited) += duration;
+    }
+
+    /// Opens and closes sockets so that they follow the lab: services that were stopped or
+    /// started, nodes that were switched, a TVS certificate that is new.
+    ///
+    /// # Errors
+    /// A socket cannot be opened; the error names the node.
+    pub fn follow(&mut self) -> io::Result<()> {
+        let all = self.shared.lab().nodes();
+        for id in all {
+            let sockets = self.nodes.entry(id).or_default();
+            self.runtime.block_on(sockets.follow(id, &self.shared))?;
+        }
+        Ok(())
+    }
+
+    /// Starts these phones together and runs until each boot is over. Events come as they happen.
+    pub fn boot(&mut self, phones: Vec<Booting>, events: &mut dyn FnMut(Event)) -> Vec<Booted> {
+        let mut results: Vec<Option<Booted>> = phones.iter().map(|_| None).collect();
+        let fallbacks: Vec<_> = phones.iter().map(|b| b.flash.clone()).collect();
+        let shared = Arc::clone(&self.shared);
+        let received = &mut self.received;
+        self.runtime.block_on(async {
+            let mut waiting = phones.into_iter().enumerate();
+            let mut running = JoinSet::new();
+            let mut start = |running: &mut JoinSet<_>| {
+                if let Some((index, booting)) = waiting.next() {
+                    let shared = Arc::clone(&shared);
+                    running.spawn(async move {
+                        (index, phone::run(booting, shared, LONGEST_BOOT).await)
+                    });
+                }
+            };
+            for _ in 0..PHONES_AT_ONCE {
+                start(&mut running);
+            }
+            while !running.is_empty() {
+                tokio::select! {
+                    biased;
+                    Some(event) = received.recv() => events(event),
+                    Some(ended) = running.join_next() => {
+                        if let Ok((index, booted)) = ended {
+                            results[index] = Some(booted);
+                        }
+                        start(&mut running);
+                    }
+                }
+            }
+            // What nodes tell of their last transfer comes a moment after the phone is done.
+            while let Ok(Some(event)) =
+                tokio::time::timeout(Duration::from_millis(2), received.recv()).await
+            {
+                events(event);
+            }
+        });
+        let lost = |flash| Booted {
+            flash,
+            used: Vec::new(),
+            end: BootEnd::Overdue,
+        };
+        results
+            .into_iter()
+            .zip(fallbacks)
+            .map(|(r, flash)| r.unwrap_or_else(|| lost(flash)))
+            .collect()
+    }
+}
+
+/// Where a socket of this node is bound: its own address, or the common one.
+fn bind_addresses(address: Ipv4Addr) -> [IpAddr; 2] {
+    [IpAddr::V4(address), IpAddr::V4(Ipv4Addr::LOCALHOST)]
+}

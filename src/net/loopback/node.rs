@@ -1,0 +1,263 @@
+//! A node's sockets.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use tokio::net::UdpSocket;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{Shared, bind_addresses, lock};
+use crate::cluster::{NodeId, Service};
+use crate::event::{Event, Kind};
+use crate::net::tftp;
+use crate::net::tls::{Identity, ServerTls, TlsOptions};
+use crate::net::tvs::{self, ServeConfig, ServeEvent};
+use crate::tftp::{FileError, FileSource, ServerConfig};
+use crate::time::Time;
+use crate::tvs::{CertificateSource, Found};
+
+/// A service that runs until it is told to stop.
+#[derive(Debug)]
+struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    async fn end(self) {
+        let _ = self.stop.send(());
+        let _ = self.task.await;
+    }
+}
+
+/// The sockets of one node. Ports stay the same over a restart.
+#[derive(Debug, Default)]
+pub(super) struct NodeSockets {
+    tftp: Option<Running>,
+    tvs: Option<Running>,
+    tftp_at: Option<SocketAddr>,
+    tvs_at: Option<SocketAddr>,
+    /// The certificate that the running TVS presents.
+    tvs_certificate: Option<Arc<[u8]>>,
+}
+
+impl NodeSockets {
+    /// Opens and closes sockets so that they follow the lab.
+    pub(super) async fn follow(&mut self, id: NodeId, shared: &Arc<Shared>) -> io::Result<()> {
+        let (wants_tftp, wants_tvs, identity) = {
+            let lab = shared.lab();
+            let up = |service| lab.serves(id, service);
+            (up(Service::Tftp), up(Service::Tvs), lab.tvs_identity(id))
+        };
+        if !wants_tftp && let Some(running) = self.tftp.take() {
+            running.end().await;
+        }
+        if wants_tftp && self.tftp.is_none() {
+            self.start_tftp(id, shared)
+                .await
+                .map_err(|e| named(&e, "TFTP", id, shared))?;
+        }
+        let certificate = identity.as_ref().map(|(c, _)| Arc::clone(c));
+        let stale = self.tvs_certificate != certificate;
+        if (!wants_tvs || stale)
+            && let Some(running) = self.tvs.take()
+        {
+            running.end().await;
+        }
+        if wants_tvs
+            && self.tvs.is_none()
+            && let Some(identity) = identity
+        {
+            self.start_tvs(id, identity, shared)
+                .map_err(|e| named(&e, "TVS", id, shared))?;
+            self.tvs_certificate = certificate;
+        }
+        Ok(())
+    }
+
+    async fn start_tftp(&mut self, id: NodeId, shared: &Arc<Shared>) -> io::Result<()> {
+        let socket = bind_udp(self.tftp_at, id, shared).await?;
+        let address = socket.local_addr()?;
+        self.tftp_at = Some(address);
+        lock(&shared.directory).tftp.insert(id, address);
+        let (stop, stopped) = oneshot::channel();
+        let files = Arc::new(Node {
+            id,
+            shared: Arc::clone(shared),
+        });
+        let told = Arc::clone(shared);
+        let observer = Arc::new(move |_, event| tell_tftp(&told, id, event));
+        let clock = shared.clock;
+        let task = tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            let config = ServerConfig::default();
+            // Receiving on a loopback socket ends only when the system takes it away.
+            let _ = tftp::serve(socket, files, config, clock, observer, stopped).await;
+        });
+        self.tftp = Some(Running { stop, task });
+        Ok(())
+    }
+
+    fn start_tvs(
+        &mut self,
+        id: NodeId,
+        (certificate, key): (Arc<[u8]>, Arc<[u8]>),
+        shared: &Arc<Shared>,
+    ) -> io::Result<()> {
+        let listener = bind_tcp(self.tvs_at, id, shared)?;
+        let address = listener.local_addr()?;
+        self.tvs_at = Some(address);
+        lock(&shared.directory).tvs.insert(id, address);
+        let identity = Identity {
+            certificate: certificate.to_vec(),
+            key: key.to_vec(),
+        };
+        let tls = ServerTls::new(&identity, true, TlsOptions::default())
+            .map_err(|e| io::Error::other(e.to_string()))?;
+        let settings = shared.lab().tvs_settings();
+        let config = ServeConfig {
+            tls,
+            settings,
+            limits: tvs::Limits::default(),
+            close_notify: false,
+            clock: tvs::Clock::new(std::time::Instant::now()),
+        };
+        let (stop, stopped) = oneshot::channel();
+        let source = Arc::new(Node {
+            id,
+            shared: Arc::clone(shared),
+        });
+        let told = Arc::clone(shared);
+        let observer = Arc::new(move |event| tell_tvs(&told, id, &event));
+        let task = tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            tvs::serve(listener, config, source, observer, stopped).await;
+        });
+        self.tvs = Some(Running { stop, task });
+        Ok(())
+    }
+}
+
+/// Binds to where the service was before, else to a free port of the node's own address, else of
+/// the common one.
+async fn bind_udp(
+    before: Option<SocketAddr>,
+    id: NodeId,
+    shared: &Shared,
+) -> io::Result<UdpSocket> {
+    if let Some(at) = before {
+        return UdpSocket::bind(at).await;
+    }
+    let address = shared.lab().address(id);
+    let [own, common] = bind_addresses(address);
+    match UdpSocket::bind((own, 0)).await {
+        Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => UdpSocket::bind((common, 0)).await,
+        bound => bound,
+    }
+}
+
+fn bind_tcp(
+    before: Option<SocketAddr>,
+    id: NodeId,
+    shared: &Shared,
+) -> io::Result<tokio::net::TcpListener> {
+    const BACKLOG: u16 = 1_024;
+    if let Some(at) = before {
+        return tvs::bind(at, BACKLOG);
+    }
+    let address = shared.lab().address(id);
+    let [own, common] = bind_addresses(address).map(|ip: IpAddr| SocketAddr::new(ip, 0));
+    match tvs::bind(own, BACKLOG) {
+        Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => tvs::bind(common, BACKLOG),
+        bound => bound,
+    }
+}
+
+fn named(error: &io::Error, service: &str, id: NodeId, shared: &Shared) -> io::Error {
+    let name = shared.lab().name(id).to_owned();
+    io::Error::new(error.kind(), format!("{service} of node {name}: {error}"))
+}
+
+/// A node as its services see it.
+struct Node {
+    id: NodeId,
+    shared: Arc<Shared>,
+}
+
+impl FileSource for Node {
+    fn open(&self, name: &str) -> Result<Arc<[u8]>, FileError> {
+        self.shared.lab().open(self.id, name)
+    }
+}
+
+impl CertificateSource for Node {
+    fn query(&self, subject: &[u8], issuer: &[u8], serial: &[u8], _now: Time) -> Option<Found> {
+        self.shared.lab().query(self.id, subject, issuer, serial)
+    }
+
+    fn verify(&self, certificate: &[u8], _now: Time) -> Option<Found> {
+        self.shared.lab().verify(self.id, certificate)
+    }
+}
+
+fn tell(shared: &Shared, id: NodeId, kind: Kind) {
+    let actor = shared.lab().name(id).to_owned();
+    shared.tell(Event {
+        at: shared.now(),
+        actor,
+        kind,
+    });
+}
+
+fn tell_tftp(shared: &Shared, id: NodeId, event: tftp::ServerEvent) {
+    use tftp::ServerEvent as E;
+    let name = |file: &[u8]| file.escape_ascii().to_string();
+    let (file, from, result) = match event {
+        E::Started { .. } => return,
+        E::Refused {
+            from, asked, text, ..
+        } => (asked.map(|a| name(&a.file)).unwrap_or_default(), from, text),
+        E::Ended {
+            from,
+            asked,
+            delivery,
+            ..
+        } => (name(&asked.file), from, delivery.to_string()),
+        E::Failed { from, asked, error } => (name(&asked.file), from, error.to_string()),
+    };
+    tell(
+        shared,
+        id,
+        Kind::Served {
+            file,
+            client: from.to_string(),
+            result,
+        },
+    );
+}
+
+fn tell_tvs(shared: &Shared, id: NodeId, event: &ServeEvent) {
+    let (peer, result) = match event {
+        ServeEvent::Connected { .. } | ServeEvent::AcceptFailed(_) => return,
+        ServeEvent::HandshakeFailed { peer, failure } => {
+            (peer, format!("handshake failed: {failure:?}"))
+        }
+        ServeEvent::Exchange { peer, event } => (peer, event.to_string()),
+        ServeEvent::Broken { peer, failure } => (peer, format!("broken: {failure}")),
+        ServeEvent::GaveWay { peer, stage } => (peer, format!("gave way at {stage:?}")),
+    };
+    tell(
+        shared,
+        id,
+        Kind::TvsServed {
+            client: peer.to_string(),
+            result,
+        },
+    );
+}

@@ -1,0 +1,334 @@
+//! TLS as phones and clusters use it: certificates are trusted because they stand in a list, not
+//! because a chain leads to a root.
+//!
+//! The stock verifiers would refuse most of what is normal here (self-signed `CA:TRUE` servers,
+//! X.509 v1, odd serials, expired certificates), so both ends compare bytes and check the handshake
+//! signature against the raw public key. Nothing is resumed: phones do not (`caching disabled,
+//! session not saved`). The provider is always ring, never the process-wide default.
+
+mod der;
+mod legacy;
+mod verify;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::sign::any_supported_type;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SigningKey};
+use rustls::{
+    ClientConfig, CommonState, ServerConfig, SignatureScheme, SupportedProtocolVersion, version,
+};
+use thiserror::Error;
+
+use verify::{AnyClient, Checks, PinFailure, Pinned};
+
+/// A certificate and its private key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, DER. It is presented as it stands and never parsed.
+    pub certificate: Vec<u8>,
+    /// The private key, PKCS#8 DER. Nothing checks that it belongs to the certificate, so that a
+    /// server with the wrong key can be played.
+    pub key: Vec<u8>,
+}
+
+impl Identity {
+    fn certified(&self, options: TlsOptions) -> Result<Arc<CertifiedKey>, SetupError> {
+        let chain = vec![CertificateDer::from(self.certificate.clone())];
+        Ok(Arc::new(CertifiedKey::new(
+            chain,
+            signing_key(&self.key, options)?,
+        )))
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let certificate = self.certificate.len();
+        write!(
+            f,
+            "Identity {{ certificate: {certificate} bytes, key: not shown }}"
+        )
+    }
+}
+
+/// Which TLS versions an end speaks. Releases before 11.5(1)SU3 speak TLS 1.0 alone, which rustls
+/// does not have: TLS 1.2 stands in for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersions {
+    /// 1.2 and 1.3.
+    #[default]
+    Both,
+    /// 1.2 alone.
+    Only12,
+    /// 1.3 alone.
+    Only13,
+}
+
+/// What an end speaks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsOptions {
+    /// TLS versions.
+    pub versions: TlsVersions,
+    /// For peers and identities with RSA keys of 1024 bits, and for SHA-1 signatures: PKCS#1
+    /// schemes alone are offered, because OpenSSL would choose PSS, which ring refuses for such
+    /// keys. TLS 1.3 has no PKCS#1 signatures, so this means TLS 1.2.
+    pub legacy: bool,
+}
+
+impl TlsOptions {
+    fn versions(self) -> Result<&'static [&'static SupportedProtocolVersion], SetupError> {
+        match (self.versions, self.legacy) {
+            (TlsVersions::Only13, true) => Err(SetupError::LegacyNeeds12),
+            (_, true) | (TlsVersions::Only12, _) => Ok(TLS12),
+            (TlsVersions::Only13, false) => Ok(TLS13),
+            (TlsVersions::Both, false) => Ok(TLS13_AND_12),
+        }
+    }
+}
+
+/// A phone's end: which servers it trusts, and its own certificate. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ClientTls {
+    config: Arc<ClientConfig>,
+}
+
+impl ClientTls {
+    /// Trusts exactly the certificates `pins` (DER), compared byte for byte. `identity` (LSC or
+    /// MIC) is presented if the server asks for a certificate.
+    ///
+    /// # Errors
+    /// The identity's key cannot be used, or `options` contradict each other.
+    pub fn new(
+        pins: Vec<Vec<u8>>,
+        identity: Option<&Identity>,
+        options: TlsOptions,
+    ) -> Result<Self, SetupError> {
+        let provider = provider();
+        let checks = Checks::new(&provider, options.legacy);
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(options.versions()?)
+            .map_err(SetupError::Tls)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Pinned::new(pins, checks)));
+        let mut config = match identity {
+            Some(identity) => {
+                let key = OneKey(identity.certified(options)?);
+                builder.with_client_cert_resolver(Arc::new(key))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = rustls::client::Resumption::disabled();
+        // The peer is known by its certificate; phones name no host.
+        config.enable_sni = false;
+        Ok(Self {
+            config: Arc::new(config),
+        })
+    }
+
+    /// The configuration for a connector.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+/// A node's end: its certificate, and whether it asks phones for theirs. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+}
+
+impl ServerTls {
+    /// Presents `identity`. With `ask_certificate` phones are asked for a certificate; any is
+    /// taken, and none is, as long as the phone holds the key to what it presents.
+    ///
+    /// # Errors
+    /// The identity's key cannot be used, or `options` contradict each other.
+    pub fn new(
+        identity: &Identity,
+        ask_certificate: bool,
+        options: TlsOptions,
+    ) -> Result<Self, SetupError> {
+        let provider = provider();
+        let checks = Checks::new(&provider, options.legacy);
+        let builder = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(options.versions()?)
+            .map_err(SetupError::Tls)?;
+        let builder = if ask_certificate {
+            builder.with_client_cert_verifier(Arc::new(AnyClient::new(checks)))
+        } else {
+            builder.with_no_client_auth()
+        };
+        let key = OneKey(identity.certified(options)?);
+        let mut config = builder.with_cert_resolver(Arc::new(key));
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        Ok(Self {
+            config: Arc::new(config),
+        })
+    }
+
+    /// The configuration for an acceptor.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+/// Why an end cannot be set up.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The private key is not PKCS#8, or of a kind or size that cannot be used.
+    #[error("the private key cannot be used: {0}")]
+    Key(String),
+    /// The legacy mode has no TLS 1.3.
+    #[error("RSA keys of 1024 bits need TLS 1.2, asked for was TLS 1.3 alone")]
+    LegacyNeeds12,
+    /// rustls refuses the configuration.
+    #[error("TLS configuration refused: {0}")]
+    Tls(rustls::Error),
+}
+
+/// What was negotiated.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsInfo {
+    /// `TLS 1.2` or `TLS 1.3`.
+    pub version: &'static str,
+    /// The cipher suite's IANA name.
+    pub suite: &'static str,
+    /// The first certificate that the peer presented, DER; a client need not present any.
+    pub peer_certificate: Option<Vec<u8>>,
+}
+
+impl TlsInfo {
+    /// What a connection whose handshake is done has negotiated.
+    pub fn of(connection: &CommonState) -> Self {
+        let version = match connection.protocol_version() {
+            Some(rustls::ProtocolVersion::TLSv1_2) => "TLS 1.2",
+            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+            _ => "unknown",
+        };
+        let suite = connection.negotiated_cipher_suite();
+        let suite = suite.and_then(|s| s.suite().as_str()).unwrap_or("unknown");
+        let chain = connection.peer_certificates().unwrap_or_default();
+        let peer_certificate = chain.first().map(|certificate| certificate.to_vec());
+        Self {
+            version,
+            suite,
+            peer_certificate,
+        }
+    }
+
+    /// The subject name of the peer's certificate, DER; `None` without one, or if it cannot be
+    /// read.
+    pub fn peer_subject(&self) -> Option<&[u8]> {
+        der::subject(self.peer_certificate.as_deref()?)
+    }
+}
+
+/// Why a handshake, or a connection after it, failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TlsFailure {
+    /// The server's certificate is none of the pinned ones.
+    #[error("the server's certificate ({} bytes) is not in the list", presented.len())]
+    NotPinned {
+        /// The certificate that was presented, DER.
+        presented: Vec<u8>,
+    },
+    /// The peer presents a certificate whose key it does not hold.
+    #[error("the peer does not hold the key of its certificate ({} bytes)", presented.len())]
+    WrongKey {
+        /// The certificate that was presented, DER.
+        presented: Vec<u8>,
+    },
+    /// The peer refused with an alert.
+    #[error("the peer sent the TLS alert {name} ({code})")]
+    Alert {
+        /// The alert's number.
+        code: u8,
+        /// Its name in rustls.
+        name: String,
+    },
+    /// What came is no TLS that this end understands or agrees to.
+    #[error("TLS failed: {0}")]
+    Protocol(String),
+    /// The connection was closed or reset.
+    #[error("the connection was closed: {0}")]
+    Closed(io::ErrorKind),
+}
+
+impl TlsFailure {
+    /// Sorts an error of a TLS stream.
+    pub fn of(error: &io::Error) -> Self {
+        let inner = error
+            .get_ref()
+            .and_then(|e| e.downcast_ref::<rustls::Error>());
+        match inner {
+            Some(rustls::Error::AlertReceived(alert)) => Self::Alert {
+                code: u8::from(*alert),
+                name: format!("{alert:?}"),
+            },
+            Some(other) => match PinFailure::of(other) {
+                Some(PinFailure::NotPinned { presented }) => Self::NotPinned {
+                    presented: presented.clone(),
+                },
+                Some(PinFailure::WrongKey { presented }) => Self::WrongKey {
+                    presented: presented.clone(),
+                },
+                None => Self::Protocol(other.to_string()),
+            },
+            None => Self::Closed(error.kind()),
+        }
+    }
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn signing_key(pkcs8: &[u8], options: TlsOptions) -> Result<Arc<dyn SigningKey>, SetupError> {
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(pkcs8));
+    match any_supported_type(&key) {
+        Ok(key) => Ok(key),
+        // ring signs from 2048 bits up.
+        Err(error) if options.legacy => match legacy::ShortRsaKey::from_pkcs8(pkcs8) {
+            Some(key) => Ok(Arc::new(key)),
+            None => Err(SetupError::Key(error.to_string())),
+        },
+        Err(error) => Err(SetupError::Key(error.to_string())),
+    }
+}
+
+/// Presents one certificate to whoever asks.
+#[derive(Debug)]
+struct OneKey(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for OneKey {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+impl ResolvesClientCert for OneKey {
+    fn resolve(
+        &self,
+        _root_hint_subjects: &[&[u8]],
+        _schemes: &[SignatureScheme],
+    ) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
+}
+
+static TLS12: &[&SupportedProtocolVersion] = &[&version::TLS12];
+static TLS13: &[&SupportedProtocolVersion] = &[&version::TLS13];
+static TLS13_AND_12: &[&SupportedProtocolVersion] = &[&version::TLS13, &version::TLS12];

@@ -1,1 +1,0 @@
-//! TVS over TLS.

@@ -1,0 +1,639 @@
+//! One boot.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::download::{Download, Fetched, file_facts};
+use super::flash::{self, Flash, FlashOperation};
+use super::identity::{BootCause, PhoneSetup};
+use super::notes::{KeptAnswer, Notes};
+use super::status;
+use super::tvs::TvsStage;
+use crate::event::{Event, Kind};
+use crate::time::{Time, UnixSeconds};
+use crate::trust::decide::{Decision, How, ListQuestion, Ruling, decide_list};
+use crate::trust::installed::{InForce, InstalledList};
+use crate::trust::reason::{Code, Reason};
+use crate::trust::rules::{Key, NewCtlInForce, Settings, TvsCacheFlush, TvsCacheSurvivesBoot};
+use crate::trust::signature::SignatureCheck;
+use crate::trust::vouch::Vouch;
+use crate::wire::ListKind;
+use crate::wire::phone_config::PhoneConfig;
+
+/// Result code of the trust list stage where a list was updated (Cisco 213407); the others are not
+/// known.
+const RC_UPDATED: u32 = 8;
+
+/// What the machine wants done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a datagram. A transfer has a socket of its own.
+    Datagram {
+        /// The transfer.
+        transfer: u32,
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram.
+        payload: Vec<u8>,
+    },
+    /// The transfer's socket is no longer needed.
+    CloseTransfer {
+        /// The transfer.
+        transfer: u32,
+    },
+    /// Open a TLS connection to a TVS. Only a certificate among `pins` is right.
+    TvsConnect {
+        /// Number of the connection.
+        connection: u32,
+        /// Host name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Certificates that the server may have, DER.
+        pins: Vec<Arc<[u8]>>,
+    },
+    /// Write to a TVS connection.
+    TvsWrite {
+        /// Number of the connection.
+        connection: u32,
+        /// Bytes, to be written in one piece.
+        bytes: Vec<u8>,
+    },
+    /// Close a TVS connection.
+    TvsClose {
+        /// Number of the connection.
+        connection: u32,
+    },
+    /// Change the flash. Operations are to be carried out in order, before what follows.
+    Flash {
+        /// Number of the operation in this boot, from 1.
+        number: u32,
+        /// The operation.
+        operation: FlashOperation,
+    },
+    /// Register with a CallManager; answer with [`Phone::handle_registered`].
+    Register {
+        /// Host name or address.
+        host: String,
+    },
+    /// Something to tell.
+    Event(Event),
+}
+
+/// Where the boot is.
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
+pub(super) enum Stage {
+    Ctl,
+    ItlOfDevice,
+    ItlOfNode,
+    Config { fallback: bool },
+    Register,
+    Over,
+}
+
+/// What the trust list stage did, for the status screen.
+#[derive(Debug, Default)]
+struct TrustOutcome {
+    had_any: bool,
+    had_ctl: bool,
+    ctl_new: bool,
+    itl_new: bool,
+    failed: Option<Reason>,
+}
+
+/// A phone from its start to the end of a boot.
+#[derive(Debug)]
+pub struct Phone {
+    pub(super) setup: PhoneSetup,
+    pub(super) ctl: Option<InstalledList>,
+    pub(super) itl: Option<InstalledList>,
+    /// The CTL at the start of this boot, where a new one counts only from the next boot on.
+    old_ctl: Option<InstalledList>,
+    pub(super) config: Option<PhoneConfig>,
+    pub(super) config_bytes: Option<Arc<[u8]>>,
+    pub(super) notes: Notes,
+    pub(super) vouches: Vec<Vouch>,
+    pub(super) check: SignatureCheck,
+    pub(super) stage: Stage,
+    /// Index into option 150 of the server that answers.
+    pub(super) server: usize,
+    pub(super) download: Option<Download>,
+    /// Downloads that are over but may have to repeat their last acknowledgement.
+    pub(super) lingering: Vec<Download>,
+    pub(super) download_failures: Vec<String>,
+    pub(super) fetched: Option<Fetched>,
+    pub(super) next_transfer: u32,
+    pub(super) tvs: Option<TvsStage>,
+    pub(super) next_connection: u32,
+    pub(super) next_session: u32,
+    pub(super) tvs_asked: u32,
+    flash_writes: u32,
+    trust: TrustOutcome,
+    pub(super) config_accepted: bool,
+    pub(super) register_queue: VecDeque<(String, String)>,
+    pub(super) outputs: VecDeque<Output>,
+}
+
+impl Phone {
+    /// Starts a phone.
+    pub fn boot(setup: PhoneSetup, flash: &Flash, now: Time) -> Self {
+        setup.settings.forget_used();
+        let mut phone = Self {
+            setup,
+            ctl: None,
+            itl: None,
+            old_ctl: None,
+            config: None,
+            config_bytes: None,
+            notes: Notes::default(),
+            vouches: Vec::new(),
+            check: SignatureCheck::new(),
+            stage: Stage::Ctl,
+            server: 0,
+            download: None,
+            lingering: Vec::new(),
+            download_failures: Vec::new(),
+            fetched: None,
+            next_transfer: 1,
+            tvs: None,
+            next_connection: 1,
+            next_session: 1_001,
+            tvs_asked: 0,
+            flash_writes: 0,
+            trust: TrustOutcome::default(),
+            config_accepted: false,
+            register_queue: VecDeque::new(),
+            outputs: VecDeque::new(),
+        };
+        phone.load(flash, now);
+        let sha1 = |l: &Option<InstalledList>| l.as_ref().map(|l| sha1_of(&l.bytes));
+        let kind = Kind::Boot {
+            cause: phone.setup.cause.as_str().into(),
+            option_150: phone
+                .setup
+                .option_150
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            ctl_sha1: sha1(&phone.ctl),
+            itl_sha1: sha1(&phone.itl),
+        };
+        phone.event(now, kind);
+        for file in flash.unfinished() {
+            phone.flash(now, FlashOperation::Remove { file });
+        }
+        match phone.setup.cause {
+            BootCause::Reset => phone.status(now, phone.setup.profile.texts.value.restart),
+            BootCause::FactoryReset => {
+                phone.status(now, phone.setup.profile.texts.value.erasing);
+            }
+            BootCause::Power => {}
+        }
+        phone.trust.had_any = phone.ctl.is_some() || phone.itl.is_some();
+        phone.trust.had_ctl = phone.ctl.is_some();
+        phone.ask(Stage::Ctl, now);
+        phone.advance(now);
+        phone
+    }
+
+    /// Reads what the last boot left. A file that cannot be used counts as absent.
+    fn load(&mut self, flash: &Flash, now: Time) {
+        for kind in [ListKind::Ctl, ListKind::Itl] {
+            let Some(bytes) = flash.get(kind.file_name()) else {
+                continue;
+            };
+            match InstalledList::parse(kind, Arc::clone(bytes)) {
+                Ok(list) => self.install(kind, list),
+                Err(fault) => self.damaged(kind.file_name(), &fault.to_string(), now),
+            }
+        }
+        if let Some(bytes) = flash.get(flash::CONFIG) {
+            match PhoneConfig::parse(bytes) {
+                Ok(config) => {
+                    self.config = Some(config);
+                    self.config_bytes = Some(Arc::clone(bytes));
+                }
+                Err(error) => self.damaged(flash::CONFIG, &error.to_string(), now),
+            }
+        }
+        if let Some(bytes) = flash.get(flash::STATE) {
+            match Notes::parse(bytes) {
+                Ok(notes) => self.notes = notes,
+                Err(error) => self.damaged(flash::STATE, &error, now),
+            }
+        }
+        self.notes.schema_version = 1;
+        self.notes.device.clone_from(&self.setup.identity.device);
+        let survives = TvsCacheSurvivesBoot::Yes;
+        if self.setup.settings.word::<TvsCacheSurvivesBoot>() == survives {
+            self.vouches = self
+                .notes
+                .tvs_answers
+                .iter()
+                .filter_map(KeptAnswer::vouch)
+                .collect();
+        }
+    }
+
+    fn damaged(&mut self, file: &str, text: &str, now: Time) {
+        self.event(
+            now,
+            Kind::FlashDamaged {
+                file: file.into(),
+                text: text.into(),
+            },
+        );
+    }
+
+    fn install(&mut self, kind: ListKind, list: InstalledList) {
+        match kind {
+            ListKind::Ctl => self.ctl = Some(list),
+            ListKind::Itl => self.itl = Some(list),
+        }
+    }
+
+    /// What to do next.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// True when the boot has ended.
+    pub fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+
+    /// The rules that this phone follows, and which of them it used in this boot.
+    pub fn settings(&self) -> &Settings {
+        &self.setup.settings
+    }
+
+    /// When to call [`Self::handle_timeout`].
+    pub fn next_timeout(&self) -> Option<Time> {
+        let downloads = self.download.iter().chain(&self.lingering);
+        let times = downloads.filter_map(Download::next_timeout);
+        times
+            .chain(self.tvs.as_ref().and_then(TvsStage::next_timeout))
+            .min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        for d in self.download.iter_mut().chain(&mut self.lingering) {
+            if d.next_timeout().is_some_and(|t| t <= now) {
+                d.handle_timeout(now);
+            }
+        }
+        self.pump_download(now);
+        self.tvs_timeout(now);
+        self.advance(now);
+    }
+
+    /// Goes on as far as it can without waiting.
+    pub(super) fn advance(&mut self, now: Time) {
+        while self.tvs.is_none() {
+            let Some(fetched) = self.fetched.take() else {
+                return;
+            };
+            match self.stage {
+                Stage::Ctl => self.list_fetched(ListKind::Ctl, fetched, now),
+                Stage::ItlOfDevice if matches!(fetched, Fetched::NotFound) => {
+                    self.ask(Stage::ItlOfNode, now);
+                }
+                Stage::ItlOfDevice | Stage::ItlOfNode => {
+                    self.list_fetched(ListKind::Itl, fetched, now);
+                }
+                Stage::Config { fallback } => self.config_fetched(fetched, fallback, now),
+                Stage::Register | Stage::Over => return,
+            }
+        }
+    }
+
+    /// Enters a stage by asking for its file.
+    fn ask(&mut self, stage: Stage, now: Time) {
+        self.stage = stage;
+        let device = &self.setup.identity.device;
+        let file = match stage {
+            Stage::Ctl => format!("CTL{device}.tlv"),
+            Stage::ItlOfDevice => format!("ITL{device}.tlv"),
+            _ => "ITLFile.tlv".to_owned(),
+        };
+        self.fetch(file, false, now);
+    }
+
+    /// Name of the file that the stage asked for.
+    fn list_file(&self) -> String {
+        let device = &self.setup.identity.device;
+        match self.stage {
+            Stage::Ctl => format!("CTL{device}.tlv"),
+            Stage::ItlOfDevice => format!("ITL{device}.tlv"),
+            _ => "ITLFile.tlv".to_owned(),
+        }
+    }
+
+    fn list_fetched(&mut self, kind: ListKind, fetched: Fetched, now: Time) {
+        match fetched {
+            Fetched::File(bytes) => return self.judge_list(kind, bytes.into(), None, now),
+            Fetched::NotFound => {
+                if kind == ListKind::Ctl {
+                    self.status(now, self.setup.profile.texts.value.no_ctl);
+                }
+            }
+            Fetched::Failed(text) => {
+                self.trust.failed = Some(Reason::new(
+                    Code::DownloadFailed,
+                    format!("{} could not be downloaded: {text}", self.list_file()),
+                ));
+            }
+        }
+        self.list_done(kind, now);
+    }
+
+    /// The lists that count, with what was installed in this boot by the rule.
+    pub(super) fn in_force(&self) -> InForce<'_> {
+        let next_boot = self.setup.settings.word::<NewCtlInForce>() == NewCtlInForce::NextBoot;
+        let ctl = if next_boot && self.trust.ctl_new {
+            &self.old_ctl
+        } else {
+            &self.ctl
+        };
+        InForce {
+            ctl: ctl.as_ref(),
+            itl: self.itl.as_ref(),
+        }
+    }
+
+    /// Judges a list; `tvs` is what asking TVS came to, if it was asked.
+    pub(super) fn judge_list(
+        &mut self,
+        kind: ListKind,
+        bytes: Arc<[u8]>,
+        tvs: Option<Vec<Reason>>,
+        now: Time,
+    ) {
+        let file = self.list_file();
+        let mut check = std::mem::take(&mut self.check);
+        let vouches = self.live_vouches(now);
+        let question = ListQuestion {
+            kind,
+            bytes: &bytes,
+            in_force: self.in_force(),
+            vouches: &vouches,
+            settings: &self.setup.settings,
+            known_version: self.setup.profile.known_version.value,
+            now: self.wall_clock(now),
+        };
+        let decision = decide_list(&question, &mut check);
+        self.check = check;
+        let asked = tvs.is_some();
+        if !asked {
+            self.tell_lookup(&file, &decision, now);
+        }
+        if decision.ruling == Ruling::AskTvs && !asked {
+            return self.ask_tvs(super::tvs::Waiting::List { kind, bytes }, decision, now);
+        }
+        self.tell_comparison(&file, &decision, now);
+        let reasons = with_tvs(decision.reasons, tvs);
+        match decision.ruling {
+            Ruling::Accept(how) => self.replace_list(kind, bytes, how, &reasons, now),
+            Ruling::Unchanged => {
+                self.event(
+                    now,
+                    Kind::ListUnchanged {
+                        list: kind.to_string(),
+                    },
+                );
+            }
+            Ruling::Refuse | Ruling::AskTvs => {
+                self.trust.failed = reasons.last().cloned();
+                let kind = Kind::ListRefused {
+                    list: kind.to_string(),
+                    file,
+                    signer: decision.signer.as_ref().map(|s| s.facts()),
+                    reasons: reasons.iter().map(Reason::facts).collect(),
+                };
+                self.event(now, kind);
+            }
+        }
+        self.list_done(kind, now);
+    }
+
+    /// Says where the signer was found.
+    pub(super) fn tell_lookup(&mut self, file: &str, d: &Decision, now: Time) {
+        for text in &d.notes {
+            self.event(
+                now,
+                Kind::HeaderNote {
+                    file: file.into(),
+                    text: text.clone(),
+                },
+            );
+        }
+        // A decision that did not come to the signer has nothing to tell about it.
+        let Some(signer) = d.signer.as_ref().filter(|_| !d.searched.is_empty()) else {
+            return;
+        };
+        let kind = Kind::SignerLookedUp {
+            file: file.into(),
+            signer: signer.facts(),
+            found_in: d.found_in.clone().unwrap_or_else(|| "nowhere".into()),
+            searched: d.searched.clone(),
+        };
+        self.event(now, kind);
+    }
+
+    pub(super) fn tell_comparison(&mut self, file: &str, d: &Decision, now: Time) {
+        if let Some((digest, matches)) = d.compared {
+            let digest = digest.to_string();
+            self.event(
+                now,
+                Kind::HashCompared {
+                    file: file.into(),
+                    digest,
+                    matches,
+                },
+            );
+        }
+    }
+
+    fn replace_list(
+        &mut self,
+        kind: ListKind,
+        bytes: Arc<[u8]>,
+        how: How,
+        reasons: &[Reason],
+        now: Time,
+    ) {
+        // What was accepted was read whole, so it reads again.
+        let Ok(mut list) = InstalledList::parse(kind, Arc::clone(&bytes)) else {
+            return;
+        };
+        list.is_new = true;
+        for operation in flash::replace(kind.file_name(), Arc::clone(&bytes)) {
+            self.flash(now, operation);
+        }
+        let kind_event = Kind::ListInstalled {
+            list: kind.to_string(),
+            facts: file_facts(kind.file_name(), &bytes),
+            how: how.as_str().into(),
+            reasons: reasons.iter().map(Reason::facts).collect(),
+        };
+        self.event(now, kind_event);
+        match kind {
+            ListKind::Ctl => {
+                self.old_ctl = self.ctl.take();
+                self.trust.ctl_new = true;
+            }
+            ListKind::Itl => self.trust.itl_new = true,
+        }
+        self.install(kind, list);
+        let flush = TvsCacheFlush::Yes;
+        if self.setup.settings.word::<TvsCacheFlush>() == flush && !self.vouches.is_empty() {
+            let entries = self.vouches.len();
+            self.vouches.clear();
+            self.event(now, Kind::TvsCacheFlushed { entries });
+        }
+    }
+
+    /// Goes on after a list was dealt with.
+    fn list_done(&mut self, kind: ListKind, now: Time) {
+        match kind {
+            ListKind::Ctl => self.ask(Stage::ItlOfDevice, now),
+            ListKind::Itl => {
+                self.trust_stage_ended(now);
+                self.begin_config(now);
+            }
+        }
+    }
+
+    fn trust_stage_ended(&mut self, now: Time) {
+        let texts = self.setup.profile.texts.value;
+        let t = &self.trust;
+        let holds_none = self.ctl.is_none() && self.itl.is_none();
+        let text = if t.failed.is_some() && t.had_any {
+            Some(texts.update_failed)
+        } else if holds_none {
+            Some(texts.none_installed)
+        } else if !t.had_any {
+            match (t.ctl_new, t.itl_new) {
+                (true, true) => Some(texts.both_installed),
+                (true, false) => Some(texts.ctl_installed),
+                (false, true) => Some(texts.itl_installed),
+                (false, false) => None,
+            }
+        } else if t.ctl_new && !t.had_ctl && !t.itl_new {
+            Some(texts.ctl_installed)
+        } else {
+            (t.ctl_new || t.itl_new).then_some(texts.updated)
+        };
+        let updated = t.ctl_new || t.itl_new;
+        let fail_reason = t
+            .failed
+            .as_ref()
+            .map_or_else(|| "Success".to_owned(), |r| r.code.to_string());
+        let rc = if updated && t.failed.is_none() {
+            RC_UPDATED
+        } else {
+            0
+        };
+        if let Some(text) = text {
+            self.status(now, text);
+        }
+        self.event(now, Kind::TrustStageEnded { rc, fail_reason });
+    }
+
+    /// TVS answers that have not run out.
+    pub(super) fn live_vouches(&self, now: Time) -> Vec<Vouch> {
+        self.vouches
+            .iter()
+            .filter(|v| v.expires > now)
+            .cloned()
+            .collect()
+    }
+
+    /// Ends the boot.
+    pub(super) fn end(&mut self, now: Time) {
+        self.stage = Stage::Over;
+        self.save_notes(now);
+        let sha1 = |l: &Option<InstalledList>| l.as_ref().map(|l| sha1_of(&l.bytes));
+        let holds_any = self.ctl.is_some() || self.itl.is_some();
+        let kind = Kind::BootEnded {
+            settled: holds_any && self.trust.failed.is_none() && self.config_accepted,
+            tvs_asked: self.tvs_asked,
+            ctl_sha1: sha1(&self.ctl),
+            itl_sha1: sha1(&self.itl),
+        };
+        self.event(now, kind);
+    }
+
+    /// Writes the notes, unless flash holds the same.
+    pub(super) fn save_notes(&mut self, now: Time) {
+        self.notes.tvs_answers = match self.setup.settings.word::<TvsCacheSurvivesBoot>() {
+            TvsCacheSurvivesBoot::Yes => self.vouches.iter().map(KeptAnswer::of).collect(),
+            TvsCacheSurvivesBoot::No => Vec::new(),
+        };
+        let bytes: Arc<[u8]> = self.notes.emit().into();
+        for operation in flash::replace(flash::STATE, bytes) {
+            self.flash(now, operation);
+        }
+    }
+
+    pub(super) fn flash(&mut self, now: Time, operation: FlashOperation) {
+        self.flash_writes += 1;
+        let kind = Kind::FlashWrite {
+            write: self.flash_writes,
+            file: operation.file().to_owned(),
+            operation: operation.name().into(),
+            bytes: operation.bytes(),
+        };
+        self.event(now, kind);
+        self.outputs.push_back(Output::Flash {
+            number: self.flash_writes,
+            operation,
+        });
+    }
+
+    pub(super) fn event(&mut self, at: Time, kind: Kind) {
+        let actor = self.setup.identity.device.clone();
+        self.outputs
+            .push_back(Output::Event(Event { at, actor, kind }));
+    }
+
+    /// Shows a status message.
+    pub(super) fn status(&mut self, now: Time, text: &str) {
+        let stamp = self.setup.profile.stamp.value;
+        let stamped = status::stamped(text, self.wall_clock(now), stamp);
+        self.notes.status.push(stamped.clone());
+        let capacity = self.setup.profile.status_capacity.value;
+        let excess = self.notes.status.len().saturating_sub(capacity);
+        self.notes.status.drain(..excess);
+        self.event(
+            now,
+            Kind::Status {
+                text: text.into(),
+                stamped,
+            },
+        );
+    }
+
+    /// The phone's clock.
+    pub(super) fn wall_clock(&self, now: Time) -> UnixSeconds {
+        self.setup.clock + now.as_micros() / 1_000_000
+    }
+
+    /// A setting in milliseconds.
+    pub(super) fn millis(&self, key: Key) -> Duration {
+        Duration::from_millis(self.setup.settings.count(key))
+    }
+}
+
+/// Reasons of a decision together with what TVS was asked and said.
+pub(super) fn with_tvs(mut reasons: Vec<Reason>, tvs: Option<Vec<Reason>>) -> Vec<Reason> {
+    reasons.extend(tvs.into_iter().flatten());
+    reasons
+}
+
+fn sha1_of(bytes: &[u8]) -> String {
+    file_facts("", bytes).sha1
+}

@@ -1,0 +1,258 @@
+//! The configuration: which name is asked for, who may have signed it, and where the phone
+//! registers with it or without.
+
+use std::sync::Arc;
+
+use super::boot::{Output, Phone, Stage, with_tvs};
+use super::download::{Fetched, file_facts};
+use super::flash;
+use super::tvs::Waiting;
+use crate::event::Kind;
+use crate::time::Time;
+use crate::trust::decide::{FileQuestion, Ruling, asks_for_signed_files, decide_file, strictness};
+use crate::trust::reason::{Code, Reason};
+use crate::trust::rules::AfterRefusal;
+use crate::wire::SignedFile;
+use crate::wire::phone_config::PhoneConfig;
+
+/// The default configuration, asked for when a phone is in nobody's database.
+const DEFAULT_CONFIG: &str = "XMLDefault.cnf.xml";
+
+/// How the status screen numbers a signature that does not hold (8945, community thread 2064222);
+/// the other numbers are not known.
+const REASON_AUTHENTICATION: &str = "14";
+
+impl Phone {
+    /// Asks for the phone's own configuration.
+    pub(super) fn begin_config(&mut self, now: Time) {
+        self.stage = Stage::Config { fallback: false };
+        self.fetch_config(now);
+    }
+
+    fn fetch_config(&mut self, now: Time) {
+        let secure = asks_for_signed_files(&self.in_force());
+        let file = self.config_file(secure);
+        self.fetch(file, secure, now);
+    }
+
+    fn config_file(&self, secure: bool) -> String {
+        let base = match self.stage {
+            Stage::Config { fallback: true } => DEFAULT_CONFIG.to_owned(),
+            _ => format!("{}.cnf.xml", self.setup.identity.device),
+        };
+        if secure { base + ".sgn" } else { base }
+    }
+
+    pub(super) fn config_fetched(&mut self, fetched: Fetched, fallback: bool, now: Time) {
+        let secure = asks_for_signed_files(&self.in_force());
+        let file = self.config_file(secure);
+        match fetched {
+            Fetched::File(bytes) => self.judge_config(file, bytes.into(), None, now),
+            Fetched::NotFound if !fallback => {
+                self.stage = Stage::Config { fallback: true };
+                self.fetch_config(now);
+            }
+            Fetched::NotFound => {
+                self.status(now, self.setup.profile.texts.value.no_config);
+                let text = "neither the phone's own nor the default configuration was found";
+                self.config_refused(file, vec![Reason::new(Code::FileMissing, text)], None, now);
+            }
+            Fetched::Failed(text) => {
+                let text = format!("{file} could not be downloaded: {text}");
+                let reasons = vec![Reason::new(Code::DownloadFailed, text)];
+                self.config_refused(file, reasons, None, now);
+            }
+        }
+    }
+
+    /// Judges a configuration; `tvs` is what asking TVS came to, if it was asked.
+    pub(super) fn judge_config(
+        &mut self,
+        file: String,
+        bytes: Arc<[u8]>,
+        tvs: Option<Vec<Reason>>,
+        now: Time,
+    ) {
+        if !file.ends_with(".sgn") {
+            let reason = if self.in_force().is_prepared_for_rollback() {
+                let text = "the installed ITL is the empty one of a rollback: an unsigned configuration is taken";
+                Reason::new(Code::RollbackConfig, text)
+            } else {
+                let text =
+                    "no installed list has a TFTP certificate: the configuration is unsigned";
+                Reason::new(Code::ConfigUnsigned, text)
+            };
+            return self.apply_config(&file, &bytes, &bytes, vec![reason], None, now);
+        }
+        let mut check = std::mem::take(&mut self.check);
+        let vouches = self.live_vouches(now);
+        let question = FileQuestion {
+            name: &file,
+            bytes: &bytes,
+            in_force: self.in_force(),
+            vouches: &vouches,
+            settings: &self.setup.settings,
+            now: self.wall_clock(now),
+        };
+        let decision = decide_file(&question, &mut check);
+        self.check = check;
+        let asked = tvs.is_some();
+        if !asked {
+            self.tell_lookup(&file, &decision, now);
+        }
+        if decision.ruling == Ruling::AskTvs && !asked {
+            return self.ask_tvs(Waiting::Config { file, bytes }, decision, now);
+        }
+        self.tell_comparison(&file, &decision, now);
+        let signer = decision.signer.as_ref().map(|s| s.facts());
+        let reasons = with_tvs(decision.reasons, tvs);
+        if !matches!(decision.ruling, Ruling::Accept(_)) {
+            let unsigned = file.trim_end_matches(".sgn").to_owned() + ".sgn";
+            let text = self.setup.profile.texts.value.config_refused;
+            let text = text
+                .replace("{file}", &unsigned)
+                .replace("{reason}", REASON_AUTHENTICATION);
+            self.status(now, &text);
+            return self.config_refused(file, reasons, signer, now);
+        }
+        let strict = strictness(&self.setup.settings);
+        // What was accepted was read whole, so it reads again.
+        let body = SignedFile::parse(&bytes, &strict)
+            .map(|f| f.body)
+            .unwrap_or_default();
+        self.apply_config(&file, &bytes, body, reasons, signer, now);
+    }
+
+    fn apply_config(
+        &mut self,
+        file: &str,
+        bytes: &[u8],
+        xml: &[u8],
+        mut reasons: Vec<Reason>,
+        signer: Option<crate::event::SignerFacts>,
+        now: Time,
+    ) {
+        let config = match PhoneConfig::parse(xml) {
+            Ok(config) => config,
+            Err(error) => {
+                let text = format!("{file} cannot be read: {error}");
+                reasons.push(Reason::new(Code::ConfigMalformed, text));
+                return self.config_refused(file.to_owned(), reasons, signer, now);
+            }
+        };
+        let accepted = Kind::ConfigAccepted {
+            facts: file_facts(file, bytes),
+            signer,
+            callmanager_group: group(&config),
+            reasons: reasons.iter().map(Reason::facts).collect(),
+        };
+        if self.config_bytes.as_deref() != Some(xml) {
+            let xml: Arc<[u8]> = xml.into();
+            for operation in flash::replace(flash::CONFIG, Arc::clone(&xml)) {
+                self.flash(now, operation);
+            }
+            self.config_bytes = Some(xml);
+        }
+        self.event(now, accepted);
+        self.status(now, file);
+        self.config = Some(config);
+        self.config_accepted = true;
+        self.notes.config_file = Some(file.to_owned());
+        self.begin_registration(now);
+    }
+
+    fn config_refused(
+        &mut self,
+        file: String,
+        reasons: Vec<Reason>,
+        signer: Option<crate::event::SignerFacts>,
+        now: Time,
+    ) {
+        let reasons = reasons.iter().map(Reason::facts).collect();
+        self.event(
+            now,
+            Kind::ConfigRefused {
+                file,
+                signer,
+                reasons,
+            },
+        );
+        self.begin_registration(now);
+    }
+
+    /// Lists the servers to register with, in order, and tries the first.
+    fn begin_registration(&mut self, now: Time) {
+        self.stage = Stage::Register;
+        let group = self.config.as_ref().map(group).unwrap_or_default();
+        let tftp: Vec<_> = self
+            .setup
+            .option_150
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let own = "its CallManager group";
+        let old = "the CallManager group of its old configuration";
+        let default = "No Valid Unified CMs. Defaulting to TFTP Server";
+        let with = |hosts: &[String], text: &str| -> Vec<(String, String)> {
+            hosts.iter().map(|h| (h.clone(), text.to_owned())).collect()
+        };
+        let queue = if self.config_accepted {
+            with(&group, own)
+        } else if self.setup.settings.word::<AfterRefusal>() == AfterRefusal::OldGroup {
+            [with(&group, old), with(&tftp, default)].concat()
+        } else {
+            [with(&tftp, default), with(&group, old)].concat()
+        };
+        self.register_queue = queue.into();
+        self.try_registration(now);
+    }
+
+    fn try_registration(&mut self, now: Time) {
+        match self.register_queue.front() {
+            Some((host, _)) => {
+                let host = host.clone();
+                self.event(
+                    now,
+                    Kind::Registering {
+                        server: host.clone(),
+                    },
+                );
+                self.outputs.push_back(Output::Register { host });
+            }
+            None => {
+                let text = "no CallManager answers".to_owned();
+                self.event(now, Kind::Registered { server: None, text });
+                self.end(now);
+            }
+        }
+    }
+
+    /// A CallManager took the registration, or did not.
+    pub fn handle_registered(&mut self, now: Time, accepted: bool) {
+        if self.stage != Stage::Register {
+            return;
+        }
+        let Some((server, text)) = self.register_queue.pop_front() else {
+            return;
+        };
+        if accepted {
+            self.event(
+                now,
+                Kind::Registered {
+                    server: Some(server),
+                    text,
+                },
+            );
+            self.end(now);
+        } else {
+            self.try_registration(now);
+        }
+    }
+}
+
+/// Hosts of the CallManager group, in order of priority.
+fn group(config: &PhoneConfig) -> Vec<String> {
+    let mut members: Vec<_> = config.callmanager_group.iter().collect();
+    members.sort_by_key(|m| m.priority);
+    members.iter().map(|m| m.host.clone()).collect()
+}

@@ -1,0 +1,88 @@
+//! Who a phone is, and what it is started with.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::profile::Profile;
+use crate::time::UnixSeconds;
+use crate::trust::rules::Settings;
+
+/// A certificate that the phone offers to TVS and opens encrypted configurations with.
+#[derive(Clone, Debug)]
+pub struct DeviceIdentity {
+    /// `LSC` or `MIC`.
+    pub kind: &'static str,
+    /// Certificate, DER.
+    pub certificate: Arc<[u8]>,
+    /// Private key, PKCS#8.
+    pub key: Arc<[u8]>,
+}
+
+/// Who a phone is.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// `SEP` and the MAC address in upper hex.
+    pub device: String,
+    /// `CP-8861`.
+    pub model: String,
+    /// Its LSC, else its MIC.
+    pub certificate: Option<DeviceIdentity>,
+}
+
+impl Identity {
+    /// The name that it gives to TVS: `CP-8861-SEPB000B4BA0AEE`.
+    pub fn tvs_name(&self) -> String {
+        format!("{}-{}", self.model, self.device)
+    }
+}
+
+/// Whether the phone waits as a real one does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pace {
+    /// It looks at a TVS connection every 0.5 s, and retransmits after 0.5 s.
+    #[default]
+    Real,
+    /// It goes on at once and retransmits ten times sooner; what gives up after a time still does.
+    Fast,
+}
+
+/// Why a phone starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootCause {
+    /// It was plugged in, or the power came back.
+    Power,
+    /// It was reset from the cluster.
+    Reset,
+    /// It was reset to factory defaults, so its flash is empty.
+    FactoryReset,
+}
+
+impl BootCause {
+    /// For events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Power => "power",
+            Self::Reset => "reset",
+            Self::FactoryReset => "factory-reset",
+        }
+    }
+}
+
+/// What a phone is started with.
+#[derive(Clone, Debug)]
+pub struct PhoneSetup {
+    /// Who it is.
+    pub identity: Identity,
+    /// Its firmware.
+    pub profile: &'static Profile,
+    /// Its rules.
+    pub settings: Settings,
+    /// Whether it waits.
+    pub pace: Pace,
+    /// The wall clock at [`crate::time::Time::ZERO`].
+    pub clock: UnixSeconds,
+    /// TFTP servers of option 150, in order.
+    pub option_150: Vec<Ipv4Addr>,
+    /// Why it starts.
+    pub cause: BootCause,
+}

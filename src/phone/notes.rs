@@ -1,0 +1,87 @@
+//! The phone's own notes in flash (`state.json`): which configuration it took, what it showed, and,
+//! by setting, the TVS answers that it keeps.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Time;
+use crate::trust::search::{SignerId, hex};
+use crate::trust::vouch::Vouch;
+use crate::wire::Role;
+
+/// The notes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Notes {
+    /// Version of this file.
+    pub(super) schema_version: u32,
+    /// The device.
+    pub(super) device: String,
+    /// Name of the configuration that was accepted last.
+    pub(super) config_file: Option<String>,
+    /// Status messages, oldest first.
+    pub(super) status: Vec<String>,
+    /// Kept TVS answers.
+    pub(super) tvs_answers: Vec<KeptAnswer>,
+}
+
+/// A kept TVS answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeptAnswer {
+    subject: String,
+    issuer: String,
+    serial: String,
+    certificate: String,
+    roles: Vec<u16>,
+    ttl_secs: u32,
+    expires_us: u64,
+    server: String,
+}
+
+impl KeptAnswer {
+    pub(super) fn of(v: &Vouch) -> Self {
+        Self {
+            subject: hex(&v.signer.subject),
+            issuer: hex(&v.signer.issuer),
+            serial: hex(&v.signer.serial),
+            certificate: hex(&v.certificate),
+            roles: v.roles.iter().map(|r| r.code()).collect(),
+            ttl_secs: v.ttl_secs,
+            expires_us: v.expires.as_micros(),
+            server: v.server.clone(),
+        }
+    }
+
+    pub(super) fn vouch(&self) -> Option<Vouch> {
+        Some(Vouch {
+            signer: SignerId {
+                subject: unhex(&self.subject)?,
+                issuer: unhex(&self.issuer)?,
+                serial: unhex(&self.serial)?,
+            },
+            certificate: unhex(&self.certificate)?.into(),
+            roles: self.roles.iter().map(|&c| Role::from_code(c)).collect(),
+            ttl_secs: self.ttl_secs,
+            expires: Time::from_micros(self.expires_us),
+            server: self.server.clone(),
+        })
+    }
+}
+
+impl Notes {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, String> {
+        serde_json::from_slice(bytes).map_err(|e| e.to_string())
+    }
+
+    pub(super) fn emit(&self) -> Vec<u8> {
+        // Strings, numbers and lists of them always serialise.
+        serde_json::to_vec_pretty(self).unwrap_or_default()
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pair = |c: &[u8]| u8::from_str_radix(std::str::from_utf8(c).ok()?, 16).ok();
+    let bytes = text.as_bytes();
+    bytes.len().is_multiple_of(2).then_some(())?;
+    bytes.chunks(2).map(pair).collect()
+}

@@ -1,0 +1,155 @@
+//! What a driver needs around a phone: how it is plugged in, where its power fails, and what is
+//! left when the boot is over.
+
+use super::flash::{CONFIG, Flash, FlashOperation, STATE};
+use super::identity::PhoneSetup;
+use crate::trust::rules::Key;
+use crate::wire::ListKind;
+
+/// A phone that is about to start.
+#[derive(Clone, Debug)]
+pub struct Booting {
+    /// How it is set up.
+    pub setup: PhoneSetup,
+    /// Its flash.
+    pub flash: Flash,
+    /// Where its power fails in this boot, if it does.
+    pub cut: Option<Cut>,
+}
+
+/// A phone whose boot is over.
+#[derive(Clone, Debug)]
+pub struct Booted {
+    /// Its flash.
+    pub flash: Flash,
+    /// The rules that the boot used.
+    pub used: Vec<Key>,
+    /// How it ended.
+    pub end: BootEnd,
+}
+
+/// How a boot ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BootEnd {
+    /// The phone came to its end.
+    Done,
+    /// The power was cut.
+    PowerCut,
+    /// The driver gave up: the phone did not end within the time that every boot ends in.
+    Overdue,
+}
+
+/// A file in flash that a cut is aimed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlashFile {
+    /// The CTL.
+    Ctl,
+    /// The ITL.
+    Itl,
+    /// The configuration.
+    Config,
+    /// The phone's notes.
+    State,
+}
+
+impl FlashFile {
+    /// Its name in flash.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ctl => ListKind::Ctl.file_name(),
+            Self::Itl => ListKind::Itl.file_name(),
+            Self::Config => CONFIG,
+            Self::State => STATE,
+        }
+    }
+}
+
+/// Which write of a boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhichWrite {
+    /// The first one that replaces this file.
+    Of(FlashFile),
+    /// The n-th flash operation, from 1.
+    Nth(u32),
+}
+
+/// Before, inside or after a write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// Nothing of it has happened.
+    Before,
+    /// Half of its bytes are there.
+    Inside,
+    /// It is done, and nothing after it.
+    After,
+}
+
+/// A power cut that waits for its moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// At which write.
+    pub write: WhichWrite,
+    /// When.
+    pub at: Moment,
+}
+
+/// What the cut leaves of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strike {
+    /// Nothing of it.
+    Nothing,
+    /// Its first bytes.
+    Torn,
+    /// All of it.
+    All,
+}
+
+impl Cut {
+    /// Whether the power fails at this operation, and what is left of it.
+    pub fn strike(&self, number: u32, operation: &FlashOperation) -> Option<Strike> {
+        let hits = match self.write {
+            WhichWrite::Nth(n) => n == number,
+            WhichWrite::Of(file) => match (self.at, operation) {
+                (Moment::After, FlashOperation::Rename { to, .. }) => to == file.name(),
+                (Moment::Before | Moment::Inside, FlashOperation::Write { file: f, .. }) => {
+                    f.strip_suffix(".new") == Some(file.name())
+                }
+                _ => false,
+            },
+        };
+        hits.then_some(match self.at {
+            Moment::Before => Strike::Nothing,
+            Moment::Inside => Strike::Torn,
+            Moment::After => Strike::All,
+        })
+    }
+
+    /// Carries an operation out, unless the power fails; says if it did, and where.
+    pub fn carry_out(
+        cut: Option<&Self>,
+        flash: &mut Flash,
+        number: u32,
+        operation: &FlashOperation,
+    ) -> Option<String> {
+        let strike = cut.and_then(|c| c.strike(number, operation));
+        let place = match strike {
+            None => {
+                flash.apply(operation);
+                return None;
+            }
+            Some(Strike::Nothing) => "before",
+            Some(Strike::Torn) => {
+                flash.apply_torn(operation, operation.bytes() / 2);
+                "inside"
+            }
+            Some(Strike::All) => {
+                flash.apply(operation);
+                "after"
+            }
+        };
+        let (name, file) = (operation.name(), operation.file());
+        Some(format!(
+            "power cut {place} flash write {number} ({name} {file})"
+        ))
+    }
+}

@@ -1,0 +1,228 @@
+//! From a scenario to a lab: clusters with their certificates, and phones.
+
+use std::net::Ipv4Addr;
+
+use super::model::{self, FirmwareProfile, Mode, PhoneGroup, PhoneSecurity, Scenario};
+use super::registry::{parameter_of, value_of};
+use super::words::ClosedWord;
+use crate::cluster::{
+    BlankItl, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, KeyBits, KeyPool,
+    Lab, NodeSpec, Parameter, Parameters, Release, RolesOfStore, Service,
+};
+use crate::phone::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup, Profile};
+use crate::trust::rules::{self, DigestScope, Key, Settings, TvsRestartNeeded, TvsRolesOfStore};
+use crate::wire::phone_config::SecurityMode;
+
+/// The port of TVS.
+const TVS_PORT: u16 = 2_445;
+
+/// Rules with what the scenario sets.
+pub(super) fn settings(
+    base: Settings,
+    scenario: &Scenario,
+    forced: Option<(Key, i64)>,
+) -> Settings {
+    let mut settings = base;
+    for s in &scenario.settings {
+        // Names and values were checked when the file was read.
+        if let Some(rule) = rules::find(&s.name.value)
+            && let Ok(value) = value_of(rule, &s.value.value)
+        {
+            settings.choose(rule, value);
+        }
+    }
+    if let Some((key, value)) = forced {
+        settings.choose(rules::rule(key), value);
+    }
+    settings
+}
+
+/// Makes the clusters.
+///
+/// # Errors
+/// What a cluster cannot be.
+pub(super) fn lab(
+    scenario: &Scenario,
+    settings: &Settings,
+    keys: &mut KeyPool,
+) -> Result<Lab, ClusterError> {
+    let mut clusters = Vec::new();
+    for (index, c) in scenario.clusters.iter().enumerate() {
+        let mut cluster = Cluster::new(
+            spec(c, index)?,
+            cluster_settings(settings),
+            scenario.date.value,
+            keys,
+            scenario.seed,
+        )?;
+        for group in &scenario.phones {
+            for number in group.numbers() {
+                cluster.add_phone(&model::device_name(number), security(group.security))?;
+            }
+        }
+        clusters.push(cluster);
+    }
+    Ok(Lab::new(clusters, settings))
+}
+
+fn spec(c: &model::Cluster, index: usize) -> Result<ClusterSpec, ClusterError> {
+    let mut parameters = Parameters::default();
+    for p in &c.parameters {
+        // Names and values were checked when the file was read.
+        match parameter_of(&p.name.value, &p.value.value) {
+            Ok(Parameter::PrepareClusterForRollback(on)) => {
+                parameters.prepare_cluster_for_rollback = on;
+            }
+            Ok(Parameter::TftpFileSignatureAlgorithm(digest)) => {
+                parameters.tftp_file_signature_algorithm = Some(digest);
+            }
+            Err(_) => {}
+        }
+    }
+    let all_run_callmanager = !c.nodes.iter().any(|n| n.runs(model::Service::CallManager));
+    let nodes = c.nodes.iter().enumerate().map(|(i, n)| {
+        let mut services: std::collections::BTreeSet<_> =
+            n.services.iter().filter_map(|s| service(*s)).collect();
+        if all_run_callmanager {
+            services.insert(Service::CallManager);
+        }
+        NodeSpec {
+            name: n.name.value.clone(),
+            publisher: n.runs(model::Service::Publisher),
+            services,
+            address: address(index, i),
+            tvs_port: TVS_PORT,
+        }
+    });
+    Ok(ClusterSpec {
+        id: c.id.value.clone(),
+        release: c
+            .release
+            .value
+            .parse::<Release>()
+            .map_err(|_| ClusterError::HostName {
+                name: c.release.value.clone(),
+            })?,
+        mode: match c.mode {
+            Mode::NonSecure => ClusterMode::NonSecure,
+            Mode::Mixed => ClusterMode::Mixed,
+        },
+        nodes: nodes.collect(),
+        callmanager_group: c
+            .callmanager_group
+            .iter()
+            .map(|n| n.value.clone())
+            .collect(),
+        parameters,
+    })
+}
+
+/// A loopback address for each node: 127.1, the cluster, the node.
+fn address(cluster: usize, node: usize) -> Ipv4Addr {
+    let byte = |n: usize| u8::try_from(n + 1).unwrap_or(u8::MAX);
+    Ipv4Addr::new(127, 1, byte(cluster), byte(node))
+}
+
+fn service(s: model::Service) -> Option<Service> {
+    match s {
+        model::Service::Publisher => None,
+        model::Service::CallManager => Some(Service::CallManager),
+        model::Service::Tftp => Some(Service::Tftp),
+        model::Service::Tvs => Some(Service::Tvs),
+        model::Service::Capf => Some(Service::Capf),
+    }
+}
+
+fn security(s: PhoneSecurity) -> SecurityMode {
+    match s {
+        PhoneSecurity::NonSecure => SecurityMode::NonSecure,
+        PhoneSecurity::Authenticated => SecurityMode::Authenticated,
+        PhoneSecurity::Encrypted => SecurityMode::Encrypted,
+    }
+}
+
+fn cluster_settings(s: &Settings) -> ClusterSettings {
+    let bits = usize::try_from(s.count(Key::SignerKeyBits)).unwrap_or(0);
+    ClusterSettings {
+        tvs_restart_needed: s.word::<TvsRestartNeeded>() == TvsRestartNeeded::Yes,
+        roles_of_store: match s.word::<TvsRolesOfStore>() {
+            TvsRolesOfStore::ByStore => RolesOfStore::ByStore,
+            TvsRolesOfStore::CallManagerGivesBoth => RolesOfStore::CallManagerTrustGivesBoth,
+        },
+        blank_itl: match s.word::<rules::BlankItl>() {
+            rules::BlankItl::NoRecords => BlankItl::NoRecords,
+            rules::BlankItl::EmptyRecords => BlankItl::EmptyRecords,
+        },
+        // Sizes that the lab has no keys for are the usual one.
+        signer_key_bits: KeyBits::from_bits(bits).unwrap_or_default(),
+        digest_applies_to_lists: s.word::<DigestScope>() == DigestScope::All,
+        ..ClusterSettings::default()
+    }
+}
+
+/// Sets a phone up as it first starts, in its own cluster.
+///
+/// # Errors
+/// Its LSC cannot be made.
+pub(super) fn phone(
+    scenario: &Scenario,
+    lab: &Lab,
+    group: &PhoneGroup,
+    number: usize,
+    pace: Pace,
+    forced: Option<(Key, i64)>,
+    keys: &mut KeyPool,
+) -> Result<PhoneSetup, ClusterError> {
+    let device = model::device_name(number);
+    let identity = Identity {
+        certificate: match lab.cluster_index(&group.cluster.value) {
+            Some(home) if group.lsc => {
+                let name = format!("{}-{device}", group.model.value);
+                let date = scenario.date.value;
+                let lsc = lab.clusters()[home].issue_lsc(&name, date, keys)?;
+                Some(DeviceIdentity {
+                    kind: "LSC",
+                    certificate: lsc.public.der.as_slice().into(),
+                    key: lsc.key.pkcs8().into(),
+                })
+            }
+            _ => None,
+        },
+        device,
+        model: group.model.value.clone(),
+    };
+    let profile = profile(group.profile);
+    let option_150 = scenario
+        .cluster(&group.cluster.value)
+        .into_iter()
+        .flat_map(|c| c.nodes_running(model::Service::Tftp))
+        .filter_map(|n| Some(lab.address(lab.host(&n.name.value)?)))
+        .take(2)
+        .collect();
+    Ok(PhoneSetup {
+        identity,
+        profile,
+        settings: settings(profile.settings(), scenario, forced),
+        pace,
+        clock: scenario.date.value,
+        option_150,
+        cause: BootCause::Power,
+    })
+}
+
+fn profile(p: FirmwareProfile) -> &'static Profile {
+    // Every word of the closed list has a profile; a test says so.
+    Profile::named(p.as_str()).unwrap_or(&crate::phone::profile::PROFILES[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_firmware_profile_exists() {
+        for p in FirmwareProfile::ALL {
+            assert_eq!(profile(*p).name, p.as_str());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The two drivers under one name, so that a scenario runs on either.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::cluster::Lab;
+use crate::event::Event;
+use crate::net::loopback::Loopback;
+use crate::phone::power::{Booted, Booting};
+use crate::sim::World;
+use crate::time::Time;
+
+/// Where a scenario runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// On loopback sockets, in real time.
+    Loopback,
+    /// In virtual time.
+    Sim,
+}
+
+impl Network {
+    /// For events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Sim => "sim",
+        }
+    }
+}
+
+/// A driver of the machines.
+#[derive(Debug)]
+pub(super) enum Driver {
+    Loopback(Box<Loopback>),
+    Sim(Box<World>),
+}
+
+impl Driver {
+    pub(super) fn start(network: Network, lab: Arc<Mutex<Lab>>) -> io::Result<Self> {
+        Ok(match network {
+            Network::Loopback => Self::Loopback(Box::new(Loopback::start(lab)?)),
+            Network::Sim => Self::Sim(Box::new(World::new(lab))),
+        })
+    }
+
+    pub(super) fn now(&self) -> Time {
+        match self {
+            Self::Loopback(l) => l.now(),
+            Self::Sim(w) => w.now(),
+        }
+    }
+
+    pub(super) fn wait(&mut self, duration: Duration) {
+        match self {
+            Self::Loopback(l) => l.wait(duration),
+            Self::Sim(w) => w.wait(duration),
+        }
+    }
+
+    /// Follows what a step changed in the lab.
+    pub(super) fn follow(&mut self) -> io::Result<()> {
+        match self {
+            Self::Loopback(l) => l.follow(),
+            Self::Sim(_) => Ok(()),
+        }
+    }
+
+    pub(super) fn boot(
+        &mut self,
+        phones: Vec<Booting>,
+        events: &mut dyn FnMut(Event),
+    ) -> Vec<Booted> {
+        match self {
+            Self::Loopback(l) => l.boot(phones, events),
+            Self::Sim(w) => w.boot(phones, events),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What became of each phone, why, what the verdict rests on, and the way out.
+
+use super::fix;
+use super::run::{LabPhone, Rehearsed};
+use super::words::{ClosedWord, Verdict};
+use crate::cluster::Lab;
+use crate::event::{Kind, ReasonFacts, SignerFacts};
+use crate::phone::Flash;
+use crate::phone::power::BootEnd;
+use crate::wire::ListKind;
+
+/// Whose list a phone holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// Id of the cluster; none for a list that nobody in the lab published.
+    pub cluster: Option<String>,
+    /// The node.
+    pub node: String,
+}
+
+/// What became of one phone.
+#[derive(Clone, Debug)]
+pub struct Fate {
+    /// The device.
+    pub device: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Owner of the CTL before the first step.
+    pub ctl_before: Option<Owner>,
+    /// Owner of the ITL before the first step.
+    pub itl_before: Option<Owner>,
+    /// Owner of the CTL at the end.
+    pub ctl: Option<Owner>,
+    /// Owner of the ITL at the end.
+    pub itl: Option<Owner>,
+    /// TVS questions since the first step.
+    pub tvs_asked: u32,
+    /// Id of the cluster whose CallManager group it follows, and the host.
+    pub follows: Option<(String, String)>,
+    /// Why, in order; the last is the decisive one.
+    pub reasons: Vec<ReasonFacts>,
+    /// The signer that the decisive reason is about.
+    pub signer: Option<SignerFacts>,
+    /// The way out, for a phone that did not follow.
+    pub fix: Option<String>,
+}
+
+impl Fate {
+    /// Code of the decisive reason.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reasons.last().map(|r| r.code)
+    }
+}
+
+/// Judges every phone.
+pub fn fates(rehearsed: &Rehearsed) -> Vec<Fate> {
+    let lab = rehearsed.lab();
+    rehearsed.phones.iter().map(|p| fate(p, &lab)).collect()
+}
+
+fn fate(p: &LabPhone, lab: &Lab) -> Fate {
+    let events = &p.events[p.last_boot.min(p.events.len())..];
+    let owner = |flash: &Flash, kind: ListKind| {
+        flash
+            .get(kind.file_name())
+            .map(|bytes| owner_of(lab, bytes))
+    };
+    let ctl = owner(&p.flash, ListKind::Ctl);
+    let itl = owner(&p.flash, ListKind::Itl);
+    let registered = events.iter().rev().find_map(|e| match &e.kind {
+        Kind::Registered {
+            server: Some(server),
+            ..
+        } => Some(server.clone()),
+        _ => None,
+    });
+    let follows = registered.and_then(|host| {
+        let id = lab.host(&host)?;
+        let cluster = lab.clusters()[id.cluster].id().to_owned();
+        Some((cluster, lab.name(id).to_owned()))
+    });
+    let accepted = events
+        .iter()
+        .any(|e| matches!(e.kind, Kind::ConfigAccepted { .. }));
+    let destination = p
+        .setup
+        .option_150
+        .iter()
+        .find_map(|a| lab.at(*a))
+        .map(|id| lab.clusters()[id.cluster].id().to_owned());
+    let same = |kind: ListKind| p.flash.get(kind.file_name()) == p.before.get(kind.file_name());
+    let lists_same = same(ListKind::Ctl) && same(ListKind::Itl);
+    let holds = |o: &Option<Owner>| {
+        o.as_ref()
+            .is_some_and(|o| o.cluster.is_some() && o.cluster == destination)
+    };
+    let refused = events
+        .iter()
+        .any(|e| matches!(e.kind, Kind::ListRefused { .. }));
+    let failed = events.iter().any(|e| match &e.kind {
+        Kind::TrustStageEnded { fail_reason, .. } => fail_reason != "Success",
+        _ => false,
+    });
+    let follows_destination = follows.as_ref().map(|(c, _)| c) == destination.as_ref();
+    let trusts = accepted && holds(&itl) && !refused && !failed;
+    let verdict = if p.end != BootEnd::Done || destination.is_none() {
+        Verdict::Unknown
+    } else if trusts && follows_destination {
+        if lists_same {
+            Verdict::Unchanged
+        } else {
+            Verdict::Migrated
+        }
+    } else if follows_destination && !holds(&itl) {
+        Verdict::RegistersUntrusted
+    } else {
+        Verdict::Stranded
+    };
+    let followed = matches!(verdict, Verdict::Migrated | Verdict::Unchanged);
+    let (reasons, signer, file) = why(events, followed);
+    let tvs_asked = p
+        .events
+        .iter()
+        .filter(|e| matches!(e.kind, Kind::TvsAsked { .. }))
+        .count();
+    let mut fate = Fate {
+        device: p.setup.identity.device.clone(),
+        verdict,
+        ctl_before: owner(&p.before, ListKind::Ctl),
+        itl_before: owner(&p.before, ListKind::Itl),
+        ctl,
+        itl,
+        tvs_asked: u32::try_from(tvs_asked).unwrap_or(u32::MAX),
+        follows,
+        reasons,
+        signer,
+        fix: None,
+    };
+    if !followed {
+        let destination = destination.unwrap_or_default();
+        fate.fix = Some(fix::way_out(&fate, p, lab, &destination, file.as_deref()));
+    }
+    fate
+}
+
+/// Who published a list.
+fn owner_of(lab: &Lab, bytes: &[u8]) -> Owner {
+    for cluster in lab.clusters() {
+        if let Some(p) = cluster.owner_of(bytes) {
+            let (cluster, node) = (Some(cluster.id().to_owned()), p.node.clone());
+            return Owner { cluster, node };
+        }
+    }
+    Owner {
+        cluster: None,
+        node: "nobody here".into(),
+    }
+}
+
+type Why = (Vec<ReasonFacts>, Option<SignerFacts>, Option<String>);
+
+/// The reasons of the last boot: why it followed, or the first thing that went wrong, since what
+/// goes wrong later mostly follows from it.
+fn why(events: &[crate::event::Event], followed: bool) -> Why {
+    let mut good = Vec::new();
+    for e in events {
+        match &e.kind {
+            Kind::ListInstalled { reasons, .. } if followed => good.extend(reasons.iter().cloned()),
+            Kind::ConfigAccepted { reasons, .. } if followed && good.is_empty() => {
+                good.extend(reasons.iter().cloned());
+            }
+            Kind::ListRefused {
+                reasons,
+                signer,
+                file,
+                ..
+            }
+            | Kind::ConfigRefused {
+                reasons,
+                signer,
+                file,
+            } if !followed => {
+                return (reasons.clone(), signer.clone(), Some(file.clone()));
+            }
+            Kind::TrustStageEnded { fail_reason, .. }
+                if !followed && fail_reason == "download-failed" =>
+            {
+                return (download_failure(events), None, None);
+            }
+            _ => {}
+        }
+    }
+    (good, None, None)
+}
+
+fn download_failure(events: &[crate::event::Event]) -> Vec<ReasonFacts> {
+    let failures = events.iter().filter_map(|e| match &e.kind {
+        Kind::DownloadFailed { file, server, text } => Some(ReasonFacts {
+            code: "download-failed",
+            text: format!("{file} could not be downloaded from {server}: {text}"),
+            evidence: Some(server.clone()),
+        }),
+        _ => None,
+    });
+    failures.take(2).collect()
+}
+
+/// A list's owner for a table: the node, or a dash.
+pub fn owner_text(owner: Option<&Owner>) -> String {
+    owner.map_or_else(|| "-".to_owned(), |o| o.node.clone())
+}
+
+/// The verdict's word.
+pub fn verdict_text(v: Verdict) -> String {
+    v.as_str().to_owned()
+}

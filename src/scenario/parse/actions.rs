@@ -1,0 +1,329 @@
+//! The steps of a scenario: a closed list of verbs, each with its own keys.
+
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::super::diagnostic::{Located, Span, quote};
+use super::super::model::{Action, FlashWrite, ServiceChange, Step, Target};
+use super::super::select::{Part, Selector};
+use super::super::words::{
+    CarriedCertificate, ClosedWord, CutMoment, Damage, FlashFile, OwnCertificate, ServedFile,
+    StoppableService, Store, Verb,
+};
+use super::read::{Entry, Problem, Section};
+use super::{MAX_STEPS, Parser};
+
+/// Nodes that option 150 names; phones take no more.
+const MAX_OPTION_150: usize = 2;
+/// The largest offset in a file that `at` may name; no file that a phone loads is that large.
+const MAX_OFFSET: u64 = u32::MAX as u64;
+/// The longest wait, in seconds: a leap year. A phone's answers from TVS live a day.
+const MAX_WAIT: u32 = 366 * 86_400;
+
+/// The keys that a step may have.
+const fn keys(verb: Verb) -> &'static [&'static str] {
+    match verb {
+        Verb::TrustCertificates => &["do", "from", "into", "certificates", "nodes", "stores"],
+        Verb::SetOption150 => &["do", "to", "phones"],
+        Verb::ResetPhones | Verb::FactoryReset => &["do", "phones"],
+        Verb::StopService | Verb::StartService | Verb::RestartService => {
+            &["do", "node", "cluster", "service"]
+        }
+        Verb::SwitchOff | Verb::SwitchOn => &["do", "node", "cluster"],
+        Verb::SetParameter => &["do", "cluster", "name", "value"],
+        Verb::RegenerateCertificate => &["do", "node", "certificate"],
+        Verb::UpdateCtl => &["do", "cluster"],
+        Verb::DamageFile => &["do", "node", "file", "how", "at"],
+        Verb::KeepOldFiles => &["do", "node"],
+        Verb::RemovePhones => &["do", "phones", "cluster"],
+        Verb::PowerCut => &["do", "phones", "at", "write"],
+        Verb::Wait => &["do", "seconds"],
+        Verb::Note => &["do", "text"],
+    }
+}
+
+impl Parser<'_, '_> {
+    pub(super) fn steps(&mut self, root: &Section<'_>) -> Vec<Step> {
+        let tables = self.tables(root, "step", MAX_STEPS);
+        let mut steps = Vec::with_capacity(tables.len());
+        for (span, table) in tables {
+            if self.problems.full() {
+                break;
+            }
+            steps.extend(self.step(span, table));
+        }
+        steps
+    }
+
+    /// One step. `None` if it is not known what it does; its errors are reported.
+    fn step(&mut self, span: Span, table: &DeTable<'_>) -> Option<Step> {
+        let Some(verb) = Entry::find(table, "do") else {
+            let verbs: Vec<&str> = Verb::ALL.iter().map(|verb| verb.as_str()).collect();
+            self.problems.add(
+                Problem::at(span, "a step lacks the key `do`")
+                    .help(format!("`do` is one of: {}", verbs.join(", "))),
+            );
+            return None;
+        };
+        let verb = verb.word::<Verb>(self.problems)?.value;
+        let title = format!("step `{verb}`");
+        let s = &Section::new(self.problems, table, Some(span), title, keys(verb));
+        let action = match verb {
+            Verb::TrustCertificates => {
+                let from = self.name(s, "from", "the cluster whose certificates are taken");
+                let into = self.name(s, "into", "the cluster whose stores take them");
+                let certificates = self.words::<CarriedCertificate>(s, "certificates");
+                let nodes = s.optional("nodes").and_then(|e| e.names(self.problems));
+                let stores = self.words::<Store>(s, "stores");
+                Action::TrustCertificates {
+                    from: from?,
+                    into: into?,
+                    certificates,
+                    nodes,
+                    stores,
+                }
+            }
+            Verb::SetOption150 => {
+                let phones = self.phones_of(s);
+                Action::SetOption150 {
+                    to: self.option_150(s)?,
+                    phones: phones?,
+                }
+            }
+            Verb::ResetPhones => Action::ResetPhones {
+                phones: self.phones_of(s)?,
+            },
+            Verb::FactoryReset => Action::FactoryReset {
+                phones: self.phones_of(s)?,
+            },
+            Verb::StopService => self.change_service(s, ServiceChange::Stop)?,
+            Verb::StartService => self.change_service(s, ServiceChange::Start)?,
+            Verb::RestartService => self.change_service(s, ServiceChange::Restart)?,
+            Verb::SwitchOff => Action::SwitchPower {
+                on: false,
+                target: self.target(s)?,
+            },
+            Verb::SwitchOn => Action::SwitchPower {
+                on: true,
+                target: self.target(s)?,
+            },
+            Verb::SetParameter => {
+                let cluster = self.name(s, "cluster", "the cluster whose parameter is set");
+                let name = self.name(s, "name", "the parameter");
+                let value = s.required(self.problems, "value", "its new value");
+                Action::SetParameter {
+                    parameter: self.parameter(name?, value?)?,
+                    cluster: cluster?,
+                }
+            }
+            Verb::RegenerateCertificate => {
+                let node = self.name(s, "node", "the node whose certificate is made anew");
+                let certificate = self.word::<OwnCertificate>(s, "certificate");
+                Action::RegenerateCertificate {
+                    node: node?,
+                    certificate: certificate?,
+                }
+            }
+            Verb::UpdateCtl => Action::UpdateCtl {
+                cluster: self.name(s, "cluster", "a mixed cluster")?,
+            },
+            Verb::DamageFile => {
+                let node = self.name(s, "node", "the TFTP node that serves the file");
+                let file = self.word::<ServedFile>(s, "file");
+                let how = self.word::<Damage>(s, "how");
+                let at = s
+                    .optional("at")
+                    .and_then(|e| e.number(self.problems, 0..=MAX_OFFSET));
+                if let (Some(Damage::Empty), Some(at)) = (how, &at) {
+                    self.problems.add(
+                        Problem::at(at.span, "an emptied file has no byte left to choose")
+                            .help("leave `at` out, or use \"truncate\" or \"flip-bit\""),
+                    );
+                }
+                Action::DamageFile {
+                    node: node?,
+                    file: file?,
+                    how: how?,
+                    at: at.map(|at| at.value),
+                }
+            }
+            Verb::KeepOldFiles => Action::KeepOldFiles {
+                node: self.name(s, "node", "the TFTP node")?,
+            },
+            Verb::RemovePhones => {
+                let phones = self.phones_of(s);
+                let cluster = self.name(s, "cluster", "the cluster that does not know them");
+                Action::RemovePhones {
+                    phones: phones?,
+                    cluster: cluster?,
+                }
+            }
+            Verb::PowerCut => {
+                let phones = self.phones_of(s);
+                let at = self.word::<CutMoment>(s, "at");
+                let write = self.flash_write(s);
+                Action::PowerCut {
+                    phones: phones?,
+                    at: at?,
+                    write: write?,
+                }
+            }
+            Verb::Wait => Action::Wait {
+                duration: self.wait(s)?,
+            },
+            Verb::Note => {
+                let entry = s.required(self.problems, "text", "what the report says")?;
+                Action::Note {
+                    text: entry.text(self.problems)?.value,
+                }
+            }
+        };
+        Some(Step { span, verb, action })
+    }
+
+    /// A required name; whether it exists is checked when all is read.
+    fn name(
+        &mut self,
+        section: &Section<'_>,
+        key: &'static str,
+        what: &str,
+    ) -> Option<Located<String>> {
+        section
+            .required(self.problems, key, what)?
+            .text(self.problems)
+    }
+
+    /// A required word of a closed list.
+    fn word<T: ClosedWord>(&mut self, section: &Section<'_>, key: &'static str) -> Option<T> {
+        let known: Vec<&str> = T::ALL.iter().map(|word| word.as_str()).collect();
+        let what = format!("one of: {}", known.join(", "));
+        let entry = section.required(self.problems, key, &what)?;
+        entry.word(self.problems).map(|word| word.value)
+    }
+
+    /// An optional list of words of a closed list.
+    fn words<T: ClosedWord>(&mut self, section: &Section<'_>, key: &'static str) -> Option<Vec<T>> {
+        let words = section.optional(key)?.words::<T>(self.problems)?;
+        Some(words.into_iter().map(|word| word.value).collect())
+    }
+
+    /// The phones that a step is about; all unless given.
+    fn phones_of(&mut self, section: &Section<'_>) -> Option<Selector> {
+        match section.optional("phones") {
+            Some(entry) => self.selector(entry),
+            None => Some(Selector::all()),
+        }
+    }
+
+    /// A selector: a word, a number or a list of these.
+    pub(super) fn selector(&mut self, entry: Entry<'_>) -> Option<Selector> {
+        let entries = match entry.value() {
+            DeValue::Array(_) => entry.filled_list(self.problems, "a list of phones")?,
+            _ => vec![entry],
+        };
+        let mut parts = Vec::with_capacity(entries.len());
+        for entry in entries {
+            if let DeValue::Integer(_) = entry.value() {
+                let number = entry.number(self.problems, 1..=u64::from(u32::MAX))?;
+                let number = usize::try_from(number.value).unwrap_or(usize::MAX);
+                parts.push(Located::new(Part::Numbers(number..=number), entry.span()));
+                continue;
+            }
+            if !matches!(entry.value(), DeValue::String(_)) {
+                entry.wrong_type(self.problems, "a string, a number or a list of these");
+                continue;
+            }
+            let text = entry.string(self.problems)?;
+            match Part::from_text(&text) {
+                Ok(part) => parts.push(Located::new(part, text.span)),
+                Err(why) => {
+                    let message = format!("{} names no phones", quote(&text));
+                    self.problems.add(Problem::at(text.span, message).help(why));
+                }
+            }
+        }
+        Some(Selector::of(parts))
+    }
+
+    fn option_150(&mut self, section: &Section<'_>) -> Option<Vec<Located<String>>> {
+        let what = "a list of one or two TFTP nodes";
+        let to = section
+            .required(self.problems, "to", what)?
+            .names(self.problems)?;
+        if let Some(extra) = to.get(MAX_OPTION_150) {
+            let message = format!(
+                "option 150 names {} nodes, more than {MAX_OPTION_150}",
+                to.len()
+            );
+            self.problems.add(Problem::at(extra.span, message));
+        }
+        Some(to)
+    }
+
+    fn change_service(&mut self, section: &Section<'_>, change: ServiceChange) -> Option<Action> {
+        let service = self.word::<StoppableService>(section, "service");
+        let target = self.target(section);
+        Some(Action::ChangeService {
+            change,
+            target: target?,
+            service: service?,
+        })
+    }
+
+    /// Either `node` or `cluster`.
+    fn target(&mut self, section: &Section<'_>) -> Option<Target> {
+        let both = section.key_span("node").zip(section.key_span("cluster"));
+        if let Some((node, cluster)) = both {
+            self.problems.add(
+                Problem::at(node.max(cluster), "`node` and `cluster` exclude each other")
+                    .help("a cluster stands for all its nodes"),
+            );
+        }
+        if let Some(entry) = section.optional("cluster") {
+            return entry.text(self.problems).map(Target::Cluster);
+        }
+        let what = "the node; for all nodes of a cluster write `cluster`";
+        self.name(section, "node", what).map(Target::Node)
+    }
+
+    fn flash_write(&mut self, section: &Section<'_>) -> Option<FlashWrite> {
+        let what = "\"ctl\", \"itl\", \"config\", \"state\" or the number of the write in the boot";
+        let entry = section.required(self.problems, "write", what)?;
+        if let DeValue::Integer(_) = entry.value() {
+            let number = entry.number(self.problems, 1..=u64::from(u32::MAX))?;
+            return u32::try_from(number.value).ok().map(FlashWrite::Nth);
+        }
+        entry
+            .word::<FlashFile>(self.problems)
+            .map(|file| FlashWrite::Of(file.value))
+    }
+
+    fn wait(&mut self, section: &Section<'_>) -> Option<Duration> {
+        let entry = section.required(self.problems, "seconds", "how long to wait")?;
+        let seconds: Option<f64> = match entry.value() {
+            // Behind 32 bits every number is out of range.
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix())
+                .ok()
+                .map(f64::from),
+            DeValue::Float(number) => number.as_str().parse().ok(),
+            _ => {
+                entry.wrong_type(self.problems, "a number");
+                return None;
+            }
+        };
+        let limit = f64::from(MAX_WAIT);
+        let Some(seconds) = seconds.filter(|seconds| (0.0..=limit).contains(seconds)) else {
+            self.problems.add(
+                Problem::at(entry.span(), "`seconds` is out of range")
+                    .label(format!("0 to {MAX_WAIT}")),
+            );
+            return None;
+        };
+        // Time is counted in microseconds.
+        Duration::try_from_secs_f64(seconds)
+            .ok()
+            .and_then(|duration| u64::try_from(duration.as_micros()).ok())
+            .map(Duration::from_micros)
+    }
+}

@@ -1,0 +1,307 @@
+//! Whether what a scenario names exists, and whether its steps can be taken there at all.
+
+use std::collections::BTreeMap;
+
+use super::super::diagnostic::{Located, listed, quote, similar};
+use super::super::model::{Action, Cluster, Node, PhoneGroup, Step, Target};
+use super::super::select::Selector;
+use super::super::words::{Mode, OwnCertificate, ServedFile, Service, StoppableService};
+use super::read::{Problem, Problems};
+
+/// What a name turned out to be of.
+pub(super) enum Found {
+    /// A cluster.
+    Cluster,
+    /// A node.
+    Node,
+}
+
+/// The clusters, nodes and phones of a scenario, by name.
+pub(super) struct Names<'s> {
+    clusters: BTreeMap<&'s str, &'s Cluster>,
+    /// Ids in the order of the file, for messages.
+    ids: Vec<&'s str>,
+    nodes: BTreeMap<&'s str, (&'s Cluster, &'s Node)>,
+    phones: &'s [PhoneGroup],
+    /// Whether the clusters were read without errors. Otherwise a service that a node seems to lack
+    /// may be the one that could not be read, and complaining about it would mislead.
+    clusters_sound: bool,
+    /// The same of the phones.
+    phones_sound: bool,
+}
+
+impl<'s> Names<'s> {
+    pub(super) fn new(
+        clusters: &'s [Cluster],
+        clusters_sound: bool,
+        phones: &'s [PhoneGroup],
+        phones_sound: bool,
+    ) -> Self {
+        let nodes = clusters.iter().flat_map(|cluster| {
+            cluster
+                .nodes
+                .iter()
+                .map(move |node| (node.name.value.as_str(), (cluster, node)))
+        });
+        Self {
+            clusters: clusters
+                .iter()
+                .map(|cluster| (cluster.id.value.as_str(), cluster))
+                .collect(),
+            ids: clusters
+                .iter()
+                .map(|cluster| cluster.id.value.as_str())
+                .collect(),
+            nodes: nodes.collect(),
+            phones,
+            clusters_sound,
+            phones_sound,
+        }
+    }
+
+    /// The cluster called `name`; reports that there is none.
+    fn cluster(&self, problems: &mut Problems<'_>, name: &Located<String>) -> Option<&'s Cluster> {
+        let found = self.clusters.get(name.value.as_str()).copied();
+        if found.is_none() && !self.ids.is_empty() {
+            let problem = Problem::at(name.span, format!("no cluster is called {}", quote(name)));
+            problems.add(if self.nodes.contains_key(name.value.as_str()) {
+                problem
+                    .label("this is a node")
+                    .help(format!("clusters: {}", listed(&self.ids)))
+            } else {
+                problem.suggest(name, "clusters", &self.ids)
+            });
+        }
+        found
+    }
+
+    /// The node called `name`, with its cluster; reports that there is none.
+    fn node(
+        &self,
+        problems: &mut Problems<'_>,
+        name: &Located<String>,
+    ) -> Option<(&'s Cluster, &'s Node)> {
+        let found = self.nodes.get(name.value.as_str()).copied();
+        if found.is_none() && !self.nodes.is_empty() {
+            let known = self.node_names(self.ids.iter().copied());
+            let problem = Problem::at(name.span, format!("no node is called {}", quote(name)));
+            problems.add(if self.clusters.contains_key(name.value.as_str()) {
+                problem
+                    .label("this is a cluster")
+                    .help(format!("nodes: {}", listed(&known)))
+            } else {
+                problem.suggest(name, "nodes", &known)
+            });
+        }
+        found
+    }
+
+    /// Whether `name` is of a cluster or of a node; reports that it is of neither.
+    pub(super) fn either(
+        &self,
+        problems: &mut Problems<'_>,
+        name: &Located<String>,
+    ) -> Option<Found> {
+        if self.clusters.contains_key(name.value.as_str()) {
+            return Some(Found::Cluster);
+        }
+        if self.nodes.contains_key(name.value.as_str()) {
+            return Some(Found::Node);
+        }
+        if !self.ids.is_empty() {
+            let mut known = self.ids.clone();
+            known.extend(self.node_names(self.ids.iter().copied()));
+            let message = format!("no cluster and no node is called {}", quote(name));
+            problems.add(Problem::at(name.span, message).suggest(
+                name,
+                "clusters and nodes",
+                &known,
+            ));
+        }
+        None
+    }
+
+    /// Names of the nodes of these clusters, in the order of the file.
+    fn node_names<'i>(&self, ids: impl Iterator<Item = &'i str>) -> Vec<&'s str> {
+        ids.filter_map(|id| self.clusters.get(id))
+            .flat_map(|cluster| cluster.nodes.iter().map(|node| node.name.value.as_str()))
+            .collect()
+    }
+
+    /// Reports phones that do not exist.
+    pub(super) fn check_selector(&self, problems: &mut Problems<'_>, selector: &Selector) {
+        if !self.phones_sound {
+            return;
+        }
+        for mismatch in selector.mismatches(self.phones) {
+            let mut problem = Problem::at(mismatch.span, mismatch.message);
+            if let Some(group) = mismatch.unknown_group {
+                let groups: Vec<&str> = self
+                    .phones
+                    .iter()
+                    .filter_map(|group| Some(group.name.as_ref()?.value.as_str()))
+                    .collect();
+                if let Some(meant) = similar(&group, groups.iter().copied().chain(["all"])) {
+                    problem = problem.label(format!("did you mean `{meant}`?"));
+                }
+                problem = problem.help(match groups.as_slice() {
+                    [] => {
+                        "no group has a name: give [[phones]] a `name`, or use numbers".to_owned()
+                    }
+                    _ => format!("groups: {}", listed(&groups)),
+                });
+            }
+            problems.add(problem);
+        }
+    }
+
+    /// Checks the clusters that phones boot in.
+    pub(super) fn check_phones(&self, problems: &mut Problems<'_>) {
+        for group in self.phones {
+            if !group.cluster.value.is_empty() {
+                self.cluster(problems, &group.cluster);
+            }
+        }
+    }
+
+    /// Checks what a step names, and whether it can be done there.
+    pub(super) fn check_step(&self, problems: &mut Problems<'_>, step: &Step) {
+        match &step.action {
+            Action::TrustCertificates {
+                from, into, nodes, ..
+            } => {
+                let source = self.cluster(problems, from);
+                self.cluster(problems, into);
+                if from.value == into.value {
+                    let message = "a cluster trusts its own certificates already";
+                    problems.add(
+                        Problem::at(into.span, message)
+                            .help("`from` and `into` are two different clusters"),
+                    );
+                }
+                for name in nodes.iter().flatten() {
+                    let Some((cluster, _)) = self.node(problems, name) else {
+                        continue;
+                    };
+                    if let Some(source) = source
+                        && source.id.value != cluster.id.value
+                    {
+                        let message =
+                            format!("{} is not a node of {}", quote(name), quote(&source.id));
+                        let own = self.node_names([source.id.value.as_str()].into_iter());
+                        problems.add(
+                            Problem::at(name.span, message)
+                                .help(format!("its nodes: {}", listed(&own))),
+                        );
+                    }
+                }
+            }
+            Action::SetOption150 { to, phones } => {
+                for name in to {
+                    self.node_running(problems, name, Service::Tftp);
+                }
+                self.check_selector(problems, phones);
+            }
+            Action::ResetPhones { phones }
+            | Action::FactoryReset { phones }
+            | Action::PowerCut { phones, .. } => self.check_selector(problems, phones),
+            Action::ChangeService {
+                target, service, ..
+            } => {
+                let service = service_of(*service);
+                match target {
+                    Target::Node(name) => self.node_running(problems, name, service),
+                    Target::Cluster(id) => {
+                        if let Some(cluster) = self.cluster(problems, id)
+                            && self.clusters_sound
+                            && cluster.nodes_running(service).next().is_none()
+                        {
+                            let message = format!("no node of {} runs {service}", quote(id));
+                            problems.add(Problem::at(id.span, message));
+                        }
+                    }
+                }
+            }
+            Action::SwitchPower { target, .. } => match target {
+                Target::Node(name) => {
+                    self.node(problems, name);
+                }
+                Target::Cluster(id) => {
+                    self.cluster(problems, id);
+                }
+            },
+            Action::SetParameter { cluster, .. } => {
+                self.cluster(problems, cluster);
+            }
+            Action::RegenerateCertificate { node, certificate } => match certificate {
+                OwnCertificate::Tvs => self.node_running(problems, node, Service::Tvs),
+                OwnCertificate::Capf => self.node_running(problems, node, Service::Capf),
+                OwnCertificate::CallManager | OwnCertificate::ItlRecovery => {
+                    self.node(problems, node);
+                }
+            },
+            Action::UpdateCtl { cluster } => {
+                if let Some(found) = self.cluster(problems, cluster) {
+                    self.mixed(problems, found, cluster);
+                }
+            }
+            Action::DamageFile { node, file, .. } => {
+                self.node_running(problems, node, Service::Tftp);
+                if *file == ServedFile::Ctl
+                    && let Some((cluster, _)) = self.nodes.get(node.value.as_str())
+                {
+                    self.mixed(problems, cluster, node);
+                }
+            }
+            Action::KeepOldFiles { node } => self.node_running(problems, node, Service::Tftp),
+            Action::RemovePhones { phones, cluster } => {
+                self.check_selector(problems, phones);
+                self.cluster(problems, cluster);
+            }
+            Action::Wait { .. } | Action::Note { .. } => {}
+        }
+    }
+
+    /// Reports that no node is called `name`, or that it does not run `service`.
+    fn node_running(&self, problems: &mut Problems<'_>, name: &Located<String>, service: Service) {
+        let Some((cluster, node)) = self.node(problems, name) else {
+            return;
+        };
+        if !self.clusters_sound || node.runs(service) {
+            return;
+        }
+        let running: Vec<&str> = cluster
+            .nodes_running(service)
+            .map(|node| node.name.value.as_str())
+            .collect();
+        let problem = Problem::at(name.span, format!("{} does not run {service}", quote(name)));
+        problems.add(match running.as_slice() {
+            [] => problem.help(format!("no node of {} does", quote(&cluster.id))),
+            _ => problem.help(format!("in {}: {}", quote(&cluster.id), listed(&running))),
+        });
+    }
+
+    /// Reports that `cluster`, which the file mentions as `name`, has no CTL.
+    fn mixed(&self, problems: &mut Problems<'_>, cluster: &Cluster, name: &Located<String>) {
+        if self.clusters_sound && cluster.mode != Mode::Mixed {
+            let message = format!(
+                "cluster {} is non-secure: it has no CTL",
+                quote(&cluster.id)
+            );
+            problems.add(
+                Problem::at(name.span, message)
+                    .help("write mode = \"mixed\" in the cluster, or leave this step out"),
+            );
+        }
+    }
+}
+
+/// The service of a node that a step stops or starts.
+fn service_of(service: StoppableService) -> Service {
+    match service {
+        StoppableService::Tftp => Service::Tftp,
+        StoppableService::Tvs => Service::Tvs,
+        StoppableService::CallManager => Service::CallManager,
+        StoppableService::Capf => Service::Capf,
+    }
+}

@@ -1,0 +1,154 @@
+//! The phones of a scenario.
+
+use toml::de::DeTable;
+
+use super::super::diagnostic::{Span, quote};
+use super::super::model::PhoneGroup;
+use super::super::select::is_group_name;
+use super::super::words::{ClosedWord, FirmwareProfile, PhoneSecurity};
+use super::read::{Problem, Section};
+use super::{MAX_GROUP_PHONES, MAX_PHONE_GROUPS, MAX_PHONES, Parser, nothing};
+
+impl Parser<'_, '_> {
+    pub(super) fn phones(&mut self, root: &Section<'_>) -> Vec<PhoneGroup> {
+        let tables = self.tables(root, "phones", MAX_PHONE_GROUPS);
+        if root.optional("phones").is_none() {
+            self.problems.add(
+                Problem::in_file("the scenario has no phones")
+                    .help("add [[phones]] with count, model and cluster"),
+            );
+        }
+        let mut groups: Vec<PhoneGroup> = Vec::new();
+        let mut first: usize = 1;
+        for (span, table) in tables {
+            let group = self.phone_group(span, table, first);
+            if let Some(name) = &group.name
+                && groups
+                    .iter()
+                    .filter_map(|other| other.name.as_ref())
+                    .any(|o| **o == **name)
+            {
+                let message = format!("a group of phones is called {} already", quote(name));
+                self.problems.add(Problem::at(name.span, message));
+            }
+            first = first.saturating_add(group.count);
+            if first > MAX_PHONES + 1 {
+                let message = format!("{} phones, more than {MAX_PHONES}", first - 1);
+                self.problems.add(Problem::at(span, message));
+                break;
+            }
+            groups.push(group);
+        }
+        groups
+    }
+
+    fn phone_group(&mut self, span: Span, table: &DeTable<'_>, first: usize) -> PhoneGroup {
+        let section = Section::new(
+            self.problems,
+            table,
+            Some(span),
+            "[[phones]]",
+            &[
+                "name", "count", "model", "cluster", "security", "lsc", "profile",
+            ],
+        );
+        let name = section
+            .optional("name")
+            .and_then(|entry| entry.text(self.problems));
+        if let Some(name) = &name
+            && !is_group_name(name)
+        {
+            let message = format!("{} cannot be the name of a group", quote(name));
+            self.problems.add(
+                Problem::at(name.span, message)
+                    .help("a name starts with a letter and goes on with letters, digits, - and _"),
+            );
+        }
+        let count = section
+            .required(self.problems, "count", "how many phones")
+            .and_then(|entry| entry.number(self.problems, 1..=MAX_GROUP_PHONES))
+            .and_then(|count| usize::try_from(count.value).ok())
+            .unwrap_or(1);
+        let profile = section
+            .optional("profile")
+            .and_then(|entry| entry.word::<FirmwareProfile>(self.problems))
+            .map(|profile| profile.value);
+        let model = section
+            .required(self.problems, "model", "their model, as in \"CP-8861\"")
+            .and_then(|entry| entry.text(self.problems))
+            .unwrap_or_else(nothing);
+        let chosen = if model.value.is_empty() {
+            None
+        } else if is_model(&model.value) {
+            profile.or_else(|| profile_of(&model.value)).or_else(|| {
+                let message = format!("no firmware profile is known for {}", quote(&model.value));
+                self.problems.add(Problem::at(model.span, message).help(
+                    "known: CP-78xx (7800), CP-79xx (7900), CP-88xx (8800); \
+                     for others say which one with `profile`",
+                ));
+                None
+            })
+        } else {
+            let message = format!("{} is not a model of phone", quote(&model.value));
+            self.problems.add(
+                Problem::at(model.span, message)
+                    .help("a model is CP- and four digits, as in CP-8861 or CP-7945G"),
+            );
+            None
+        };
+        let cluster = section
+            .required(self.problems, "cluster", "where they boot first")
+            .and_then(|entry| entry.text(self.problems))
+            .unwrap_or_else(nothing);
+        let security = section
+            .optional("security")
+            .and_then(|entry| entry.word(self.problems))
+            .map_or(PhoneSecurity::NonSecure, |security| security.value);
+        let lsc = section
+            .optional("lsc")
+            .and_then(|entry| entry.flag(self.problems))
+            .unwrap_or(false);
+        PhoneGroup {
+            name,
+            first,
+            count,
+            model,
+            profile: chosen.unwrap_or(FirmwareProfile::Series8800),
+            cluster,
+            security,
+            lsc,
+        }
+    }
+}
+
+/// `CP-` and four digits, then perhaps letters (`G`) and a suffix (`-GE`).
+fn is_model(model: &str) -> bool {
+    let Some(rest) = model.strip_prefix("CP-") else {
+        return false;
+    };
+    let Some((digits, rest)) = rest.split_at_checked(4) else {
+        return false;
+    };
+    let (letters, suffix) = match rest.split_once('-') {
+        Some((letters, suffix)) => (letters, Some(suffix)),
+        None => (rest, None),
+    };
+    digits.bytes().all(|b| b.is_ascii_digit())
+        && letters.len() <= 2
+        && letters.bytes().all(|b| b.is_ascii_uppercase())
+        && suffix.is_none_or(|suffix| {
+            (1..=3).contains(&suffix.len())
+                && suffix
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        })
+}
+
+/// The firmware that phones of a model run, by the model's number.
+fn profile_of(model: &str) -> Option<FirmwareProfile> {
+    let series = model.strip_prefix("CP-")?.get(..2)?;
+    FirmwareProfile::ALL
+        .iter()
+        .copied()
+        .find(|profile| profile.as_str().starts_with(series))
+}

@@ -1,0 +1,587 @@
+//! Running a scenario: its steps in order, on either driver.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use thiserror::Error;
+
+use super::build;
+use super::driver::{Driver, Network};
+use super::model::{
+    self, Action, CutMoment, FlashFile, FlashWrite, Scenario, ServiceChange, StoppableService,
+};
+use super::registry::parameter_of;
+use super::steps;
+use crate::cluster::{
+    CertificateKind, Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Service, Target,
+};
+use crate::event::{Event, Kind};
+use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, WhichWrite};
+use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
+use crate::time::{Time, UnixSeconds};
+use crate::trust::rules::{Key, Settings};
+use crate::wire::{ListKind, Strictness, TrustList};
+
+/// Name of the actor of steps.
+pub const LAB: &str = "lab";
+
+/// Why a scenario could not run.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// A socket or a thread could not be had.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// A cluster cannot do what it was told.
+    #[error("step {step}: {error}")]
+    Step {
+        /// Number of the step, from 1; 0 for the start.
+        step: usize,
+        /// Why.
+        error: ClusterError,
+    },
+}
+
+/// A phone of the lab, between its boots.
+#[derive(Debug)]
+pub struct LabPhone {
+    /// How it is set up.
+    pub setup: PhoneSetup,
+    /// Its flash.
+    pub flash: Flash,
+    /// Its flash before the first step.
+    pub before: Flash,
+    /// Id of the cluster in which it booted first.
+    pub home: String,
+    /// How its last boot ended.
+    pub end: BootEnd,
+    /// Rules that it used since the first step.
+    pub used: Vec<Key>,
+    /// What it told since the first step.
+    pub events: Vec<Event>,
+    /// Where among `events` its last boot begins.
+    pub last_boot: usize,
+    cut: Option<Cut>,
+}
+
+/// What is left when all steps are done.
+#[derive(Debug)]
+pub struct Rehearsed {
+    /// The clusters.
+    pub lab: Arc<Mutex<Lab>>,
+    /// The phones.
+    pub phones: Vec<LabPhone>,
+    /// The lab's clock.
+    pub now: Time,
+}
+
+impl Rehearsed {
+    /// The clusters.
+    pub fn lab(&self) -> MutexGuard<'_, Lab> {
+        lock(&self.lab)
+    }
+}
+
+pub(super) fn lock(lab: &Mutex<Lab>) -> MutexGuard<'_, Lab> {
+    // A panic elsewhere must not hide behind a second one here.
+    lab.lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// Runs the steps of a scenario. `forced` sets one rule over all else, to see what hangs on it.
+///
+/// # Errors
+/// No sockets, or a step that the clusters cannot carry out.
+pub fn rehearse(
+    scenario: &Scenario,
+    network: Network,
+    pace: Pace,
+    forced: Option<(Key, i64)>,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Rehearsed, RunError> {
+    let mut run = Run::start(scenario, network, pace, forced, sink)?;
+    run.boot_at_home();
+    for (index, step) in scenario.steps.iter().enumerate() {
+        run.step = index + 1;
+        run.carry_out(&step.action, step.verb.to_string())?;
+    }
+    let now = run.driver.now();
+    Ok(Rehearsed {
+        lab: run.lab,
+        phones: run.phones,
+        now,
+    })
+}
+
+struct Run<'a> {
+    scenario: &'a Scenario,
+    lab: Arc<Mutex<Lab>>,
+    keys: KeyPool,
+    driver: Driver,
+    phones: Vec<LabPhone>,
+    /// Number of the step, from 1.
+    step: usize,
+    /// Seconds that steps let pass.
+    waited: u64,
+    /// Publications of each cluster that were told.
+    told: Vec<usize>,
+    sink: &'a mut dyn FnMut(&Event),
+}
+
+impl<'a> Run<'a> {
+    fn start(
+        scenario: &'a Scenario,
+        network: Network,
+        pace: Pace,
+        forced: Option<(Key, i64)>,
+        sink: &'a mut dyn FnMut(&Event),
+    ) -> Result<Self, RunError> {
+        let at_start = |error| RunError::Step { step: 0, error };
+        let settings = build::settings(Settings::default(), scenario, forced);
+        let mut keys = KeyPool::new(scenario.seed);
+        let lab = build::lab(scenario, &settings, &mut keys).map_err(at_start)?;
+        let mut phones = Vec::new();
+        for group in &scenario.phones {
+            for number in group.numbers() {
+                let setup = build::phone(scenario, &lab, group, number, pace, forced, &mut keys)
+                    .map_err(at_start)?;
+                phones.push(LabPhone {
+                    setup,
+                    flash: Flash::default(),
+                    before: Flash::default(),
+                    home: group.cluster.value.clone(),
+                    end: BootEnd::Overdue,
+                    used: Vec::new(),
+                    events: Vec::new(),
+                    last_boot: 0,
+                    cut: None,
+                });
+            }
+        }
+        let told = lab.clusters().iter().map(|_| 0).collect();
+        let lab = Arc::new(Mutex::new(lab));
+        let driver = Driver::start(network, Arc::clone(&lab))?;
+        let mut run = Self {
+            scenario,
+            lab,
+            keys,
+            driver,
+            phones,
+            step: 0,
+            waited: 0,
+            told,
+            sink,
+        };
+        let started = Kind::RunStarted {
+            name: scenario.name.value.clone(),
+            source: scenario.source.value.clone(),
+            seed: scenario.seed,
+            network: network.as_str().into(),
+            clusters: scenario.clusters.len(),
+            phones: run.phones.len(),
+            date: date_text(scenario.date.value),
+        };
+        run.tell(LAB, started);
+        run.tell_nodes();
+        run.tell_publications();
+        Ok(run)
+    }
+
+    fn tell(&mut self, actor: &str, kind: Kind) {
+        let event = Event {
+            at: self.driver.now(),
+            actor: actor.to_owned(),
+            kind,
+        };
+        (self.sink)(&event);
+    }
+
+    fn tell_nodes(&mut self) {
+        let mut nodes = Vec::new();
+        {
+            let lab = lock(&self.lab);
+            for cluster in lab.clusters() {
+                for n in cluster.nodes() {
+                    let kind = Kind::Node {
+                        cluster: cluster.id().to_owned(),
+                        release: cluster.profile().release.to_string(),
+                        mode: cluster.mode().to_string(),
+                        address: n.address.to_string(),
+                        services: n.services.iter().map(|s| s.name().to_owned()).collect(),
+                        tls_stand_in: cluster.profile().tvs_tls.value.map(ToOwned::to_owned),
+                    };
+                    nodes.push((n.name.clone(), kind));
+                }
+            }
+        }
+        for (name, kind) in nodes {
+            self.tell(&name, kind);
+        }
+    }
+
+    /// When a step publishes: the world's date and one second a step, the same on every driver.
+    fn at(&self) -> UnixSeconds {
+        self.scenario.date.value + self.step as u64 + self.waited
+    }
+
+    fn boot_at_home(&mut self) {
+        let count = self.phones.len();
+        let text = format!("{count} phones boot in their own cluster, so they hold its lists");
+        self.tell(
+            LAB,
+            Kind::Step {
+                verb: "boot-at-home".into(),
+                text,
+            },
+        );
+        self.boot(&(0..count).collect::<Vec<_>>(), BootCause::Power);
+        for p in &mut self.phones {
+            p.before = p.flash.clone();
+            p.events.clear();
+            p.used.clear();
+            p.last_boot = 0;
+        }
+    }
+
+    /// Boots phones together; those whose power was cut come back by themselves.
+    fn boot(&mut self, indices: &[usize], cause: BootCause) {
+        let mut booting = indices.to_vec();
+        let mut cause = cause;
+        // A cut is spent when it strikes, so the second boot of a phone is its last.
+        for _ in 0..2 {
+            if booting.is_empty() {
+                return;
+            }
+            self.boot_once(&booting, cause);
+            booting.retain(|&i| self.phones[i].end == BootEnd::PowerCut);
+            cause = BootCause::Power;
+        }
+    }
+
+    fn boot_once(&mut self, indices: &[usize], cause: BootCause) {
+        let mut starting = Vec::with_capacity(indices.len());
+        for &i in indices {
+            let p = &mut self.phones[i];
+            p.last_boot = p.events.len();
+            p.setup.cause = cause;
+            let (setup, flash) = (p.setup.clone(), p.flash.clone());
+            starting.push(Booting {
+                setup,
+                flash,
+                cut: p.cut.take(),
+            });
+        }
+        let Self {
+            driver,
+            phones,
+            sink,
+            ..
+        } = self;
+        let booted = driver.boot(starting, &mut |event| {
+            sink(&event);
+            let told = phones
+                .iter_mut()
+                .find(|p| p.setup.identity.device == event.actor);
+            if let Some(p) = told {
+                p.events.push(event);
+            }
+        });
+        for (&i, b) in indices.iter().zip(booted) {
+            let p = &mut self.phones[i];
+            p.flash = b.flash;
+            p.end = b.end;
+            for key in b.used {
+                if !p.used.contains(&key) {
+                    p.used.push(key);
+                }
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: &Action, verb: String) -> Result<(), RunError> {
+        let text = steps::sentence(action, self.scenario);
+        self.tell(LAB, Kind::Step { verb, text });
+        let step = self.step;
+        self.act(action)
+            .map_err(|error| RunError::Step { step, error })?;
+        self.tell_publications();
+        self.driver.follow()?;
+        Ok(())
+    }
+
+    fn act(&mut self, action: &Action) -> Result<(), ClusterError> {
+        let at = self.at();
+        match action {
+            Action::TrustCertificates { .. } => return self.trust_certificates(action),
+            Action::SetOption150 { to, phones } => {
+                let addresses: Vec<Ipv4Addr> = {
+                    let lab = lock(&self.lab);
+                    to.iter()
+                        .filter_map(|n| Some(lab.address(lab.host(&n.value)?)))
+                        .collect()
+                };
+                for i in self.selected(phones) {
+                    self.phones[i].setup.option_150.clone_from(&addresses);
+                }
+            }
+            Action::ResetPhones { phones } => {
+                let indices = self.selected(phones);
+                self.boot(&indices, BootCause::Reset);
+            }
+            Action::FactoryReset { phones } => {
+                let indices = self.selected(phones);
+                for &i in &indices {
+                    self.phones[i].flash.erase();
+                }
+                self.boot(&indices, BootCause::FactoryReset);
+            }
+            Action::ChangeService {
+                change,
+                target,
+                service,
+            } => {
+                let service = cluster_service(*service);
+                self.on_target(target, |cluster, target| match change {
+                    ServiceChange::Stop => cluster.stop_service(target, service),
+                    ServiceChange::Start => cluster.start_service(target, service),
+                    ServiceChange::Restart => cluster.restart_service(target, service),
+                })?;
+            }
+            Action::SwitchPower { on, target } => {
+                self.on_target(target, |cluster, target| {
+                    if *on {
+                        cluster.switch_on(target, at)
+                    } else {
+                        cluster.switch_off(target)
+                    }
+                })?;
+            }
+            Action::SetParameter { cluster, parameter } => {
+                // Name and value were checked when the file was read.
+                if let Ok(p) = parameter_of(&parameter.name.value, &parameter.value.value) {
+                    self.on_cluster(&cluster.value, |c| c.set_parameter(p, at))?;
+                }
+            }
+            Action::RegenerateCertificate { node, certificate } => {
+                let kind = match certificate {
+                    model::OwnCertificate::CallManager => CertificateKind::CallManager,
+                    model::OwnCertificate::Tvs => CertificateKind::Tvs,
+                    model::OwnCertificate::Capf => CertificateKind::Capf,
+                    model::OwnCertificate::ItlRecovery => CertificateKind::ItlRecovery,
+                };
+                let mut lab = lock(&self.lab);
+                if let Some(id) = lab.host(&node.value)
+                    && let Some(cluster) = lab.cluster_mut(id.cluster)
+                {
+                    cluster.regenerate(&node.value, kind, at, &mut self.keys)?;
+                }
+            }
+            Action::UpdateCtl { cluster } => {
+                self.on_cluster(&cluster.value, |c| c.update_ctl(at))?;
+            }
+            Action::DamageFile {
+                node,
+                file,
+                how,
+                at,
+            } => {
+                let file = match file {
+                    model::ServedFile::Itl => DamagedFile::Itl,
+                    model::ServedFile::Ctl => DamagedFile::Ctl,
+                    model::ServedFile::Config => DamagedFile::Config,
+                };
+                let at = at.and_then(|n| usize::try_from(n).ok());
+                let damage = match how {
+                    model::Damage::FlipBit => Damage::FlipBit { at },
+                    model::Damage::Truncate => Damage::Truncate { at },
+                    model::Damage::Empty => Damage::Empty,
+                };
+                self.on_node(&node.value, |c, n| c.damage_file(n, file, damage))?;
+            }
+            Action::KeepOldFiles { node } => {
+                self.on_node(&node.value, Cluster::keep_old_files)?;
+            }
+            Action::RemovePhones { phones, cluster } => {
+                let devices: Vec<_> = self
+                    .selected(phones)
+                    .into_iter()
+                    .map(|i| self.phones[i].setup.identity.device.clone())
+                    .collect();
+                self.on_cluster(&cluster.value, |c| {
+                    for device in &devices {
+                        c.remove_phone(device);
+                    }
+                    c.publish(at)
+                })?;
+            }
+            Action::PowerCut { phones, at, write } => {
+                let cut = cut(*at, *write);
+                for i in self.selected(phones) {
+                    self.phones[i].cut = Some(cut);
+                }
+            }
+            Action::Wait { duration } => {
+                self.driver.wait(*duration);
+                self.waited += duration.as_secs();
+            }
+            Action::Note { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn trust_certificates(&mut self, action: &Action) -> Result<(), ClusterError> {
+        let Action::TrustCertificates {
+            from,
+            into,
+            certificates,
+            nodes,
+            stores,
+        } = action
+        else {
+            return Ok(());
+        };
+        let mut told = Vec::new();
+        {
+            let mut lab = lock(&self.lab);
+            let (Some(from), Some(into)) = (
+                lab.cluster_index(&from.value),
+                lab.cluster_index(&into.value),
+            ) else {
+                return Ok(());
+            };
+            let kinds: Vec<_> = match certificates {
+                Some(list) => list.iter().map(|c| steps::certificate_kind(*c)).collect(),
+                None => steps::BULK_CERTIFICATES.to_vec(),
+            };
+            let carried: Vec<_> = lab.clusters()[from]
+                .certificates_to_exchange(&kinds)
+                .into_iter()
+                .filter(|(node, _)| {
+                    nodes
+                        .as_ref()
+                        .is_none_or(|all| all.iter().any(|n| n.value == *node))
+                })
+                .map(|(_, c)| (c.kind, Arc::clone(&c.public)))
+                .collect();
+            let Some(cluster) = lab.cluster_mut(into) else {
+                return Ok(());
+            };
+            for (kind, public) in carried {
+                for store in steps::stores(kind, stores.as_deref()) {
+                    let result = cluster.trust(store, Arc::clone(&public));
+                    told.push(steps::trusted(store, &public, &result));
+                }
+            }
+        }
+        let actor = into.value.clone();
+        for kind in told {
+            self.tell(&actor, kind);
+        }
+        Ok(())
+    }
+
+    fn selected(&self, phones: &super::Selector) -> Vec<usize> {
+        let numbers = phones.resolve(&self.scenario.phones);
+        numbers
+            .into_iter()
+            .filter_map(|n| n.checked_sub(1))
+            .collect()
+    }
+
+    fn on_cluster(
+        &self,
+        id: &str,
+        act: impl FnOnce(&mut Cluster) -> Result<(), ClusterError>,
+    ) -> Result<(), ClusterError> {
+        let mut lab = lock(&self.lab);
+        match lab.cluster_index(id).and_then(|i| lab.cluster_mut(i)) {
+            Some(cluster) => act(cluster),
+            None => Ok(()),
+        }
+    }
+
+    fn on_node(
+        &self,
+        name: &str,
+        act: impl FnOnce(&mut Cluster, &str) -> Result<(), ClusterError>,
+    ) -> Result<(), ClusterError> {
+        let mut lab = lock(&self.lab);
+        match lab.host(name).and_then(|id| lab.cluster_mut(id.cluster)) {
+            Some(cluster) => act(cluster, name),
+            None => Ok(()),
+        }
+    }
+
+    fn on_target(
+        &self,
+        target: &model::Target,
+        act: impl FnOnce(&mut Cluster, Target<'_>) -> Result<(), ClusterError>,
+    ) -> Result<(), ClusterError> {
+        match target {
+            model::Target::Node(n) => self.on_node(&n.value, |c, n| act(c, Target::Node(n))),
+            model::Target::Cluster(c) => self.on_cluster(&c.value, |c| act(c, Target::All)),
+        }
+    }
+
+    /// Tells of the lists that were published since the last time.
+    fn tell_publications(&mut self) {
+        let mut new = Vec::new();
+        {
+            let lab = lock(&self.lab);
+            for (cluster, told) in lab.clusters().iter().zip(&mut self.told) {
+                let all = cluster.publications();
+                for p in all.get(*told..).unwrap_or_default() {
+                    new.push((p.node.clone(), p.kind, Arc::clone(&p.bytes)));
+                }
+                *told = all.len();
+            }
+        }
+        for (node, kind, bytes) in new {
+            if let Some(event) = published(kind, &bytes) {
+                self.tell(&node, event);
+            }
+        }
+    }
+}
+
+fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {
+    let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
+    Some(Kind::Published {
+        list: kind.to_string(),
+        facts: crate::phone::file_facts(kind.file_name(), bytes),
+        signer: crate::trust::search::SignerId::of(&list.header).facts(),
+        records: list.records.len(),
+    })
+}
+
+fn cluster_service(s: StoppableService) -> Service {
+    match s {
+        StoppableService::Tftp => Service::Tftp,
+        StoppableService::Tvs => Service::Tvs,
+        StoppableService::CallManager => Service::CallManager,
+        StoppableService::Capf => Service::Capf,
+    }
+}
+
+fn cut(at: CutMoment, write: FlashWrite) -> Cut {
+    Cut {
+        at: match at {
+            CutMoment::Before => Moment::Before,
+            CutMoment::Inside => Moment::Inside,
+            CutMoment::After => Moment::After,
+        },
+        write: match write {
+            FlashWrite::Nth(n) => WhichWrite::Nth(n),
+            FlashWrite::Of(FlashFile::Ctl) => WhichWrite::Of(power::FlashFile::Ctl),
+            FlashWrite::Of(FlashFile::Itl) => WhichWrite::Of(power::FlashFile::Itl),
+            FlashWrite::Of(FlashFile::Config) => WhichWrite::Of(power::FlashFile::Config),
+            FlashWrite::Of(FlashFile::State) => WhichWrite::Of(power::FlashFile::State),
+        },
+    }
+}
+
+/// A date as RFC 3339 writes it.
+fn date_text(seconds: UnixSeconds) -> String {
+    der::DateTime::from_unix_duration(std::time::Duration::from_secs(seconds))
+        .map_or_else(|_| seconds.to_string(), |d| d.to_string())
+}

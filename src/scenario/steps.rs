@@ -1,0 +1,211 @@
+//! Steps in words, and what they carry.
+
+use std::fmt::Display;
+
+use super::model::{self, Action, CarriedCertificate, FlashWrite, Scenario, ServiceChange};
+use super::words::ClosedWord;
+use crate::cluster::{CertificateKind, PublicCertificate, TrustStore, Trusted};
+use crate::event::{Kind, SignerFacts};
+use crate::trust::search::hex;
+
+/// What a bulk exchange of type All carries (Cisco 215539).
+pub(super) const BULK_CERTIFICATES: [CertificateKind; 4] = [
+    CertificateKind::CallManager,
+    CertificateKind::ItlRecovery,
+    CertificateKind::Capf,
+    CertificateKind::Tomcat,
+];
+
+pub(super) fn certificate_kind(c: CarriedCertificate) -> CertificateKind {
+    match c {
+        CarriedCertificate::CallManager => CertificateKind::CallManager,
+        CarriedCertificate::ItlRecovery => CertificateKind::ItlRecovery,
+        CarriedCertificate::Capf => CertificateKind::Capf,
+        CarriedCertificate::Tomcat => CertificateKind::Tomcat,
+    }
+}
+
+/// Where a certificate goes: where the scenario says, else where a bulk import puts it.
+pub(super) fn stores(kind: CertificateKind, wanted: Option<&[model::Store]>) -> Vec<TrustStore> {
+    match wanted {
+        None => TrustStore::of_bulk_import(kind).to_vec(),
+        Some(wanted) => wanted
+            .iter()
+            .map(|s| match s {
+                model::Store::PhoneSastTrust => TrustStore::PhoneSast,
+                model::Store::CallManagerTrust => TrustStore::CallManager,
+                model::Store::CapfTrust => TrustStore::Capf,
+                model::Store::TomcatTrust => TrustStore::Tomcat,
+            })
+            .collect(),
+    }
+}
+
+/// The event of a certificate that was put into a store.
+pub(super) fn trusted(store: TrustStore, c: &PublicCertificate, result: &Trusted) -> Kind {
+    Kind::Trusted {
+        store: store.name().into(),
+        certificate: SignerFacts {
+            subject: c.subject_text.clone(),
+            issuer: c.issuer_text.clone(),
+            serial: hex(&c.serial),
+        },
+        result: match result {
+            Trusted::Added => "added",
+            Trusted::Replaced { .. } => "replaced",
+            Trusted::DroppedOlder { .. } => "dropped-older",
+            Trusted::AlreadyThere => "already-there",
+        }
+        .into(),
+    }
+}
+
+/// What a step does, as a sentence.
+pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
+    let phones = |s: &super::Selector| {
+        let chosen = s.resolve(&scenario.phones);
+        if chosen.len() == scenario.phone_count() {
+            "all phones".to_owned()
+        } else {
+            let names: Vec<_> = chosen.iter().map(|&n| model::device_name(n)).collect();
+            match names.as_slice() {
+                [one] => one.clone(),
+                [first, .., last] => format!("{} phones, {first} to {last}", names.len()),
+                [] => "no phones".to_owned(),
+            }
+        }
+    };
+    match action {
+        Action::TrustCertificates {
+            from,
+            into,
+            certificates,
+            nodes,
+            stores,
+        } => {
+            let what = match certificates {
+                None => "CallManager, ITLRecovery, CAPF and Tomcat".to_owned(),
+                Some(list) => join(list.iter().map(|c| c.as_str())),
+            };
+            let of = nodes.as_ref().map_or_else(
+                || from.value.clone(),
+                |n| join(n.iter().map(|n| n.value.as_str())),
+            );
+            let to = stores.as_ref().map_or_else(
+                || "the stores of a bulk import".to_owned(),
+                |s| join(s.iter().map(|s| s.as_str())),
+            );
+            format!("{} trusts {what} of {of}, in {to}", into.value)
+        }
+        Action::SetOption150 { to, phones: who } => {
+            let to = join(to.iter().map(|n| n.value.as_str()));
+            format!("option 150 now names {to} for {}", phones(who))
+        }
+        Action::ResetPhones { phones: who } => format!("{} reset", phones(who)),
+        Action::FactoryReset { phones: who } => {
+            format!(
+                "{} reset to factory defaults: no list, no configuration",
+                phones(who)
+            )
+        }
+        Action::ChangeService {
+            change,
+            target,
+            service,
+        } => {
+            let what = match change {
+                ServiceChange::Stop => "stops",
+                ServiceChange::Start => "starts",
+                ServiceChange::Restart => "restarts",
+            };
+            format!(
+                "{} {what} on {}",
+                service_name(service.as_str()),
+                target_name(target)
+            )
+        }
+        Action::SwitchPower { on, target } => {
+            format!(
+                "{} is switched {}",
+                target_name(target),
+                if *on { "on" } else { "off" }
+            )
+        }
+        Action::SetParameter { cluster, parameter } => format!(
+            "parameter {} of {} is now {}",
+            parameter.name.value, cluster.value, parameter.value.value
+        ),
+        Action::RegenerateCertificate { node, certificate } => {
+            format!("{} of {} is made anew", certificate.as_str(), node.value)
+        }
+        Action::UpdateCtl { cluster } => {
+            format!(
+                "utils ctl update CTLFile on the publisher of {}",
+                cluster.value
+            )
+        }
+        Action::DamageFile {
+            node, file, how, ..
+        } => {
+            format!(
+                "{} serves its {} damaged: {}",
+                node.value,
+                file.as_str(),
+                how.as_str()
+            )
+        }
+        Action::KeepOldFiles { node } => {
+            format!("{} goes on serving the files that it has now", node.value)
+        }
+        Action::RemovePhones {
+            phones: who,
+            cluster,
+        } => {
+            format!(
+                "{} removed from the database of {}",
+                phones(who),
+                cluster.value
+            )
+        }
+        Action::PowerCut {
+            phones: who,
+            at,
+            write,
+        } => {
+            let write = match write {
+                FlashWrite::Of(file) => format!("the write of the {}", file.as_str()),
+                FlashWrite::Nth(n) => format!("flash write {n}"),
+            };
+            format!(
+                "{}: the power will fail {} {write}",
+                phones(who),
+                at.as_str()
+            )
+        }
+        Action::Wait { duration } => format!("{} s pass", duration.as_secs_f64()),
+        Action::Note { text } => text.clone(),
+    }
+}
+
+fn service_name(s: &str) -> String {
+    match s {
+        "callmanager" => "CallManager".to_owned(),
+        other => other.to_uppercase(),
+    }
+}
+
+fn target_name(t: &model::Target) -> String {
+    match t {
+        model::Target::Node(n) => n.value.clone(),
+        model::Target::Cluster(c) => format!("every node of {}", c.value),
+    }
+}
+
+fn join<T: Display>(all: impl Iterator<Item = T>) -> String {
+    let all: Vec<_> = all.map(|x| x.to_string()).collect();
+    match all.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [init @ .., last] => format!("{} and {last}", init.join(", ")),
+    }
+}

@@ -1,0 +1,270 @@
+//! The closed lists of words of the file format, and of no other text.
+
+use std::fmt;
+
+#[cfg(doc)]
+use super::model::Action;
+
+/// A word of the file format that belongs to a closed list.
+pub trait ClosedWord: Copy + Eq + 'static {
+    /// What the list is of, for messages: "service".
+    const WHAT: &'static str;
+    /// Every word of the list, in the order that messages give them.
+    const ALL: &'static [Self];
+    /// The word as the file writes it.
+    fn as_str(self) -> &'static str;
+
+    /// The value that `word` stands for.
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|known| known.as_str() == word)
+    }
+}
+
+/// Declares an enum whose variants are the words of a closed list.
+macro_rules! closed_words {
+    ($(
+        $(#[$doc:meta])* $name:ident, $what:literal {
+            $( $(#[$variant_doc:meta])* $variant:ident = $word:literal, )+
+        }
+    )+) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $( $(#[$variant_doc])* $variant, )+ }
+
+        impl ClosedWord for $name {
+            const WHAT: &'static str = $what;
+            const ALL: &'static [Self] = &[$( Self::$variant, )+];
+
+            fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $word, )+ }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+    )+ };
+}
+
+closed_words! {
+    /// The security mode of a cluster.
+    Mode, "mode" {
+        /// No CTL; phones register without TLS.
+        NonSecure = "non-secure",
+        /// A CTL; phones may be authenticated or encrypted.
+        Mixed = "mixed",
+    }
+
+    /// What a node runs.
+    Service, "service" {
+        /// Holds the database and the certificates of the cluster; one node has it.
+        Publisher = "publisher",
+        /// Registers phones.
+        CallManager = "callmanager",
+        /// Publishes trust lists and configuration files.
+        Tftp = "tftp",
+        /// Vouches for signers, TCP 2445.
+        Tvs = "tvs",
+        /// Issues LSCs.
+        Capf = "capf",
+    }
+
+    /// The firmware profile of a phone.
+    FirmwareProfile, "firmware profile" {
+        /// Phones 79xx.
+        Series7900 = "7900",
+        /// Phones 78xx.
+        Series7800 = "7800",
+        /// Phones 88xx.
+        Series8800 = "8800",
+    }
+
+    /// The device security mode of a phone.
+    PhoneSecurity, "security" {
+        /// No TLS.
+        NonSecure = "non-secure",
+        /// TLS without encryption.
+        Authenticated = "authenticated",
+        /// TLS with encryption, and encrypted media.
+        Encrypted = "encrypted",
+    }
+
+    /// Certificates that the bulk exchange carries to another cluster.
+    CarriedCertificate, "certificate" {
+        /// Signs configuration files, and trust lists before 12.0; also called TFTP certificate.
+        CallManager = "CallManager",
+        /// Signs trust lists since 12.0.
+        ItlRecovery = "ITLRecovery",
+        /// Signs LSCs.
+        Capf = "CAPF",
+        /// Serves HTTPS.
+        Tomcat = "Tomcat",
+    }
+
+    /// Trust stores of a cluster.
+    Store, "store" {
+        /// Those who may sign trust lists.
+        PhoneSastTrust = "Phone-SAST-trust",
+        /// Those whom CallManager and TFTP trust.
+        CallManagerTrust = "CallManager-trust",
+        /// Those who issue LSCs.
+        CapfTrust = "CAPF-trust",
+        /// Those whom the web server trusts.
+        TomcatTrust = "tomcat-trust",
+    }
+
+    /// Services that a step stops and starts.
+    StoppableService, "service" {
+        /// Trust lists and configuration files.
+        Tftp = "tftp",
+        /// The trust verification service.
+        Tvs = "tvs",
+        /// Registration.
+        CallManager = "callmanager",
+        /// LSCs.
+        Capf = "capf",
+    }
+
+    /// Certificates of a node that a step makes anew.
+    OwnCertificate, "certificate" {
+        /// Signs configuration files, and trust lists before 12.0.
+        CallManager = "CallManager",
+        /// The certificate of the trust verification service.
+        Tvs = "TVS",
+        /// Signs LSCs.
+        Capf = "CAPF",
+        /// Signs trust lists since 12.0.
+        ItlRecovery = "ITLRecovery",
+    }
+
+    /// A file that a TFTP node serves to a phone.
+    ServedFile, "file" {
+        /// The identity trust list.
+        Itl = "itl",
+        /// The certificate trust list.
+        Ctl = "ctl",
+        /// The phone's configuration.
+        Config = "config",
+    }
+
+    /// How a file is damaged.
+    Damage, "damage" {
+        /// One bit of one byte is wrong.
+        FlipBit = "flip-bit",
+        /// The end is missing.
+        Truncate = "truncate",
+        /// Nothing is left.
+        Empty = "empty",
+    }
+
+    /// When the power fails, seen from one write to the phone's flash.
+    CutMoment, "moment" {
+        /// Nothing of the write has happened.
+        Before = "before",
+        /// A part is written.
+        Inside = "inside",
+        /// All is written, nothing has followed.
+        After = "after",
+    }
+
+    /// What a write to the phone's flash is of.
+    FlashFile, "flash write" {
+        /// The certificate trust list.
+        Ctl = "ctl",
+        /// The identity trust list.
+        Itl = "itl",
+        /// The last good configuration.
+        Config = "config",
+        /// What the phone remembers beside its files.
+        State = "state",
+    }
+
+    /// What becomes of a phone.
+    Verdict, "verdict" {
+        /// It trusts the destination and obeys it.
+        Migrated = "migrated",
+        /// Nothing new was offered to it.
+        Unchanged = "unchanged",
+        /// It reaches the destination's CallManager but refuses its files.
+        RegistersUntrusted = "registers-untrusted",
+        /// It is lost.
+        Stranded = "stranded",
+        /// An input is missing.
+        Unknown = "unknown",
+    }
+
+    /// What a step does: the value of its key `do`.
+    Verb, "step" {
+        /// See [`Action::TrustCertificates`].
+        TrustCertificates = "trust-certificates",
+        /// See [`Action::SetOption150`].
+        SetOption150 = "set-option-150",
+        /// See [`Action::ResetPhones`].
+        ResetPhones = "reset-phones",
+        /// See [`Action::FactoryReset`].
+        FactoryReset = "factory-reset",
+        /// See [`Action::ChangeService`].
+        StopService = "stop-service",
+        /// See [`Action::ChangeService`].
+        StartService = "start-service",
+        /// See [`Action::ChangeService`].
+        RestartService = "restart-service",
+        /// See [`Action::SwitchPower`].
+        SwitchOff = "switch-off",
+        /// See [`Action::SwitchPower`].
+        SwitchOn = "switch-on",
+        /// See [`Action::SetParameter`].
+        SetParameter = "set-parameter",
+        /// See [`Action::RegenerateCertificate`].
+        RegenerateCertificate = "regenerate-certificate",
+        /// See [`Action::UpdateCtl`].
+        UpdateCtl = "update-ctl",
+        /// See [`Action::DamageFile`].
+        DamageFile = "damage-file",
+        /// See [`Action::KeepOldFiles`].
+        KeepOldFiles = "keep-old-files",
+        /// See [`Action::RemovePhones`].
+        RemovePhones = "remove-phones",
+        /// See [`Action::PowerCut`].
+        PowerCut = "power-cut",
+        /// See [`Action::Wait`].
+        Wait = "wait",
+        /// See [`Action::Note`].
+        Note = "note",
+    }
+
+    /// How sure the weakest rule is that a verdict rests on.
+    RestsOn, "basis" {
+        /// A source says so.
+        Documented = "documented",
+        /// Arithmetic, or several sources together.
+        Inferred = "inferred",
+        /// Nobody says.
+        Assumed = "assumed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back() {
+        fn all<T: ClosedWord + fmt::Debug>() {
+            for &word in T::ALL {
+                assert_eq!(T::from_word(word.as_str()), Some(word));
+            }
+            assert_eq!(T::from_word("nothing"), None);
+        }
+        all::<Service>();
+        all::<Verdict>();
+        all::<Store>();
+        all::<FirmwareProfile>();
+        all::<Verb>();
+    }
+}
