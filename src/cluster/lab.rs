@@ -10,6 +10,9 @@ use crate::trust::rules::{Key, Settings, TvsMiss};
 use crate::tvs::{Found, Miss, ServerSettings};
 use crate::wire::tvs::Tags;
 
+/// Certificate (DER) and key (PKCS#8) of a TVS.
+pub type TvsIdentity = (Arc<[u8]>, Arc<[u8]>);
+
 /// One node of one cluster, by index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId {
@@ -133,7 +136,7 @@ impl Lab {
     }
 
     /// Certificate (DER) and key (PKCS#8) of the node's TVS.
-    pub fn tvs_identity(&self, id: NodeId) -> Option<(Arc<[u8]>, Arc<[u8]>)> {
+    pub fn tvs_identity(&self, id: NodeId) -> Option<TvsIdentity> {
         let (certificate, key) = self.clusters[id.cluster].tvs_identity(self.name(id))?;
         Some((certificate.into(), key.into()))
     }

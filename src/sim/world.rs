@@ -350,7 +350,7 @@ impl World {
                 Output::Register { host } => {
                     self.after(1, Happening::RegisterAtNode { phone: i, host });
                 }
-                Output::Event(event) => self.events.push(event),
+                Output::Event(event) => self.events.push(*event),
             }
         }
         let Some(phone) = self.phones[i].phone.as_ref() else {
@@ -415,7 +415,7 @@ impl World {
                     .map(|a| a.file.escape_ascii().to_string());
                 self.served(actor, asked.unwrap_or_default(), from, refusal.text);
                 let end = SocketAddr::new(to.ip(), self.next_port);
-                self.to_phone(end, refusal.transmit.to, refusal.transmit.payload);
+                self.send_to_phone(end, refusal.transmit.to, refusal.transmit.payload);
             }
             Answer::Ignored(_) => {}
         }
@@ -437,7 +437,7 @@ impl World {
         let file = s.transfer.asked().file.escape_ascii().to_string();
         let peer = s.transfer.peer();
         for t in out {
-            self.to_phone(end, t.to, t.payload);
+            self.send_to_phone(end, t.to, t.payload);
         }
         if let Some(server) = self.servers.get_mut(&node) {
             if answered {
@@ -478,7 +478,7 @@ impl World {
         phone.map_or_else(|| client.to_string(), |p| p.device.clone())
     }
 
-    fn to_phone(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    fn send_to_phone(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let phone = self
             .phones
             .iter()

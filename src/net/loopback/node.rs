@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Shared, bind_addresses, lock};
-use crate::cluster::{NodeId, Service};
+use crate::cluster::{NodeId, Service, TvsIdentity};
 use crate::event::{Event, Kind};
 use crate::net::tftp;
 use crate::net::tls::{Identity, ServerTls, TlsOptions};
@@ -105,7 +105,7 @@ impl NodeSockets {
     fn start_tvs(
         &mut self,
         id: NodeId,
-        (certificate, key): (Arc<[u8]>, Arc<[u8]>),
+        (certificate, key): TvsIdentity,
         shared: &Arc<Shared>,
     ) -> io::Result<()> {
         let listener = bind_tcp(self.tvs_at, id, shared)?;
@@ -124,7 +124,7 @@ impl NodeSockets {
             settings,
             limits: tvs::Limits::default(),
             close_notify: false,
-            clock: tvs::Clock::new(std::time::Instant::now()),
+            clock: shared.clock,
         };
         let (stop, stopped) = oneshot::channel();
         let source = Arc::new(Node {
