@@ -250,7 +250,7 @@ impl Signatures {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is kept is whole between any two statements, so a panic elsewhere spoils nothing.
+    // At worst a panic elsewhere left an entry out, which is then made again.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -281,13 +281,19 @@ static READY_MADE: LazyLock<[Vec<ReadyMade>; 3]> = LazyLock::new(|| {
     })
 });
 
-/// Keys that pools generated, and the generator after each. By seed and by the sizes that were
-/// generated up to this key, which decide it. The first stay: a lab that is built again asks for
-/// the same again.
-static GENERATED: Mutex<BTreeMap<(u64, Vec<KeyBits>), (Arc<PrivateKey>, Rng)>> =
-    Mutex::new(BTreeMap::new());
+/// Keys that pools generated. The first stay: a lab that is built again asks for the same again.
+static GENERATED: Mutex<BTreeMap<GeneratedId, Generated>> = Mutex::new(BTreeMap::new());
 
-/// How many generated keys a process remembers.
+/// The pool's seed and the sizes that it generated up to this key: these decide the key.
+type GeneratedId = (u64, Vec<KeyBits>);
+
+struct Generated {
+    key: Arc<PrivateKey>,
+    /// The pool's generator after it made the key.
+    after: Rng,
+}
+
+/// How many generated keys a process remembers, and up to which one those of a pool.
 const MAX_GENERATED: usize = 128;
 
 /// Hands out keys in a fixed order and none twice: first the ready-made ones, from a place that
@@ -336,17 +342,27 @@ impl KeyPool {
         if index < shelf.keys.len() {
             return shelf.keys[(shelf.start + index) % shelf.keys.len()].key();
         }
+        self.beyond(bits)
+    }
+
+    /// A key for which there is none ready.
+    fn beyond(&mut self, bits: KeyBits) -> Arc<PrivateKey> {
+        // What is loaded here was encoded a moment ago.
+        let make = |rng: &mut Rng| Arc::new(generate(bits, rng).expect("generated keys load"));
+        if self.generated.len() == MAX_GENERATED {
+            return make(&mut self.rng);
+        }
         self.generated.push(bits);
         let id = (self.seed, self.generated.clone());
-        if let Some((key, after)) = lock(&GENERATED).get(&id) {
-            self.rng = after.clone();
-            return Arc::clone(key);
+        if let Some(known) = lock(&GENERATED).get(&id) {
+            self.rng = known.after.clone();
+            return Arc::clone(&known.key);
         }
-        // It was encoded a moment ago.
-        let key = Arc::new(generate(bits, &mut self.rng).expect("generated keys load"));
+        let key = make(&mut self.rng);
         let mut known = lock(&GENERATED);
         if known.len() < MAX_GENERATED {
-            known.insert(id, (Arc::clone(&key), self.rng.clone()));
+            let (key, after) = (Arc::clone(&key), self.rng.clone());
+            known.insert(id, Generated { key, after });
         }
         key
     }
