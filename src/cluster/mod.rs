@@ -23,7 +23,7 @@ mod store;
 mod tvs;
 
 pub use key::{KeyBits, KeyPool, PrivateKey};
-pub use lab::{Lab, NodeId};
+pub use lab::{Lab, NodeId, TvsIdentity};
 pub use list::PublishError;
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;

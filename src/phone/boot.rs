@@ -80,7 +80,7 @@ pub enum Output {
         host: String,
     },
     /// Something to tell.
-    Event(Event),
+    Event(Box<Event>),
 }
 
 /// Where the boot is.
@@ -611,7 +611,7 @@ impl Phone {
     pub(super) fn event(&mut self, at: Time, kind: Kind) {
         let actor = self.setup.identity.device.clone();
         self.outputs
-            .push_back(Output::Event(Event { at, actor, kind }));
+            .push_back(Output::Event(Box::new(Event { at, actor, kind })));
     }
 
     /// Shows a status message.
