@@ -4,6 +4,11 @@
 //!
 //! V is one ring RSA-2048 SHA-512 verification of 6 KiB.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a bench reads its vectors and the clock"
+)]
+
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -224,6 +224,22 @@ async fn a_transfer_is_not_disturbed() {
     assert_ne!(again, transfer);
 }
 
+/// A client that gives up and starts anew from its port is served, once its first transfer has been
+/// answered.
+#[tokio::test]
+async fn the_same_request_later_is_a_new_one() {
+    let server = Running::start(ServerConfig::default()).await;
+    let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let request = b"\0\x01513\0octet\0";
+    client.send_to(request, server.address).await.unwrap();
+    let (_, transfer) = receive(&client).await;
+    client.send_to(&[0, 4, 0, 1], transfer).await.unwrap();
+    assert!(receive(&client).await.0.starts_with(&[0, 3, 0, 2]));
+    client.send_to(request, server.address).await.unwrap();
+    let (first, again) = receive(&client).await;
+    assert!(first.starts_with(&[0, 3, 0, 1]) && again != transfer);
+}
+
 #[tokio::test]
 async fn one_too_many_is_told_and_a_slot_comes_back() {
     let config = ServerConfig {

@@ -10,6 +10,9 @@ use crate::trust::rules::{Key, Settings, TvsMiss};
 use crate::tvs::{Found, Miss, ServerSettings};
 use crate::wire::tvs::Tags;
 
+/// Certificate (DER) and key (PKCS#8) of a TVS.
+pub type TvsIdentity = (Arc<[u8]>, Arc<[u8]>);
+
 /// One node of one cluster, by index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId {
@@ -17,15 +20,6 @@ pub struct NodeId {
     pub cluster: usize,
     /// Index of the node in its cluster.
     pub node: usize,
-}
-
-/// What a TVS speaks TLS with.
-#[derive(Clone, Debug)]
-pub struct TvsIdentity {
-    /// Its certificate, DER.
-    pub certificate: Arc<[u8]>,
-    /// Its private key, PKCS#8. A lab key.
-    pub key: Arc<[u8]>,
 }
 
 /// The clusters of a lab.
@@ -141,13 +135,10 @@ impl Lab {
         }
     }
 
-    /// What the node's TVS speaks TLS with. None for a node without TVS.
+    /// Certificate (DER) and key (PKCS#8) of the node's TVS.
     pub fn tvs_identity(&self, id: NodeId) -> Option<TvsIdentity> {
         let (certificate, key) = self.clusters[id.cluster].tvs_identity(self.name(id))?;
-        Some(TvsIdentity {
-            certificate: certificate.into(),
-            key: key.into(),
-        })
+        Some((certificate.into(), key.into()))
     }
 
     /// The TLS that the node's TVS really speaks, where another stands in for it.

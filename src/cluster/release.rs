@@ -571,7 +571,7 @@ mod tests {
     fn every_line_cites_and_rows_are_in_order() {
         for release in Release::ALL {
             let lines = release.profile().lines();
-            assert_eq!(lines.len(), 13);
+            assert_eq!(lines.len(), 14);
             assert!(
                 lines
                     .iter()

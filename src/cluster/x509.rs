@@ -35,6 +35,15 @@ pub enum CertificateKind {
 }
 
 impl CertificateKind {
+    /// The kinds that a node can have.
+    pub const OF_NODE: [Self; 5] = [
+        Self::CallManager,
+        Self::ItlRecovery,
+        Self::Capf,
+        Self::Tvs,
+        Self::Tomcat,
+    ];
+
     /// The field's name.
     pub fn name(self) -> &'static str {
         match self {

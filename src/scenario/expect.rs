@@ -232,7 +232,8 @@ pub fn event_matches(pattern: &EventPattern, event: &Event) -> bool {
             .get(&name.replace('-', "_"))
             .is_some_and(|found| match found {
                 serde_json::Value::String(s) => FilePattern::new(wanted.clone()).matches(s),
-                other => *wanted == format!("{other}"),
+                // `Value` compares its text without allocating only for strings.
+                other => other.to_string().as_str() == wanted.as_str(),
             })
     })
 }

@@ -287,9 +287,6 @@ impl Client {
 
     /// Takes a datagram that arrived at `now`. Anything may arrive.
     pub fn handle_datagram(&mut self, now: Time, from: SocketAddr, datagram: &[u8]) {
-        if datagram.len() < wire::MIN_PACKET {
-            return;
-        }
         let known = match &self.state {
             // Any port of the server may answer: it is the server's end from then on.
             State::Requested => from.ip() == self.server.ip(),

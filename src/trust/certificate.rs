@@ -199,6 +199,7 @@ pub(super) struct Der<'a> {
 }
 
 impl<'a> Der<'a> {
+    #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -207,6 +208,7 @@ impl<'a> Der<'a> {
         }
     }
 
+    #[cold]
     fn fail(&self, field: &'static str, expected: &'static str) -> CertificateError {
         CertificateError {
             offset: self.base + self.at,
@@ -215,14 +217,17 @@ impl<'a> Der<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.at == self.bytes.len()
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
 
+    #[inline]
     fn end(&self, field: &'static str) -> Result<(), CertificateError> {
         if self.is_empty() {
             Ok(())
@@ -232,6 +237,7 @@ impl<'a> Der<'a> {
     }
 
     /// The next element, of any tag of one byte.
+    #[inline]
     pub(super) fn any(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
         let rest = &self.bytes[self.at..];
         let (&tag, after_tag) = rest
@@ -272,6 +278,7 @@ impl<'a> Der<'a> {
     }
 
     /// The next element, which must have `tag`.
+    #[inline]
     pub(super) fn take(
         &mut self,
         tag: u8,
@@ -288,6 +295,7 @@ impl<'a> Der<'a> {
     }
 
     /// A cursor over the content of the next element, which must have `tag`.
+    #[inline]
     fn constructed(
         &mut self,
         tag: u8,
@@ -303,6 +311,7 @@ impl<'a> Der<'a> {
     }
 
     /// A cursor over the bytes of the next element, a BIT STRING of whole bytes.
+    #[inline]
     fn bit_string(&mut self, field: &'static str) -> Result<Self, CertificateError> {
         let before = *self;
         let mut inner = self.constructed(der_tag::BIT_STRING, field, "a BIT STRING")?;
@@ -317,6 +326,7 @@ impl<'a> Der<'a> {
     }
 
     /// Bits of the modulus of an RSAPublicKey that fills the cursor.
+    #[inline]
     fn modulus_bits(mut self) -> Result<usize, CertificateError> {
         let field = "RSA public key";
         let mut key = self.constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
@@ -352,17 +362,19 @@ impl<'a> Der<'a> {
 /// not DER, but X.509 of 1988 has them.
 fn seconds_of(text: &[u8], year_digits: usize) -> Option<i64> {
     let mut rest = text;
-    let mut year = number(&mut rest, year_digits)?;
+    let mut year = two_digits(&mut rest)?;
     if year_digits == 2 {
         // RFC 5280 4.1.2.5.1: 50 to 99 are of the last century.
         year += if year < 50 { 2000 } else { 1900 };
+    } else {
+        year = year * 100 + two_digits(&mut rest)?;
     }
-    let month = number(&mut rest, 2)?;
-    let day = number(&mut rest, 2)?;
-    let hour = number(&mut rest, 2)?;
-    let minute = number(&mut rest, 2)?;
+    let month = two_digits(&mut rest)?;
+    let day = two_digits(&mut rest)?;
+    let hour = two_digits(&mut rest)?;
+    let minute = two_digits(&mut rest)?;
     let second = if rest.first().is_some_and(u8::is_ascii_digit) {
-        number(&mut rest, 2)?
+        two_digits(&mut rest)?
     } else {
         0
     };
@@ -372,8 +384,8 @@ fn seconds_of(text: &[u8], year_digits: usize) -> Option<i64> {
         [b'-', shift @ ..] => (1, shift),
         _ => return None,
     };
-    let shift_hours = number(&mut shift, 2)?;
-    let shift_minutes = number(&mut shift, 2)?;
+    let shift_hours = two_digits(&mut shift)?;
+    let shift_minutes = two_digits(&mut shift)?;
     let in_range = (1..=12).contains(&month)
         && (1..=31).contains(&day)
         && hour < 24
@@ -390,13 +402,14 @@ fn seconds_of(text: &[u8], year_digits: usize) -> Option<i64> {
     Some(seconds + sign * (shift_hours * 60 + shift_minutes) * 60)
 }
 
-/// The next `digits` of `rest` as a number.
-fn number(rest: &mut &[u8], digits: usize) -> Option<i64> {
-    let (head, tail) = rest.split_at_checked(digits)?;
+/// The next two digits of `rest` as a number.
+#[inline]
+fn two_digits(rest: &mut &[u8]) -> Option<i64> {
+    let &[tens @ b'0'..=b'9', ones @ b'0'..=b'9', ref tail @ ..] = *rest else {
+        return None;
+    };
     *rest = tail;
-    head.iter().try_fold(0_i64, |n, d| {
-        d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0'))
-    })
+    Some(i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar. The year starts in March, so that the leap day

@@ -181,7 +181,7 @@ pub fn strictness(s: &Settings) -> Strictness {
         require_containers: s.word::<SignerContainer>() == SignerContainer::Required,
         refuse_trailing: s.word::<TrailingBytes>() == TrailingBytes::Refuse,
         refuse_odd_names: s.word::<NameEncoding>() == NameEncoding::Utf8,
-        // Judged in `decide_list`, with a reason of its own.
+        // Judged in `judge_list`, with a reason of its own.
         refuse_version: false,
     }
 }
@@ -234,7 +234,22 @@ pub fn decide_list(q: &ListQuestion<'_>, check: &mut SignatureCheck) -> Decision
     if in_header.is_some() || list.header.signature().is_empty() {
         return d.refuse(malformed(q.kind.file_name(), in_header));
     }
-    d.signer = Some(SignerId::of(&list.header));
+    let signer = SignerId::of(&list.header);
+    d = judge_list(d, q, &signer, list, partial.fault, check);
+    d.signer = Some(signer);
+    d
+}
+
+/// Judges a list whose header is whole.
+fn judge_list(
+    mut d: Decision,
+    q: &ListQuestion<'_>,
+    signer: &SignerId,
+    list: &TrustList<&[u8]>,
+    fault: Option<WireError>,
+    check: &mut SignatureCheck,
+) -> Decision {
+    let s = q.settings;
     let version = list.header.version();
     if version > q.known_version {
         let ((major, minor), (known_major, known_minor)) = (version, q.known_version);
@@ -253,10 +268,11 @@ pub fn decide_list(q: &ListQuestion<'_>, check: &mut SignatureCheck) -> Decision
     }
 
     if let Some(how) = unchecked(q) {
-        return without_signer(d, how, q, list, partial.fault, check);
+        return without_signer(d, how, q, list, fault, check);
     }
     d = judge_signer(
         d,
+        signer,
         &list.header,
         q.bytes,
         Signs::Lists(q.kind),
@@ -264,7 +280,7 @@ pub fn decide_list(q: &ListQuestion<'_>, check: &mut SignatureCheck) -> Decision
         check,
     );
     if matches!(d.ruling, Ruling::Accept(_)) {
-        content(d, q, list, partial.fault)
+        content(d, q, list, fault)
     } else {
         d
     }
@@ -284,10 +300,11 @@ pub fn decide_file(q: &FileQuestion<'_>, check: &mut SignatureCheck) -> Decision
         Ok(file) => file,
         Err(fault) => return d.refuse(malformed(q.name, Some(fault))),
     };
-    d.signer = Some(SignerId::of(&file.header));
+    let signer = SignerId::of(&file.header);
     if s.word::<ConfigFileName>() == ConfigFileName::MustMatch
         && file.header.file_name() != Some(q.name.as_bytes())
     {
+        d.signer = Some(signer);
         return d.refuse(wrong_name(&file.header, q.name));
     }
     let common = Common {
@@ -296,7 +313,10 @@ pub fn decide_file(q: &FileQuestion<'_>, check: &mut SignatureCheck) -> Decision
         settings: q.settings,
         now: q.now,
     };
-    judge_signer(d, &file.header, q.bytes, Signs::Files, &common, check)
+    let header = &file.header;
+    d = judge_signer(d, &signer, header, q.bytes, Signs::Files, &common, check);
+    d.signer = Some(signer);
+    d
 }
 
 /// What lists and files are judged by alike.
@@ -392,19 +412,19 @@ fn without_signer(
 /// Finds the signer and compares the hash.
 fn judge_signer(
     mut d: Decision,
+    signer: &SignerId,
     header: &Header<&[u8]>,
     bytes: &[u8],
     signs: Signs,
     c: &Common<'_>,
     check: &mut SignatureCheck,
 ) -> Decision {
-    let signer = SignerId::of(header);
     let lists = match signs {
         Signs::Lists(kind) => c.in_force.searched_for(kind, c.settings),
         Signs::Files => c.in_force.all(),
     };
     d.searched = search::describe(&lists);
-    match search::find(&signer, &lists, |role| signs.allows(role), c.settings) {
+    match search::find(signer, &lists, |role| signs.allows(role), c.settings) {
         Match::Found {
             certificate,
             list,
@@ -415,7 +435,7 @@ fn judge_signer(
             d.reasons.push(
                 Reason::new(
                     Code::SignerInList,
-                    format!("signer {signer} is in the {} as {role}", list.label()),
+                    format!("signer {signer} is in the {} as {role}", list.name()),
                 )
                 .at(format!("record {}", record + 1)),
             );
@@ -424,7 +444,7 @@ fn judge_signer(
         Match::Ambiguous { list } => {
             let text = format!(
                 "two different certificates in the {} have the issuer and serial of {signer}",
-                list.label()
+                list.name()
             );
             return d.refuse(Reason::new(Code::SignerAmbiguous, text));
         }
@@ -445,7 +465,7 @@ fn judge_signer(
             d.reasons.push(Reason::new(Code::SignerNotInList, text));
         }
     }
-    let Some(vouch) = c.vouches.iter().find(|v| v.is_for(&signer)) else {
+    let Some(vouch) = c.vouches.iter().find(|v| v.is_for(signer)) else {
         d.ruling = Ruling::AskTvs;
         return d;
     };
@@ -499,7 +519,7 @@ fn compare(
     }
     let digest = header.digest();
     let span = header.signature_span();
-    let at = format!("offset {}", span.start);
+    let start = span.start;
     let result = check.verify(
         &policy(c.settings),
         digest,
@@ -520,7 +540,7 @@ fn compare(
             if reason.code == Code::SignatureMismatch {
                 d.compared = Some((digest, false));
             }
-            d.refuse(reason.at(at))
+            d.refuse(reason.at(format!("offset {start}")))
         }
     }
 }

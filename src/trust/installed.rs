@@ -41,17 +41,23 @@ impl InstalledList {
 
     /// For messages: `installed ITL`, `new CTL`.
     pub fn label(&self) -> String {
-        format!(
-            "{} {}",
-            if self.is_new { "new" } else { "installed" },
-            self.kind
-        )
+        self.name().to_owned()
+    }
+
+    /// [`Self::label`], without a copy.
+    pub(super) fn name(&self) -> &'static str {
+        match (self.is_new, self.kind) {
+            (false, ListKind::Ctl) => "installed CTL",
+            (false, ListKind::Itl) => "installed ITL",
+            (true, ListKind::Ctl) => "new CTL",
+            (true, ListKind::Itl) => "new ITL",
+        }
     }
 }
 
 impl fmt::Display for InstalledList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} records)", self.label(), self.list.records.len())
+        write!(f, "{} ({} records)", self.name(), self.list.records.len())
     }
 }
 

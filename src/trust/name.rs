@@ -90,6 +90,11 @@ pub fn same_name(text: &[u8], name_der: &[u8]) -> bool {
 /// Text that is safe to print: printable characters stay, every other byte is `\xNN`. A backslash
 /// stays as it is.
 pub fn escape_for_terminal(bytes: &[u8]) -> String {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && text.bytes().all(|b| matches!(b, b' '..=b'~'))
+    {
+        return text.to_owned();
+    }
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

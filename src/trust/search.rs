@@ -1,6 +1,6 @@
 //! Finding a signer among the records of the lists.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use super::certificate::{Certificate, escape_for_terminal, same_name};
 use super::installed::InstalledList;
@@ -43,8 +43,8 @@ impl SignerId {
 /// `CN=src-pub 4F:2A:..:91`: the name's first part, and the serial's ends.
 impl fmt::Display for SignerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = escape_for_terminal(&self.subject);
-        let first = name.split([';', ',']).next().unwrap_or_default();
+        let first = self.subject.split(|b| matches!(b, b';' | b',')).next();
+        let first = escape_for_terminal(first.unwrap_or_default());
         write!(f, "{first} {}", short_serial(&self.serial))
     }
 }
@@ -56,14 +56,23 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// A serial number for a line of text: `4F:2A:..:91`, or the whole where it is short.
 pub fn short_serial(serial: &[u8]) -> String {
-    match serial {
-        [a, b, .., z] if serial.len() > 4 => format!("{a:02X}:{b:02X}:..:{z:02X}"),
-        _ => serial
-            .iter()
-            .map(|b| format!("{b:02X}"))
-            .collect::<Vec<_>>()
-            .join(":"),
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let (shown, cut) = match *serial {
+        [a, b, .., z] if serial.len() > 4 => (&[a, b, z][..], true),
+        _ => (serial, false),
+    };
+    let mut text = String::with_capacity(shown.len() * 3 + 3);
+    for (i, byte) in shown.iter().enumerate() {
+        if i > 0 {
+            text.push(':');
+        }
+        if cut && i == 2 {
+            text.push_str("..:");
+        }
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 0xf)]));
     }
+    text
 }
 
 /// What a search came to.
@@ -161,12 +170,13 @@ fn is_signer(
 
 /// What was searched, for a sentence: `installed CTL (4 records) and installed ITL (5 records)`.
 pub fn describe(lists: &[&InstalledList]) -> String {
-    if lists.is_empty() {
-        return "no installed list".into();
+    match lists {
+        [] => "no installed list".into(),
+        [one] => one.to_string(),
+        [first, rest @ ..] => rest.iter().fold(first.to_string(), |mut text, list| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, " and {list}");
+            text
+        }),
     }
-    lists
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(" and ")
 }

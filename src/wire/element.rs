@@ -198,12 +198,17 @@ pub fn size_of_all<B: AsRef<[u8]>>(elements: &[Element<B>]) -> usize {
 }
 
 /// The value of the last element with `tag`, searched through containers.
+#[inline]
 pub fn find<B: AsRef<[u8]>>(elements: &[Element<B>], tag: u8) -> Option<&[u8]> {
     elements.iter().rev().find_map(|e| match &e.body {
         Body::Value(v) if e.tag == tag => Some(v.as_ref()),
-        Body::Elements(inner) => find(inner, tag),
+        Body::Elements(inner) => find_inside(inner, tag),
         _ => None,
     })
+}
+
+fn find_inside<B: AsRef<[u8]>>(container: &[Element<B>], tag: u8) -> Option<&[u8]> {
+    find(container, tag)
 }
 
 /// The value of the last element with `tag`, to change it.
@@ -237,8 +242,6 @@ pub(super) struct Grammar {
     pub(super) name: fn(u8) -> &'static str,
     /// Whether the element holds elements.
     pub(super) is_container: fn(u8) -> bool,
-    /// Whether tag 13 is padding at the outermost level.
-    pub(super) pads: bool,
 }
 
 /// Reads one element from `reader`. `container` names what it stands in, for errors.
@@ -248,39 +251,23 @@ pub(super) fn read<'a>(
     grammar: &Grammar,
     depth: u8,
 ) -> Result<Element<&'a [u8]>, WireError> {
-    let name = grammar.name;
     let at = reader.offset();
-    let tag = reader.u8(container)?;
-    if grammar.pads && depth == 0 && tag == header_tag::PADDING {
-        let mut n = 1;
+    if depth == 0 && reader.peek() == Some(header_tag::PADDING) {
+        let mut n = 0;
         while reader.peek() == Some(header_tag::PADDING) {
             reader.take(1, "padding")?;
             n += 1;
         }
-        return Ok(Element {
-            tag,
-            body: Body::Padding(n),
-        });
+        return Ok(Element::padding(n));
     }
-    let length = usize::from(reader.u16(name(tag))?);
-    if length > reader.left() {
-        return Err(WireError::new(
-            at,
-            name(tag),
-            WireErrorKind::Overrun {
-                length,
-                left: reader.left(),
-                container,
-            },
-        ));
-    }
+    let (tag, value) = read_value(reader, container, grammar.name)?;
     // The deepest container of any format stands at depth 1; deeper ones stay bytes, so that no
     // input makes this recurse further.
     if depth <= 1 && (grammar.is_container)(tag) {
-        let mut inner = reader.child(length, name(tag))?;
+        let mut inner = Reader::at(value, at + 3);
         let mut elements = Vec::with_capacity(3);
         while !inner.is_empty() {
-            elements.push(read(&mut inner, name(tag), grammar, depth + 1)?);
+            elements.push(read(&mut inner, (grammar.name)(tag), grammar, depth + 1)?);
         }
         return Ok(Element {
             tag,
@@ -289,8 +276,48 @@ pub(super) fn read<'a>(
     }
     Ok(Element {
         tag,
-        body: Body::Value(reader.take(length, name(tag))?),
+        body: Body::Value(value),
     })
+}
+
+/// Reads tag, length and value of one element that is not padding.
+#[inline]
+pub(super) fn read_value<'a>(
+    reader: &mut Reader<'a>,
+    container: &'static str,
+    name: fn(u8) -> &'static str,
+) -> Result<(u8, &'a [u8]), WireError> {
+    if let &[tag, high, low, ref ahead @ ..] = reader.ahead()
+        && let Some(value) = ahead.get(..usize::from(u16::from_be_bytes([high, low])))
+    {
+        reader.take(3 + value.len(), container)?;
+        return Ok((tag, value));
+    }
+    Err(cut_off(*reader, container, name))
+}
+
+/// Why there is no whole element ahead.
+#[cold]
+fn cut_off(
+    mut reader: Reader<'_>,
+    container: &'static str,
+    name: fn(u8) -> &'static str,
+) -> WireError {
+    let at = reader.offset();
+    let head = reader
+        .u8(container)
+        .and_then(|tag| Ok((tag, reader.u16(name(tag))?)));
+    match head {
+        Ok((tag, length)) => {
+            let kind = WireErrorKind::Overrun {
+                length: usize::from(length),
+                left: reader.left(),
+                container,
+            };
+            WireError::new(at, name(tag), kind)
+        }
+        Err(error) => error,
+    }
 }
 
 #[cfg(test)]
@@ -301,7 +328,6 @@ mod tests {
     const GRAMMAR: Grammar = Grammar {
         name: |_| "element",
         is_container: |t| matches!(t, 3 | 16 | 17),
-        pads: true,
     };
 
     fn read_all(bytes: &[u8]) -> Result<Vec<Element<&[u8]>>, WireError> {

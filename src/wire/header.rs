@@ -271,13 +271,11 @@ pub(super) enum Format {
 const LIST: Grammar = Grammar {
     name: header_element_name,
     is_container: |t| matches!(t, 3 | 7 | 9),
-    pads: true,
 };
 
 const SIGNED: Grammar = Grammar {
     name: header_element_name,
     is_container: |t| matches!(t, 3 | 7 | 9 | 16 | 17 | 21),
-    pads: true,
 };
 
 impl Format {

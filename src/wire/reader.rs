@@ -18,26 +18,37 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader over `bytes`, which start at offset `base` of the whole.
+    #[inline]
     pub fn at(bytes: &'a [u8], base: usize) -> Self {
         Self { bytes, at: 0, base }
     }
 
     /// Offset of the next byte from the start of the whole.
+    #[inline]
     pub fn offset(&self) -> usize {
         self.base + self.at
     }
 
     /// Bytes that are left.
+    #[inline]
     pub fn left(&self) -> usize {
         self.bytes.len() - self.at
     }
 
     /// True when nothing is left.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.left() == 0
     }
 
+    /// All that is left, which stays.
+    #[inline]
+    pub fn ahead(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
     /// The next byte, which stays.
+    #[inline]
     pub fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }
@@ -46,6 +57,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`WireErrorKind::Truncated`] if fewer are left.
+    #[inline]
     pub fn take(&mut self, n: usize, element: &'static str) -> Result<&'a [u8], WireError> {
         match self.bytes.get(self.at..self.at.saturating_add(n)) {
             Some(slice) => {
@@ -67,6 +79,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`WireErrorKind::Truncated`] if none is left.
+    #[inline]
     pub fn u8(&mut self, element: &'static str) -> Result<u8, WireError> {
         Ok(self.take(1, element)?[0])
     }
@@ -75,6 +88,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`WireErrorKind::Truncated`] if fewer are left.
+    #[inline]
     pub fn u16(&mut self, element: &'static str) -> Result<u16, WireError> {
         let b = self.take(2, element)?;
         Ok(u16::from_be_bytes([b[0], b[1]]))

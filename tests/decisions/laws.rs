@@ -25,7 +25,7 @@ fn signed(bytes: &[u8]) -> Option<Signed<'_>> {
     let end = usize::from(u16::from_be_bytes([*bytes.get(8)?, *bytes.get(9)?]));
     let mut digest = None;
     let mut signature = None;
-    let mut stack = vec![10..end];
+    let mut stack = Vec::from([Range { start: 10, end }]);
     let mut depth = 0;
     while let Some(Range { start, end }) = stack.pop() {
         if start >= end {
@@ -42,7 +42,7 @@ fn signed(bytes: &[u8]) -> Option<Signed<'_>> {
         let value = bytes.get(start + 3..start + 3 + length)?;
         stack.push(start + 3 + length..end);
         match tag {
-            8 => digest = Some(value[0]),
+            8 => digest = value.first().copied(),
             12 => signature = Some((start..start + 3 + length, value)),
             3 | 7 | 9 if depth < 2 => stack.push(start + 3..start + 3 + length),
             _ => {}

@@ -1,6 +1,12 @@
 //! The decision whether a phone takes a list or a signed file: the matrix of an independent
 //! writer, a table of cases with their sources, and the laws that hold whatever the bytes are.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and reads its vectors"
+)]
+
 mod cache;
 mod lab;
 mod laws;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::WireErrorKind;
 use crate::wire::tftp::error_packet;
 
 const FILE: &[u8] = b"ITLSEP001122334401.tlv";
@@ -132,6 +133,9 @@ fn runts_and_senseless_packets_change_nothing() {
     for datagram in nonsense {
         assert!(give(&mut client, datagram).is_empty(), "{datagram:?}");
     }
+    let runt = WireErrorKind::Truncated { needed: 4, left: 3 };
+    let event = ClientEvent::Unreadable(WireError::new(0, "packet", runt));
+    assert_eq!(client.poll_event(), Some(event));
     assert_eq!(give(&mut client, b"\0\x06blksize\x008\0"), [ack(0)]);
     for datagram in nonsense
         .iter()

@@ -1,0 +1,38 @@
+# `just` lists the tasks. CI runs `bash .ci/run`, which is these in one.
+
+default:
+    @just --list
+
+# Everything that a change must pass
+ci:
+    bash .ci/run
+
+# Format, lints, documentation
+check:
+    cargo fmt --check
+    cargo clippy --all-targets -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
+
+# All tests that need a Rust toolchain alone
+test:
+    cargo test
+
+# Install the Debian packages of the interop tests (root)
+packages:
+    bash .ci/packages
+
+# Real servers and clients
+interop:
+    cargo test --test interop -- --ignored --nocapture --test-threads=1
+
+# The main job
+rehearse *ARGS='scenarios/non-secure-migration.toml':
+    cargo run --release -- rehearse {{ARGS}}
+
+# Figures, as ratios in one run
+bench:
+    cargo bench
+
+# Write the golden files anew; read the diff
+bless:
+    TRUSTLINE_BLESS=1 cargo test --test cli_inspect --test cli_rules --test scenario_errors

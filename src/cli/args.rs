@@ -1,0 +1,311 @@
+//! The arguments of every command.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use super::exit_code;
+use crate::phone::profile::PROFILES;
+use crate::report::text::did_you_mean;
+use crate::time::UnixSeconds;
+use crate::trust::rules::{self, RULES, Rule, Settings};
+
+/// Examples stand first: they are what a reader looks for.
+const TEMPLATE: &str = "\
+{about-with-newline}
+{before-help}{usage-heading} {usage}
+
+{all-args}{after-help}";
+
+const EXAMPLES: &str = "\
+Examples:
+  trustline rehearse scenarios/non-secure-migration.toml
+  trustline inspect ITLSEP001122334455.tlv --trust old/ITLFile.tlv
+  trustline rules trust.wrong_role";
+
+const REHEARSE_EXAMPLES: &str = "\
+Examples:
+  trustline rehearse scenarios/non-secure-migration.toml
+  trustline rehearse scenarios/ --format json
+  trustline rehearse move.toml --set tvs.restart_needed=yes --keep /tmp/move";
+
+const INSPECT_EXAMPLES: &str = "\
+Examples:
+  trustline inspect ITLFile.tlv
+  trustline inspect ITLSEP001122334455.tlv --trust old/CTLFile.tlv old/ITLFile.tlv
+  trustline inspect SEP001122334455.cnf.xml.sgn --trust ITLFile.tlv
+  trustline inspect SEP001122334455.cnf.xml.enc.sgn --device-key lsc.pem
+  trustline inspect CallManager.pem --format json";
+
+const RULES_EXAMPLES: &str = "\
+Examples:
+  trustline rules
+  trustline rules trust
+  trustline rules list.max_bytes tvs.miss --format json";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  trustline completions bash > /etc/bash_completion.d/trustline
+  trustline completions zsh > ~/.zfunc/_trustline";
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  trustline man | man -l -
+  trustline man inspect > trustline-inspect.1";
+
+/// Rehearses the move of Cisco IP phones between CUCM clusters: which phones will follow, which
+/// will be stranded, and why.
+#[derive(Debug, Parser)]
+#[command(
+    name = "trustline",
+    version,
+    arg_required_else_help = true,
+    help_template = TEMPLATE,
+    before_help = EXAMPLES,
+    after_help = exit_code::HELP
+)]
+pub struct Args {
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// What to do
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenario files or folders and tell which phones follow
+    #[command(help_template = TEMPLATE, before_help = REHEARSE_EXAMPLES, after_help = exit_code::HELP)]
+    Rehearse(RehearseArgs),
+    /// Show and verify a trust list, a signed file or a certificate
+    #[command(help_template = TEMPLATE, before_help = INSPECT_EXAMPLES, after_help = exit_code::HELP)]
+    Inspect(InspectArgs),
+    /// List every rule that a decision depends on, with choices, source and basis
+    #[command(help_template = TEMPLATE, before_help = RULES_EXAMPLES, after_help = exit_code::HELP)]
+    Rules(RulesArgs),
+    /// Print a completion script for a shell
+    #[command(help_template = TEMPLATE, before_help = COMPLETIONS_EXAMPLES, after_help = exit_code::HELP)]
+    Completions(CompletionsArgs),
+    /// Print a manual page
+    #[command(help_template = TEMPLATE, before_help = MAN_EXAMPLES, after_help = exit_code::HELP)]
+    Man(ManArgs),
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people; the text may change from version to version
+    Human,
+    /// One JSON document with a schema_version
+    Json,
+}
+
+/// How fast the phones' own waiting goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Pace {
+    /// The phones' own waiting is left out
+    Fast,
+    /// As on a real phone
+    Real,
+}
+
+/// What a rehearsal runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Network {
+    /// Real sockets on loopback
+    Loopback,
+    /// The deterministic world in virtual time
+    Sim,
+}
+
+/// What `inspect` takes a file for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FileKind {
+    /// A certificate trust list
+    Ctl,
+    /// An identity trust list
+    Itl,
+    /// A signed file, encrypted or not
+    Sgn,
+    /// A certificate, PEM or DER
+    Certificate,
+}
+
+/// Arguments of `rehearse`.
+#[derive(Debug, ClapArgs)]
+pub struct RehearseArgs {
+    /// Scenario files, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Seed of all chance; wins over the scenario's
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Change a rule; `trustline rules` lists them
+    #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_setting)]
+    pub set: Vec<Setting>,
+    /// How fast the phones' own waiting goes by on loopback
+    #[arg(long, value_enum, default_value_t = Pace::Fast)]
+    pub pace: Pace,
+    /// Leave every served file, each phone's flash before and after, and the events in this folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+    /// What to run on [default: loopback for one file, sim for several]
+    #[arg(long, value_enum)]
+    pub network: Option<Network>,
+    /// Print every event
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// Arguments of `inspect`.
+#[derive(Debug, ClapArgs)]
+pub struct InspectArgs {
+    /// Files to look at: .tlv, .sgn, .enc.sgn, .pem, .der. Each is judged by itself, a signed one
+    /// as if a phone had asked for it by this name
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Lists that a phone holds: a CTL, an ITL or both. Says whether that phone would take each
+    /// FILE, and why
+    #[arg(long, value_name = "INSTALLED", num_args = 1..=2)]
+    pub trust: Vec<PathBuf>,
+    /// What the files are, where name and content do not tell
+    #[arg(long = "as", value_enum, value_name = "KIND")]
+    pub kind: Option<FileKind>,
+    /// Private key of the phone's LSC or MIC, in PEM: opens encrypted files
+    #[arg(long, value_name = "FILE")]
+    pub device_key: Option<PathBuf>,
+    /// The phone's firmware family
+    #[arg(long, value_name = "FAMILY", default_value = "8800", value_parser = profile_names())]
+    pub profile: String,
+    /// The phone's clock, such as 2026-03-01T09:00:00Z [default: now]
+    #[arg(long, value_name = "DATE", value_parser = parse_date)]
+    pub date: Option<UnixSeconds>,
+    /// Change a rule; `trustline rules` lists them
+    #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_setting)]
+    pub set: Vec<Setting>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Arguments of `rules`.
+#[derive(Debug, ClapArgs)]
+pub struct RulesArgs {
+    /// Rules or areas to list, such as trust.wrong_role or tvs [default: all]
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Values of this firmware family
+    #[arg(long, value_name = "FAMILY", value_parser = profile_names())]
+    pub profile: Option<String>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, ClapArgs)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, ClapArgs)]
+pub struct ManArgs {
+    /// The command to print the page of [default: trustline itself]
+    pub command: Option<String>,
+}
+
+/// One `--set`.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// Its value.
+    pub value: i64,
+}
+
+impl Setting {
+    /// Applies settings in order; a later one wins.
+    pub fn apply_all(all: &[Self], settings: &mut Settings) {
+        for s in all {
+            settings.choose(s.rule, s.value);
+        }
+    }
+}
+
+fn parse_setting(text: &str) -> Result<Setting, String> {
+    let Some((name, value)) = text.split_once('=') else {
+        return Err("expected AREA.NAME=VALUE, such as trust.wrong_role=refuse".into());
+    };
+    let Some(rule) = rules::find(name) else {
+        let hint = did_you_mean(name, RULES.iter().map(|r| r.name));
+        return Err(format!(
+            "no rule {name} (`trustline rules` lists them){hint}"
+        ));
+    };
+    let value = rule
+        .parse(value)
+        .map_err(|expected| format!("{value} is no value of {name}, expected {expected}"))?;
+    Ok(Setting { rule, value })
+}
+
+fn parse_date(text: &str) -> Result<UnixSeconds, String> {
+    text.parse::<der::DateTime>()
+        .map(|date| date.unix_duration().as_secs())
+        .map_err(|_| "expected a date in UTC such as 2026-03-01T09:00:00Z".into())
+}
+
+fn profile_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(PROFILES.iter().map(|p| p.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_are_read_and_wrong_ones_explained() {
+        let s = parse_setting("trust.wrong_role=refuse").unwrap();
+        assert_eq!((s.rule.name, s.value), ("trust.wrong_role", 1));
+        for (text, expected) in [
+            ("trust.wrong_role", "expected AREA.NAME=VALUE"),
+            ("trust.wrong_rol=refuse", "did you mean trust.wrong_role?"),
+            ("trust.wrong_role=maybe", "expected one of ask-tvs, refuse"),
+            ("list.max_bytes=7", "expected a number of bytes from"),
+        ] {
+            let error = parse_setting(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn dates_are_seconds() {
+        assert_eq!(parse_date("2026-01-15T12:00:00Z"), Ok(1_768_478_400));
+        assert!(parse_date("15.1.2026").is_err());
+    }
+}

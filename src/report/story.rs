@@ -1,0 +1,473 @@
+//! A rehearsal as it happens, one line a step. Made from events alone.
+//!
+//! Phones that live through the same are told once: the first phone of a round of boots is told as it
+//! goes, the others at the end of the round, in one line if their story was told.
+
+use std::collections::BTreeMap;
+
+use super::text::Paint;
+use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
+use crate::time::Time;
+
+/// Turns events into lines.
+#[derive(Debug)]
+pub struct Story {
+    paint: Paint,
+    verbose: bool,
+    /// Names of nodes by address.
+    names: BTreeMap<String, String>,
+    /// True once the phones' own first boot is over.
+    begun: bool,
+    /// The phone whose boot is told as it goes.
+    lead: Option<String>,
+    /// Boots of this round: lines with their times. The lead's is told already.
+    boots: BTreeMap<String, Vec<(Time, String)>>,
+    out: Vec<String>,
+}
+
+impl Story {
+    /// A story without events yet. `verbose` tells everything of every phone.
+    pub fn new(paint: Paint, verbose: bool) -> Self {
+        Self {
+            paint,
+            verbose,
+            names: BTreeMap::new(),
+            begun: false,
+            lead: None,
+            boots: BTreeMap::new(),
+            out: Vec::new(),
+        }
+    }
+
+    /// Takes an event; gives the lines to print.
+    pub fn tell(&mut self, event: &Event) -> Vec<String> {
+        if let Kind::Node { address, .. } = &event.kind {
+            self.names.insert(address.clone(), event.actor.clone());
+        }
+        if event.actor.starts_with("SEP") {
+            self.of_phone(event);
+        } else {
+            if matches!(event.kind, Kind::Step { .. } | Kind::RunEnded { .. }) {
+                self.close_boots();
+            }
+            if let Kind::Step { verb, .. } = &event.kind {
+                self.begun |= verb != "boot-at-home";
+            }
+            if let Some(text) = self.text(event) {
+                self.line(event.at, &event.actor, &text);
+            }
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    fn line(&mut self, at: Time, actor: &str, text: &str) {
+        let actor = short(actor);
+        self.out
+            .push(format!("{:>7}  {actor:<14} {text}", at.to_string()));
+    }
+
+    fn of_phone(&mut self, event: &Event) {
+        if matches!(event.kind, Kind::Verdict { .. }) {
+            return;
+        }
+        if !self.begun && !self.verbose {
+            return;
+        }
+        let device = &event.actor;
+        if matches!(event.kind, Kind::Boot { .. }) && self.lead.is_none() {
+            self.lead = Some(device.clone());
+        }
+        if let Some(text) = self.text(event) {
+            if self.verbose || self.lead.as_ref() == Some(device) {
+                self.line(event.at, device, &text);
+            }
+            let boot = self.boots.entry(device.clone()).or_default();
+            boot.push((event.at, text));
+        }
+    }
+
+    /// Ends the telling of a round of boots: the phones that were not told as they went.
+    fn close_boots(&mut self) {
+        let boots = std::mem::take(&mut self.boots);
+        let lead = self.lead.take();
+        if self.verbose {
+            return;
+        }
+        // Phones with one story, the lead's first; the others in the order of their names.
+        let mut groups: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        let leads = |d: &&String| Some(*d) == lead.as_ref();
+        let first = boots.keys().filter(leads);
+        let rest = boots.keys().filter(|d| !leads(d));
+        for device in first.chain(rest) {
+            let story = alike_form(device, &boots[device]);
+            match groups.iter_mut().find(|(s, _)| *s == story) {
+                Some((_, phones)) => phones.push(device.clone()),
+                None => groups.push((story, vec![device.clone()])),
+            }
+        }
+        for (_, phones) in groups {
+            let told = &phones[0];
+            if lead.as_ref() != Some(told) {
+                for (at, text) in &boots[told] {
+                    self.line(*at, told, text);
+                }
+            }
+            let like = short(told);
+            match &phones[1..] {
+                [] => {}
+                [one] => self
+                    .out
+                    .push(format!("{:>7}  {:<14} the same as {like}", "", short(one))),
+                [first, .., last] => self.out.push(format!(
+                    "{:>7}  {:<14} to {}, {} phones: the same as {like}",
+                    "",
+                    short(first),
+                    short(last),
+                    phones.len() - 1
+                )),
+            }
+        }
+    }
+
+    fn name(&self, host: &str) -> String {
+        self.names
+            .get(host)
+            .cloned()
+            .unwrap_or_else(|| host.to_owned())
+    }
+
+    /// The event in words; none for what only `verbose` tells.
+    fn text(&self, event: &Event) -> Option<String> {
+        self.usual(event)
+            .or_else(|| self.verbose.then(|| self.rare(event)).flatten())
+    }
+
+    fn usual(&self, event: &Event) -> Option<String> {
+        let p = self.paint;
+        Some(match &event.kind {
+            Kind::Step { text, .. } => p.strong(text),
+            Kind::Published {
+                list,
+                facts,
+                signer,
+                records,
+            } => format!(
+                "publishes its {list}: {} bytes, {records} records, signed by {}",
+                thousands(facts.bytes),
+                signer_text(signer)
+            ),
+            Kind::Trusted {
+                store,
+                certificate,
+                result,
+            } if result == "dropped-older" => format!(
+                "{store} {}: it has one of this name that begins later",
+                p.warn(&format!("drops {}", signer_text(certificate)))
+            ),
+            Kind::Boot {
+                cause,
+                option_150,
+                ctl_sha1,
+                itl_sha1,
+            } => {
+                let servers: Vec<_> = option_150.iter().map(|a| self.name(a)).collect();
+                let lists = match (ctl_sha1, itl_sha1) {
+                    (Some(_), Some(_)) => "holds CTL and ITL",
+                    (Some(_), None) => "holds a CTL",
+                    (None, Some(_)) => "holds an ITL",
+                    (None, None) => "holds no list",
+                };
+                format!(
+                    "boots ({cause}), option 150 names {}, {lists}",
+                    servers.join(" and ")
+                )
+            }
+            Kind::FlashDamaged { file, text } => {
+                p.warn(&format!("{file} in flash is damaged: {text}"))
+            }
+            Kind::Downloaded { facts, server, .. } if !facts.file.contains(".cnf.xml") => format!(
+                "{}  {} bytes from {}",
+                facts.file,
+                thousands(facts.bytes),
+                self.name(server)
+            ),
+            Kind::NotFound {
+                file,
+                server,
+                meaning,
+                ..
+            } => {
+                format!("{file}  not found on {}: {meaning}", self.name(server))
+            }
+            Kind::DownloadFailed { file, server, text } => p.warn(&format!(
+                "{file}  failed from {}: {text}",
+                self.name(server)
+            )),
+            Kind::SignerLookedUp {
+                signer,
+                found_in,
+                searched,
+                file,
+            } if !file.contains(".cnf.") => {
+                let who = signer_text(signer);
+                match found_in.as_str() {
+                    "nowhere" if searched == "no installed list" => {
+                        format!("signer {who}, no list to look in")
+                    }
+                    "nowhere" => format!("signer {who} is not in the {searched}"),
+                    place => format!("signer {who} is in the {place}"),
+                }
+            }
+            Kind::TvsConnected {
+                server,
+                tls,
+                client_certificate,
+            } if tls.contains("stands in") => {
+                format!("TLS with TVS {server}: {tls}, client certificate {client_certificate}")
+            }
+            Kind::TvsAnswered {
+                server,
+                status: 0,
+                roles,
+                ttl,
+                ..
+            } => {
+                format!(
+                    "TVS {server} knows the signer: {roles}, for {} h",
+                    ttl / 3_600
+                )
+            }
+            Kind::TvsFailed { reason, .. } => p.warn(&reason.text),
+            Kind::HashCompared {
+                file,
+                digest,
+                matches: false,
+            } => p.bad(&format!("{file}: the {digest} signature does not hold")),
+            Kind::ListInstalled { list, how, .. } => {
+                let how = match how.as_str() {
+                    "leap-of-faith" => p.warn("leap of faith, no signer checked"),
+                    "rollback" => p.warn("empty list of a rollback held before, no signer checked"),
+                    _ => "signature holds".to_owned(),
+                };
+                format!("{how}: {}", p.good(&format!("{list} installed")))
+            }
+            Kind::ListUnchanged { list } => format!("the {list} is the installed one"),
+            Kind::ListRefused { list, reasons, .. } => {
+                let why = last_text(reasons);
+                format!(
+                    "{}: {why}; the installed one stays",
+                    p.bad(&format!("{list} refused"))
+                )
+            }
+            Kind::PowerCut { text } => p.warn(text),
+            Kind::ConfigAccepted { facts, signer, .. } => {
+                let by = signer.as_ref().map_or_else(
+                    || "unsigned".to_owned(),
+                    |s| format!("signed by {}", signer_text(s)),
+                );
+                format!("{} {}, {by}", facts.file, p.good("accepted"))
+            }
+            Kind::ConfigRefused { file, reasons, .. } => {
+                format!("{file} {}: {}", p.bad("refused"), last_text(reasons))
+            }
+            Kind::Registered {
+                server: Some(server),
+                text,
+            } => {
+                format!("registers with {} ({text})", self.name(server))
+            }
+            Kind::Registered { server: None, text } => p.bad(text),
+            Kind::Status { text, .. } if is_told(text) => format!("shows \"{text}\""),
+            _ => return None,
+        })
+    }
+
+    fn rare(&self, event: &Event) -> Option<String> {
+        Some(match &event.kind {
+            Kind::Node {
+                cluster,
+                release,
+                mode,
+                address,
+                services,
+                ..
+            } => format!(
+                "node of {cluster} ({release}, {mode}) at {address}: {}",
+                services.join(", ")
+            ),
+            Kind::Trusted {
+                store,
+                certificate,
+                result,
+            } => {
+                format!("{store}: {} {result}", signer_text(certificate))
+            }
+            Kind::Requested {
+                file,
+                server,
+                transport,
+                options,
+                ..
+            } => {
+                format!(
+                    "asks {} for {file} over {transport}, options: {options}",
+                    self.name(server)
+                )
+            }
+            Kind::Retransmitted { file, attempt } => {
+                format!("{file}: sends again, time {attempt}")
+            }
+            Kind::Downloaded { facts, server, .. } => {
+                format!(
+                    "{}  {} bytes from {}",
+                    facts.file,
+                    thousands(facts.bytes),
+                    self.name(server)
+                )
+            }
+            Kind::HeaderNote { file, text } => format!("{file}: {text}"),
+            Kind::SignerLookedUp {
+                file,
+                signer,
+                found_in,
+                ..
+            } => {
+                format!(
+                    "{file}: signer {} found in: {found_in}",
+                    signer_text(signer)
+                )
+            }
+            Kind::TvsConnecting { server } => format!("connects to TVS {server}"),
+            Kind::TvsConnected {
+                server,
+                tls,
+                client_certificate,
+            } => {
+                format!("TLS with TVS {server}: {tls}, client certificate {client_certificate}")
+            }
+            Kind::TvsCertificateChecked {
+                server,
+                serial,
+                found_in,
+                role,
+            } => {
+                format!("certificate {serial} of TVS {server}: role {role} found in: {found_in}")
+            }
+            Kind::TvsAsked {
+                server,
+                message,
+                bytes,
+                session,
+                ..
+            } => {
+                format!(
+                    "asks TVS {server}: message type {message}, {bytes} bytes, session {session}"
+                )
+            }
+            Kind::TvsAnswered {
+                server,
+                bytes,
+                status,
+                roles,
+                ..
+            } => {
+                format!("TVS {server} answered {bytes} bytes: status {status}, roles {roles}")
+            }
+            Kind::TvsCached { serial, ttl } => {
+                format!("keeps the answer about {serial} for {ttl} s")
+            }
+            Kind::TvsCacheFlushed { entries } => format!("drops {entries} kept TVS answers"),
+            Kind::HashCompared { file, digest, .. } => format!("{file}: the {digest} hash matches"),
+            Kind::TrustStageEnded { rc, fail_reason } => {
+                format!("updateCTL() rc={rc}, failReason:{fail_reason}")
+            }
+            Kind::FlashWrite {
+                write,
+                file,
+                operation,
+                bytes,
+            } => {
+                format!("flash write {write}: {operation} {file}, {bytes} bytes")
+            }
+            Kind::Registering { server } => format!("tries to register with {}", self.name(server)),
+            Kind::Status { stamped, .. } => format!("screen: {stamped}"),
+            Kind::Served {
+                file,
+                client,
+                result,
+            } => format!("{file} to {client}: {result}"),
+            Kind::TvsServed { client, result } => format!("TVS, {client}: {result}"),
+            _ => return None,
+        })
+    }
+}
+
+/// Status messages that say what another line says already are left out.
+fn is_told(text: &str) -> bool {
+    !text.contains(".cnf.xml")
+        && !text.starts_with("File Not Found <CTL")
+        && !text.starts_with("Restart")
+}
+
+/// A boot without what differs from phone to phone.
+fn alike_form(device: &str, boot: &[(Time, String)]) -> Vec<String> {
+    let device = device.trim_start_matches("SEP");
+    boot.iter()
+        .map(|(_, text)| text.replace(device, ""))
+        .collect()
+}
+
+/// `SEP..4401` for a device, other names as they are.
+pub(super) fn short(actor: &str) -> String {
+    match actor.strip_prefix("SEP") {
+        Some(mac) if mac.len() == 12 => format!("SEP..{}", &mac[8..]),
+        _ => actor.to_owned(),
+    }
+}
+
+/// `CN=dst-pub 4F:2A:..:91`
+pub(super) fn signer_text(s: &SignerFacts) -> String {
+    let name = s.subject.split([';', ',']).next().unwrap_or_default();
+    let pairs: Vec<_> = s
+        .serial
+        .as_bytes()
+        .chunks(2)
+        .map(|c| String::from_utf8_lossy(c).into_owned())
+        .collect();
+    let serial = match pairs.as_slice() {
+        [a, b, .., z] if pairs.len() > 4 => format!("{a}:{b}:..:{z}"),
+        all => all.join(":"),
+    };
+    format!("{name} {serial}")
+}
+
+fn last_text(reasons: &[ReasonFacts]) -> &str {
+    reasons.last().map_or("no reason", |r| &r.text)
+}
+
+/// `10,498`
+fn thousands(n: usize) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_names_are_short() {
+        assert_eq!(thousands(6_412), "6,412");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_048_576), "1,048,576");
+        assert_eq!(short("SEP001122334401"), "SEP..4401");
+        assert_eq!(short("dst-pub"), "dst-pub");
+    }
+}
