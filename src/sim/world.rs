@@ -507,7 +507,7 @@ impl World {
             Some(node) if !guard.serves(node, Service::Tvs) => refused("connection refused"),
             Some(node) => match guard.tvs_identity(node) {
                 None => refused("the node has no TVS certificate"),
-                Some(tvs) if pins.iter().any(|p| **p == *tvs.certificate) => {
+                Some(own) if pins.iter().any(|p| **p == *own.certificate) => {
                     let exchange = ServerExchange::new(guard.tvs_settings(), self.now);
                     let open = Connection { node, exchange };
                     self.connections.insert((phone, connection), open);
@@ -516,12 +516,12 @@ impl World {
                         None => "TLS modelled".to_owned(),
                     };
                     TvsInput::Connected {
-                        certificate: tvs.certificate.to_vec(),
+                        certificate: own.certificate.to_vec(),
                         tls,
                     }
                 }
-                Some(tvs) => TvsInput::Failed(ConnectFailure::NotPinned {
-                    presented: tvs.certificate.to_vec(),
+                Some(own) => TvsInput::Failed(ConnectFailure::NotPinned {
+                    presented: own.certificate.to_vec(),
                 }),
             },
         };
