@@ -204,7 +204,7 @@ impl Bench {
                 let input = match node {
                     None => TvsInput::Failed(ConnectFailure::Refused("refused".into())),
                     Some(node) => {
-                        let (certificate, _) = lab.tvs_identity(node).unwrap();
+                        let certificate = lab.tvs_identity(node).unwrap().certificate;
                         let exchange = ServerExchange::new(lab.tvs_settings(), self.now);
                         self.connections.insert(*connection, (node, exchange));
                         let certificate = certificate.to_vec();
