@@ -17,6 +17,7 @@ use crate::trust::decide::{Decision, How, ListQuestion, Ruling, decide_list};
 use crate::trust::installed::{InForce, InstalledList};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{Key, NewCtlInForce, Settings, TvsCacheFlush, TvsCacheSurvivesBoot};
+use crate::trust::search::FoundIn;
 use crate::trust::signature::SignatureCheck;
 use crate::trust::vouch::Vouch;
 use crate::wire::ListKind;
@@ -421,24 +422,24 @@ impl Phone {
 
     /// Says where the signer was found.
     pub(super) fn tell_lookup(&mut self, file: &str, d: &Decision, now: Time) {
-        for text in &d.notes {
+        if let Some(note) = d.note {
             self.event(
                 now,
                 Kind::HeaderNote {
                     file: file.into(),
-                    text: text.clone(),
+                    text: note.to_string(),
                 },
             );
         }
         // A decision that did not come to the signer has nothing to tell about it.
-        let Some(signer) = d.signer.as_ref().filter(|_| !d.searched.is_empty()) else {
+        let (Some(signer), Some(searched)) = (&d.signer, d.searched) else {
             return;
         };
         let kind = Kind::SignerLookedUp {
             file: file.into(),
             signer: signer.facts(),
-            found_in: d.found_in.clone().unwrap_or_else(|| "nowhere".into()),
-            searched: d.searched.clone(),
+            found_in: d.found_in.map_or("nowhere", FoundIn::as_str).into(),
+            searched: searched.to_string(),
         };
         self.event(now, kind);
     }

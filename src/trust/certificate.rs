@@ -11,6 +11,7 @@ use std::fmt;
 use thiserror::Error;
 
 pub use super::name::{escape_for_terminal, name_text, same_name};
+use crate::time::UnixSeconds;
 
 /// DER tags that the walk meets (X.690 8.1.2).
 pub(super) mod der_tag {
@@ -83,6 +84,31 @@ impl<'a> PublicKey<'a> {
             Self::Ec { point, .. } => Some(point),
             Self::Other => None,
         }
+    }
+}
+
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// First second, since 1970-01-01T00:00:00Z; negative before.
+    pub not_before: i64,
+    /// Last second, since 1970-01-01T00:00:00Z; negative before.
+    pub not_after: i64,
+}
+
+impl Dates {
+    /// The dates of a certificate.
+    pub fn of(certificate: &Certificate<'_>) -> Self {
+        Self {
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+        }
+    }
+
+    /// True between the dates, and on them.
+    pub fn contain(self, now: UnixSeconds) -> bool {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        (self.not_before..=self.not_after).contains(&now)
     }
 }
 
