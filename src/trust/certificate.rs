@@ -265,6 +265,42 @@ impl<'a> Der<'a> {
     /// The next element, of any tag of one byte.
     #[inline]
     pub(super) fn any(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
+        match self.peek().and_then(|tag| self.usual(tag)) {
+            Some(element) => Ok(element),
+            None => self.unusual(field),
+        }
+    }
+
+    /// The next element, if it has `tag`, is whole, and its length has one of the three forms that
+    /// usual certificates have. A certificate has some twenty elements and a list up to forty
+    /// certificates, all of which a decision walks: so this is inlined, and what is slow or wrong
+    /// is left to [`Self::unusual`].
+    #[inline(always)]
+    fn usual(&mut self, tag: u8) -> Option<Tlv<'a>> {
+        let rest = self.bytes.get(self.at..)?;
+        let (head, length) = match *rest {
+            [t, short, ..] if t == tag && short < 0x80 => (2, usize::from(short)),
+            [t, 0x82, high, low, ..] if t == tag && high > 0 => {
+                (4, usize::from(u16::from_be_bytes([high, low])))
+            }
+            [t, 0x81, long, ..] if t == tag && long >= 0x80 => (3, usize::from(long)),
+            _ => return None,
+        };
+        let whole = rest.get(..head + length)?;
+        if tag & 0x1f == 0x1f {
+            return None;
+        }
+        self.at += head + length;
+        Some(Tlv {
+            tag,
+            whole,
+            content: &whole[head..],
+        })
+    }
+
+    /// The next element, however its length is written, or what is wrong with it.
+    #[cold]
+    fn unusual(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
         let rest = &self.bytes[self.at..];
         let (&tag, after_tag) = rest
             .split_first()
@@ -304,15 +340,28 @@ impl<'a> Der<'a> {
     }
 
     /// The next element, which must have `tag`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(
         &mut self,
         tag: u8,
         field: &'static str,
         expected: &'static str,
     ) -> Result<Tlv<'a>, CertificateError> {
+        match self.usual(tag) {
+            Some(element) => Ok(element),
+            None => self.take_unusual(tag, field, expected),
+        }
+    }
+
+    #[cold]
+    fn take_unusual(
+        &mut self,
+        tag: u8,
+        field: &'static str,
+        expected: &'static str,
+    ) -> Result<Tlv<'a>, CertificateError> {
         let before = *self;
-        let element = self.any(field)?;
+        let element = self.unusual(field)?;
         if element.tag == tag {
             Ok(element)
         } else {
@@ -321,7 +370,7 @@ impl<'a> Der<'a> {
     }
 
     /// A cursor over the content of the next element, which must have `tag`.
-    #[inline]
+    #[inline(always)]
     fn constructed(
         &mut self,
         tag: u8,
@@ -387,55 +436,65 @@ impl<'a> Der<'a> {
 /// Seconds since 1970 of `YY[YY]MMDDhhmm[ss](Z|+hhmm|-hhmm)`. The short and the shifted forms are
 /// not DER, but X.509 of 1988 has them.
 fn seconds_of(text: &[u8], year_digits: usize) -> Option<i64> {
-    let mut rest = text;
-    let mut year = two_digits(&mut rest)?;
-    if year_digits == 2 {
-        // RFC 5280 4.1.2.5.1: 50 to 99 are of the last century.
-        year += if year < 50 { 2000 } else { 1900 };
-    } else {
-        year = year * 100 + two_digits(&mut rest)?;
-    }
-    let month = two_digits(&mut rest)?;
-    let day = two_digits(&mut rest)?;
-    let hour = two_digits(&mut rest)?;
-    let minute = two_digits(&mut rest)?;
-    let second = if rest.first().is_some_and(u8::is_ascii_digit) {
-        two_digits(&mut rest)?
-    } else {
-        0
+    let (century, text) = match year_digits {
+        2 => (None, text),
+        _ => {
+            let ([century], rest) = numbers(text)?;
+            (Some(century), rest)
+        }
     };
-    let (sign, mut shift) = match rest {
-        b"Z" => (0, &b"0000"[..]),
-        [b'+', shift @ ..] => (-1, shift),
-        [b'-', shift @ ..] => (1, shift),
+    let ([year, month, day, hour, minute], rest) = numbers(text)?;
+    let year = match century {
+        Some(century) => century * 100 + year,
+        // RFC 5280 4.1.2.5.1: 50 to 99 are of the last century.
+        None if year < 50 => 2000 + year,
+        None => 1900 + year,
+    };
+    let (second, rest) = match rest {
+        [b'0'..=b'9', ..] => {
+            let ([second], rest) = numbers(rest)?;
+            (second, rest)
+        }
+        _ => (0, rest),
+    };
+    let shift = match rest {
+        b"Z" => 0,
+        [sign @ (b'+' | b'-'), shift @ ..] => {
+            let ([hours, minutes], []) = numbers(shift)? else {
+                return None;
+            };
+            if hours >= 24 || minutes >= 60 {
+                return None;
+            }
+            let shift = (hours * 60 + minutes) * 60;
+            if *sign == b'+' { -shift } else { shift }
+        }
         _ => return None,
     };
-    let shift_hours = two_digits(&mut shift)?;
-    let shift_minutes = two_digits(&mut shift)?;
     let in_range = (1..=12).contains(&month)
         && (1..=31).contains(&day)
         && hour < 24
         && minute < 60
-        && second <= 60
-        && shift_hours < 24
-        && shift_minutes < 60
-        && shift.is_empty();
+        && second <= 60;
     if !in_range {
         return None;
     }
     let days = days_since_1970(year, month, day);
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
-    Some(seconds + sign * (shift_hours * 60 + shift_minutes) * 60)
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second + shift)
 }
 
-/// The next two digits of `rest` as a number.
+/// The next `N` numbers of two digits each, and what follows.
 #[inline]
-fn two_digits(rest: &mut &[u8]) -> Option<i64> {
-    let &[tens @ b'0'..=b'9', ones @ b'0'..=b'9', ref tail @ ..] = *rest else {
-        return None;
-    };
-    *rest = tail;
-    Some(i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+fn numbers<const N: usize>(text: &[u8]) -> Option<([i64; N], &[u8])> {
+    let (digits, rest) = text.split_at_checked(2 * N)?;
+    let mut all_digits = true;
+    let mut numbers = [0; N];
+    for (number, pair) in numbers.iter_mut().zip(digits.chunks_exact(2)) {
+        let (tens, ones) = (pair[0].wrapping_sub(b'0'), pair[1].wrapping_sub(b'0'));
+        all_digits &= tens < 10 && ones < 10;
+        *number = i64::from(tens) * 10 + i64::from(ones);
+    }
+    all_digits.then_some((numbers, rest))
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar. The year starts in March, so that the leap day

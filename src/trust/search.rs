@@ -24,17 +24,18 @@ pub struct SignerId {
 impl SignerId {
     /// The signer that a header names.
     pub fn of<B: AsRef<[u8]>>(header: &Header<B>) -> Self {
-        let [subject, issuer, serial] = parts(header);
+        let [subject, issuer, serial] = header.signer();
         Self {
             subject: subject.to_vec(),
             issuer: issuer.to_vec(),
-            serial: serial.to_vec(),
+            serial: serial_number(serial).to_vec(),
         }
     }
 
     /// The signer that a header names; the one of an installed list where they are the same.
     pub(super) fn shared(header: &Header<&[u8]>, lists: &InForce<'_>) -> Arc<Self> {
-        let [subject, issuer, serial] = parts(header);
+        let [subject, issuer, serial] = header.signer();
+        let serial = serial_number(serial);
         let installed = lists.iter().flat_map(InstalledList::signers);
         installed
             .filter_map(|s| s.id.as_ref())
@@ -50,15 +51,6 @@ impl SignerId {
             serial: hex(&self.serial),
         }
     }
-}
-
-/// Subject, issuer and serial number of the signer that a header names.
-fn parts<B: AsRef<[u8]>>(header: &Header<B>) -> [&[u8]; 3] {
-    [
-        header.signer_name().unwrap_or_default(),
-        header.issuer_name().unwrap_or_default(),
-        serial_number(header.serial()),
-    ]
 }
 
 /// `CN=src-pub 4F:2A:..:91`: the name's first part, and the serial's ends.

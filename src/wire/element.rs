@@ -200,11 +200,49 @@ pub fn size_of_all<B: AsRef<[u8]>>(elements: &[Element<B>]) -> usize {
 /// The value of the last element with `tag`, searched through containers.
 #[inline]
 pub fn find<B: AsRef<[u8]>>(elements: &[Element<B>], tag: u8) -> Option<&[u8]> {
-    elements.iter().rev().find_map(|e| match &e.body {
-        Body::Value(v) if e.tag == tag => Some(v.as_ref()),
-        Body::Elements(inner) => find_inside(inner, tag),
-        _ => None,
-    })
+    // A loop and no `find_map`, whose closure would be called for every element.
+    for e in elements.iter().rev() {
+        match &e.body {
+            Body::Value(v) if e.tag == tag => return Some(v.as_ref()),
+            Body::Elements(inner) => {
+                if let Some(value) = find_inside(inner, tag) {
+                    return Some(value);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The values of the last elements with each of `tags`, searched through containers in one walk.
+pub(crate) fn find_each<B: AsRef<[u8]>, const N: usize>(
+    elements: &[Element<B>],
+    tags: [u8; N],
+) -> [Option<&[u8]>; N] {
+    let mut found = [None; N];
+    find_each_into(elements, tags, &mut found);
+    found
+}
+
+fn find_each_into<'e, B: AsRef<[u8]>, const N: usize>(
+    elements: &'e [Element<B>],
+    tags: [u8; N],
+    found: &mut [Option<&'e [u8]>; N],
+) {
+    for e in elements {
+        match &e.body {
+            Body::Value(v) => {
+                for (tag, found) in tags.iter().zip(&mut *found) {
+                    if e.tag == *tag {
+                        *found = Some(v.as_ref());
+                    }
+                }
+            }
+            Body::Elements(inner) => find_each_into(inner, tags, found),
+            Body::Padding(_) => {}
+        }
+    }
 }
 
 fn find_inside<B: AsRef<[u8]>>(container: &[Element<B>], tag: u8) -> Option<&[u8]> {
