@@ -138,7 +138,7 @@ impl<'a> Certificate<'a> {
 
         let mut tbs = certificate.constructed(tag::SEQUENCE, "tbsCertificate", "a SEQUENCE")?;
         certificate.take(tag::SEQUENCE, "signatureAlgorithm", "a SEQUENCE")?;
-        let signature = certificate.bit_string("signatureValue")?.bytes;
+        let signature = certificate.bit_string("signatureValue")?.left;
         certificate.end("certificate")?;
 
         if tbs.peek() == Some(tag::VERSION) {
@@ -193,14 +193,14 @@ fn public_key<'a>(tbs: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateError> 
     spki.end(field)?;
     if oid == OID_RSA {
         return Ok(PublicKey::Rsa {
-            pkcs1: key.bytes,
+            pkcs1: key.left,
             bits: key.modulus_bits()?,
         });
     }
     if oid == OID_EC && algorithm.peek() == Some(tag::OID) {
         let curve_oid = algorithm.take(tag::OID, field, "a curve")?.content;
         return Ok(PublicKey::Ec {
-            point: key.bytes,
+            point: key.left,
             curve_oid,
         });
     }
@@ -219,25 +219,24 @@ pub(super) struct Tlv<'a> {
 /// A cursor over DER. It never goes into itself: every container gets a cursor of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Der<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    base: usize,
+    left: &'a [u8],
+    /// Offset of the end of `left` from the start of the whole.
+    end: usize,
 }
 
 impl<'a> Der<'a> {
     #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self {
-            bytes,
-            at: 0,
-            base: 0,
+            left: bytes,
+            end: bytes.len(),
         }
     }
 
     #[cold]
     fn fail(&self, field: &'static str, expected: &'static str) -> CertificateError {
         CertificateError {
-            offset: self.base + self.at,
+            offset: self.end - self.left.len(),
             field,
             expected,
         }
@@ -245,12 +244,12 @@ impl<'a> Der<'a> {
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.at == self.bytes.len()
+        self.left.is_empty()
     }
 
     #[inline]
     fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+        self.left.first().copied()
     }
 
     #[inline]
@@ -277,8 +276,7 @@ impl<'a> Der<'a> {
     /// is left to [`Self::unusual`].
     #[inline(always)]
     fn usual(&mut self, tag: u8) -> Option<Tlv<'a>> {
-        let rest = self.bytes.get(self.at..)?;
-        let (head, length) = match *rest {
+        let (head, length) = match *self.left {
             [t, short, ..] if t == tag && short < 0x80 => (2, usize::from(short)),
             [t, 0x82, high, low, ..] if t == tag && high > 0 => {
                 (4, usize::from(u16::from_be_bytes([high, low])))
@@ -286,11 +284,11 @@ impl<'a> Der<'a> {
             [t, 0x81, long, ..] if t == tag && long >= 0x80 => (3, usize::from(long)),
             _ => return None,
         };
-        let whole = rest.get(..head + length)?;
+        let (whole, left) = self.left.split_at_checked(head + length)?;
         if tag & 0x1f == 0x1f {
             return None;
         }
-        self.at += head + length;
+        self.left = left;
         Some(Tlv {
             tag,
             whole,
@@ -301,7 +299,7 @@ impl<'a> Der<'a> {
     /// The next element, however its length is written, or what is wrong with it.
     #[cold]
     fn unusual(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
-        let rest = &self.bytes[self.at..];
+        let rest = self.left;
         let (&tag, after_tag) = rest
             .split_first()
             .ok_or_else(|| self.fail(field, "another element"))?;
@@ -328,10 +326,10 @@ impl<'a> Der<'a> {
             }
             _ => return Err(self.fail(field, "a definite length of at most four bytes")),
         };
-        let whole = rest
-            .get(..head.saturating_add(length))
+        let (whole, left) = rest
+            .split_at_checked(head.saturating_add(length))
             .ok_or_else(|| self.fail(field, "an element that ends inside its container"))?;
-        self.at += whole.len();
+        self.left = left;
         Ok(Tlv {
             tag,
             whole,
@@ -379,21 +377,19 @@ impl<'a> Der<'a> {
     ) -> Result<Self, CertificateError> {
         let element = self.take(tag, field, expected)?;
         Ok(Self {
-            bytes: element.content,
-            at: 0,
-            base: self.base + self.at - element.content.len(),
+            left: element.content,
+            end: self.end - self.left.len(),
         })
     }
 
     /// A cursor over the bytes of the next element, a BIT STRING of whole bytes.
-    #[inline]
+    #[inline(always)]
     fn bit_string(&mut self, field: &'static str) -> Result<Self, CertificateError> {
         let before = *self;
         let mut inner = self.constructed(der_tag::BIT_STRING, field, "a BIT STRING")?;
-        match inner.bytes.split_first() {
+        match inner.left.split_first() {
             Some((0, bytes)) => {
-                inner.bytes = bytes;
-                inner.base += 1;
+                inner.left = bytes;
                 Ok(inner)
             }
             _ => Err(before.fail(field, "a BIT STRING of whole bytes")),
@@ -487,14 +483,16 @@ fn seconds_of(text: &[u8], year_digits: usize) -> Option<i64> {
 #[inline]
 fn numbers<const N: usize>(text: &[u8]) -> Option<([i64; N], &[u8])> {
     let (digits, rest) = text.split_at_checked(2 * N)?;
-    let mut all_digits = true;
+    let (pairs, _) = digits.as_chunks::<2>();
+    let mut odd = 0;
     let mut numbers = [0; N];
-    for (number, pair) in numbers.iter_mut().zip(digits.chunks_exact(2)) {
-        let (tens, ones) = (pair[0].wrapping_sub(b'0'), pair[1].wrapping_sub(b'0'));
-        all_digits &= tens < 10 && ones < 10;
-        *number = i64::from(tens) * 10 + i64::from(ones);
+    for (number, pair) in numbers.iter_mut().zip(pairs) {
+        // Both digits in one word: each half is 0 to 9, or 6 more reaches its upper four bits.
+        let pair = u32::from(u16::from_le_bytes(*pair)) ^ 0x3030;
+        odd |= pair | (pair + 0x0606);
+        *number = i64::from((pair * 10 + (pair >> 8)) & 0xff);
     }
-    all_digits.then_some((numbers, rest))
+    (odd & 0xf0f0 == 0).then_some((numbers, rest))
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar. The year starts in March, so that the leap day
@@ -665,6 +663,19 @@ mod tests {
         ] {
             assert_eq!(seconds_of(text.as_bytes(), digits), seconds, "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_are_two_digits_and_nothing_else() {
+        for tens in 0..=u8::MAX {
+            for ones in 0..=u8::MAX {
+                let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+                let number = || i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+                let expected = digits.then(|| ([number(), 42], &b"Z"[..]));
+                assert_eq!(numbers(&[tens, ones, b'4', b'2', b'Z']), expected);
+            }
+        }
+        assert_eq!(numbers::<2>(b"123"), None);
     }
 
     #[test]

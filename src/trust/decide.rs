@@ -575,7 +575,7 @@ fn content(
         let reason = Reason::new(Code::FileMalformed, text);
         return d.refuse(reason.at_offset(list.header.length()));
     }
-    if let Err(why) = own_signature::check_records(list) {
+    if let Err(why) = own_signature::check_new_records(list, &q.in_force) {
         return d.refuse(Reason::of(
             Code::RecordMismatch,
             Sentence::RecordMismatch(why),

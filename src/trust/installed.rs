@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::certificate::{Certificate, CertificateError, Dates, PublicKey};
+use super::own_signature::check_against;
 use super::rules::{CtlSearchedIn, ItlSearchedIn, Settings};
 use super::search::SignerId;
 use crate::wire::header::serial_number;
@@ -71,6 +72,20 @@ impl InstalledList {
         self.list.records.get(signer.record)?.certificate()
     }
 
+    /// True if a record has this certificate and the serial number and key of `record`, and agrees
+    /// with the certificate.
+    pub(super) fn holds_checked(&self, record: &Record<&[u8]>, certificate: &[u8]) -> bool {
+        let is_same = |own: &Record<Vec<u8>>| {
+            own.certificate() == Some(certificate)
+                && own.serial() == record.serial()
+                && own.public_key() == record.public_key()
+        };
+        let checked = self.signers.iter().filter(|s| s.agrees);
+        checked
+            .filter_map(|s| self.list.records.get(s.record))
+            .any(is_same)
+    }
+
     /// True if a record has such a role and a certificate.
     pub(super) fn has_signer_with(&self, wanted: impl Fn(Role) -> bool) -> bool {
         self.signers.iter().any(|s| wanted(s.role))
@@ -120,6 +135,8 @@ pub(super) struct InstalledSigner {
     pub(super) role: Role,
     /// What a signature is checked by.
     pub(super) key: Result<SignerKey, CertificateError>,
+    /// True if the record's fields agree with its certificate.
+    agrees: bool,
 }
 
 impl InstalledSigner {
@@ -133,11 +150,13 @@ impl InstalledSigner {
             })),
             _ => None,
         };
+        let certificate = Certificate::parse(certificate);
         Some(Self {
             record: index,
             id,
             role: record.role(),
-            key: Certificate::parse(certificate).map(|c| SignerKey::of(&c)),
+            agrees: certificate.is_ok_and(|c| check_against(record, &c).is_ok()),
+            key: certificate.map(|c| SignerKey::of(&c)),
         })
     }
 }

@@ -306,13 +306,13 @@ impl Format {
     }
 }
 
-/// Reads the header at the start of `bytes` as far as it can. The first fault is given beside
-/// what was read before it.
+/// Reads the header at the start of `bytes` as far as it can. The number of its bytes is given
+/// beside it, or the first fault after what was read before it.
 pub(super) fn read<'a>(
     bytes: &'a [u8],
     format: Format,
     strictness: &Strictness,
-) -> (Header<&'a [u8]>, Result<(), WireError>) {
+) -> (Header<&'a [u8]>, Result<usize, WireError>) {
     let mut header = Header {
         elements: Vec::with_capacity(10),
     };
@@ -325,7 +325,7 @@ fn read_into<'a>(
     bytes: &'a [u8],
     format: Format,
     strictness: &Strictness,
-) -> Result<(), WireError> {
+) -> Result<usize, WireError> {
     let mut start = Reader::new(bytes);
     let version = fixed(&mut start, tag::VERSION)?;
     header.elements.push(version);
@@ -379,11 +379,18 @@ fn read_into<'a>(
     let mut seen = set_of(&[tag::VERSION, tag::HEADER_LENGTH]);
     while !reader.is_empty() {
         let at = reader.offset();
-        let element = element::read(&mut reader, "the header", format.grammar(), 0)?;
-        check(&element, at, false, format, strictness, &mut seen)?;
-        header.elements.push(element);
+        let elements = &mut header.elements;
+        element::read(&mut reader, elements, "the header", format.grammar(), 0)?;
+        let checked = elements.last().map_or(Ok(()), |element| {
+            check(element, at, false, format, strictness, &mut seen)
+        });
+        if checked.is_err() {
+            elements.pop();
+            return checked.map(|()| 0);
+        }
     }
-    required(header, seen, format, strictness)
+    required(header, seen, format, strictness)?;
+    Ok(declared)
 }
 
 fn fixed<'a>(reader: &mut Reader<'a>, expected: u8) -> Result<Element<&'a [u8]>, WireError> {
@@ -558,7 +565,7 @@ fn required(
         }
     }
     // A signature inside a container would be part of what it signs.
-    if header.signature_span().is_empty() {
+    if !header.elements.iter().any(|e| e.tag == tag::SIGNATURE) {
         return missing(tag::SIGNATURE);
     }
     Ok(())
@@ -631,7 +638,7 @@ mod tests {
 
     fn parse<'a>(bytes: &'a [u8], strictness: &Strictness) -> Result<Header<&'a [u8]>, WireError> {
         let (header, result) = read(bytes, Format::TrustList, strictness);
-        result.map(|()| header)
+        result.map(|_| header)
     }
 
     #[test]
@@ -684,7 +691,7 @@ mod tests {
                 let bytes = bytes_of(&header);
                 let result = read(&bytes, Format::SignedFile, &Strictness::default()).1;
                 let expected = if actual == size {
-                    Ok(())
+                    Ok(bytes.len())
                 } else {
                     let kind = WireErrorKind::Length {
                         expected: size,
