@@ -249,7 +249,8 @@ impl Verdicts {
         let same = |a: &Row, b: &Row| {
             a.verdict == b.verdict
                 && a.rules == b.rules
-                && a.fix == b.fix
+                && a.fix.as_ref().map(|f| without_device(f, a))
+                    == b.fix.as_ref().map(|f| without_device(f, b))
                 && a.reasons
                     .iter()
                     .map(|r| r.code)
@@ -324,6 +325,11 @@ fn explain(group: &[&Row], paint: Paint) -> String {
     }
     out.push('\n');
     out
+}
+
+/// A sentence without what differs from phone to phone.
+fn without_device(text: &str, row: &Row) -> String {
+    text.replace(row.device.trim_start_matches("SEP"), "")
 }
 
 fn who(group: &[&Row]) -> String {

@@ -17,7 +17,7 @@ use crate::cluster::{
     CertificateKind, Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Service, Target,
 };
 use crate::event::{Event, Kind};
-use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, WhichWrite};
+use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
 use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
 use crate::time::{Time, UnixSeconds};
 use crate::trust::rules::{Key, Settings};
@@ -567,7 +567,7 @@ fn cut(at: CutMoment, write: FlashWrite) -> Cut {
     Cut {
         at: match at {
             CutMoment::Before => Moment::Before,
-            CutMoment::Inside => Moment::Inside,
+            CutMoment::Inside => Moment::Inside(Torn::Half),
             CutMoment::After => Moment::After,
         },
         write: match write {

@@ -356,15 +356,15 @@ mod tests {
         installed: impl Fn(&mut Vec<Record<Vec<u8>>>),
         new: impl Fn(&mut Vec<Record<Vec<u8>>>),
     ) -> Result<(), RecordFault> {
-        let list = TrustList::parse(LIST, &Strictness::default()).unwrap();
-        let changed = |change: &dyn Fn(&mut Vec<Record<Vec<u8>>>)| {
+        fn changed(change: impl Fn(&mut Vec<Record<Vec<u8>>>)) -> Vec<u8> {
+            let list = TrustList::parse(LIST, &Strictness::default()).unwrap();
             let mut list = list.to_owned();
             change(&mut list.records);
             list.emit().unwrap()
-        };
-        let installed = changed(&installed);
+        }
+        let installed = changed(installed);
         let installed = InstalledList::parse(ListKind::Itl, installed.into()).unwrap();
-        let new = changed(&new);
+        let new = changed(new);
         let in_force = InForce {
             ctl: None,
             itl: Some(&installed),
