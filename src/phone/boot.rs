@@ -18,6 +18,7 @@ use crate::trust::decide::{Decision, How, ListQuestion, Ruling, decide_list};
 use crate::trust::installed::{InForce, InstalledList};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{Key, NewCtlInForce, Settings, TvsCacheFlush, TvsCacheSurvivesBoot};
+use crate::trust::search::FoundIn;
 use crate::trust::signature::SignatureCheck;
 use crate::trust::vouch::Vouch;
 use crate::wire::ListKind;
@@ -434,7 +435,7 @@ impl Phone {
     /// Says what is odd about the header of a list.
     fn tell_remarks(&mut self, file: &str, bytes: &[u8], d: &Decision, now: Time) {
         let remarks = self.setup.profile.remarks.value;
-        for text in remarks.texts(bytes, &d.notes) {
+        for text in remarks.texts(bytes, d.note) {
             let file = file.to_owned();
             self.event(now, Kind::HeaderNote { file, text });
         }
@@ -443,14 +444,14 @@ impl Phone {
     /// Says where the signer was found.
     pub(super) fn tell_lookup(&mut self, file: &str, d: &Decision, now: Time) {
         // A decision that did not come to the signer has nothing to tell about it.
-        let Some(signer) = d.signer.as_ref().filter(|_| !d.searched.is_empty()) else {
+        let (Some(signer), Some(searched)) = (&d.signer, d.searched) else {
             return;
         };
         let kind = Kind::SignerLookedUp {
             file: file.into(),
             signer: signer.facts(),
-            found_in: d.found_in.clone().unwrap_or_else(|| "nowhere".into()),
-            searched: d.searched.clone(),
+            found_in: d.found_in.map_or("nowhere", FoundIn::as_str).into(),
+            searched: searched.to_string(),
         };
         self.event(now, kind);
     }

@@ -4,6 +4,7 @@
 //! the hash (Cisco 213407), a 7821 on the padding as well, before it looks for the signer (EMCC
 //! technote).
 
+use crate::trust::decide::VersionNote;
 use crate::wire::element::{Body, Element, header_tag};
 use crate::wire::{Strictness, TrustList};
 
@@ -18,20 +19,20 @@ pub enum Remarks {
 
 impl Remarks {
     /// The remarks on the list `bytes`; `version` is what its version gives rise to.
-    pub(super) fn texts(self, bytes: &[u8], version: &[String]) -> Vec<String> {
-        if version.is_empty() {
+    pub(super) fn texts(self, bytes: &[u8], version: Option<VersionNote>) -> Vec<String> {
+        let Some(version) = version else {
             return Vec::new();
-        }
+        };
         let mut texts = Vec::new();
         match self {
             Self::AfterComparison => {
                 texts.push("early exit from parser loop; old version header?".to_owned());
-                texts.extend_from_slice(version);
+                texts.push(version.to_string());
             }
             Self::BeforeSearch => {
                 let padding = padding(bytes);
                 texts.extend(padding.map(|(at, _)| format!("start of pad ('T' 0x0d) at TLV {at}")));
-                texts.extend_from_slice(version);
+                texts.push(version.to_string());
                 texts.extend(
                     padding.map(|(_, n)| {
                         format!("skipping {n} trail bytes (pad and/or unknown TLVs)")

@@ -130,11 +130,14 @@ impl TvsStage {
 impl Phone {
     /// Begins to ask about the signer of a file.
     pub(super) fn ask_tvs(&mut self, waiting: Waiting, decision: Decision, now: Time) {
-        let signer = decision.signer.unwrap_or(SignerId {
-            subject: Vec::new(),
-            issuer: Vec::new(),
-            serial: Vec::new(),
-        });
+        let signer = decision.signer.map_or_else(
+            || SignerId {
+                subject: Vec::new(),
+                issuer: Vec::new(),
+                serial: Vec::new(),
+            },
+            Arc::unwrap_or_clone,
+        );
         let max = usize::try_from(self.setup.settings.count(Key::TvsMaxServers)).unwrap_or(0);
         let mut servers: Vec<_> = self.config.iter().flat_map(|c| &c.tvs).collect();
         servers.sort_by_key(|s| s.priority);
