@@ -131,10 +131,10 @@ fn a_consolidation() {
 
 #[test]
 fn an_import() {
-    let mut lab = Lab::new().ready(BulkType::All);
+    let mut lab = Lab::new().ready(BulkType::Tftp);
     let is_done = |end: &End| matches!(end, End::Fetched(_));
     at_every_operation(&mut lab, is_done, |lab| {
-        lab.page("dst").import(BulkType::All)
+        lab.page("dst").import(BulkType::Tftp)
     });
 }
 

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use trustline::cluster::bulk::{
-    BulkSettings, ConsolidatedFile, End, Expired, Import, ImportPlan, ImportRefusal, Importer,
-    KnownBy, LeftOut, Uploaded, apply, certificates_of, p12::P12Entry, plan_import, upload,
+    BulkSettings, ConsolidatedFile, End, Expired, FollowUp, Import, ImportPlan, ImportRefusal,
+    Importer, KnownBy, LeftOut, Uploaded, apply, certificates_of, p12::P12Entry, plan_import,
+    upload,
 };
 use trustline::cluster::release::BulkType;
 use trustline::cluster::{
-    CertificateKind, Cluster, PublicCertificate, Release, TrustStore, Trusted,
+    CertificateKind, Cluster, ClusterMode, ClusterSettings, PublicCertificate, Release, Service,
+    Target, TrustStore, Trusted,
 };
 use trustline::wire::Role;
 
-use crate::lab::{DATE, Lab, settings};
+use crate::lab::{DATE, Lab, cluster_with, settings};
 
 fn fetched(lab: &mut Lab, id: &str, bulk_type: BulkType) -> Vec<ConsolidatedFile> {
     match lab.import(id, bulk_type).end {
@@ -227,6 +229,47 @@ fn old_releases_may_fail_on_certificates_of_new_ones() {
     lab.settings.reject_newer_release = true;
     let mut lab = lab.ready(BulkType::All);
     assert!(plan(&mut lab, "src", BulkType::All).is_ok());
+}
+
+#[test]
+fn what_follows_depends_on_the_cluster() {
+    let mut lab = Lab::new();
+    let settings = ClusterSettings {
+        tvs_restart_needed: true,
+        ..ClusterSettings::default()
+    };
+    let (release, mode) = (Release::V10_5_2, ClusterMode::Mixed);
+    lab.src = cluster_with("src", release, mode, settings, &mut lab.keys);
+    let mut lab = lab.ready(BulkType::All);
+    let import = import_into(&mut lab, "src", BulkType::All);
+    let signer = &signers(&lab.dst)[0];
+    assert_eq!(roles(&lab.src, "src-pub", signer), None);
+    let needed: Vec<_> = import.follow_ups.iter().filter(|f| f.is_needed).collect();
+    assert!(matches!(&needed[..], [one] if one.what == "restart TVS on every node"));
+    lab.src.restart_service(Target::All, Service::Tvs).unwrap();
+    assert!(roles(&lab.src, "src-pub", signer).is_some());
+    let ctl = |f: &&FollowUp| f.what.contains("utils ctl update CTLFile");
+    assert_eq!(import.follow_ups.iter().filter(ctl).count(), 1);
+    // In a cluster that is not in mixed mode there is no CTL, and nothing has to be restarted.
+    let import = import_into(&mut lab, "dst", BulkType::All);
+    assert_eq!(import.follow_ups.iter().filter(ctl).count(), 0);
+    assert!(import.follow_ups.iter().all(|f| !f.is_needed));
+}
+
+#[test]
+fn only_some_types_reset_phones() {
+    let mut lab = Lab::new().ready(BulkType::All);
+    for (bulk_type, resets) in [
+        (BulkType::Tomcat, false),
+        (BulkType::ItlRecovery, false),
+        (BulkType::Capf, true),
+        (BulkType::Tftp, true),
+    ] {
+        let import = import_into(&mut lab, "dst", bulk_type);
+        assert_eq!(import.resets_phones, resets, "{bulk_type}");
+    }
+    lab.dst.stop_service(Target::All, Service::Tftp).unwrap();
+    assert!(!import_into(&mut lab, "dst", BulkType::Tftp).resets_phones);
 }
 
 fn file(entries: Vec<(Option<&str>, &[u8])>) -> ConsolidatedFile {

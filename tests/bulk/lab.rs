@@ -25,6 +25,17 @@ pub(crate) fn settings() -> BulkSettings {
 
 /// A cluster with a publisher and a subscriber.
 pub(crate) fn cluster(id: &str, release: Release, keys: &mut KeyPool) -> Cluster {
+    let settings = ClusterSettings::default();
+    cluster_with(id, release, ClusterMode::NonSecure, settings, keys)
+}
+
+pub(crate) fn cluster_with(
+    id: &str,
+    release: Release,
+    mode: ClusterMode,
+    settings: ClusterSettings,
+    keys: &mut KeyPool,
+) -> Cluster {
     use Service::{CallManager, Capf, Tftp, Tvs};
     let node = |name: &str, publisher, services: &[Service], last| NodeSpec {
         name: format!("{id}-{name}"),
@@ -36,7 +47,7 @@ pub(crate) fn cluster(id: &str, release: Release, keys: &mut KeyPool) -> Cluster
     let spec = ClusterSpec {
         id: id.into(),
         release,
-        mode: ClusterMode::NonSecure,
+        mode,
         callmanager_group: vec![format!("{id}-sub"), format!("{id}-pub")],
         nodes: vec![
             node("pub", true, &[CallManager, Tftp, Tvs, Capf], 1),
@@ -44,7 +55,7 @@ pub(crate) fn cluster(id: &str, release: Release, keys: &mut KeyPool) -> Cluster
         ],
         parameters: Parameters::default(),
     };
-    Cluster::new(spec, ClusterSettings::default(), DATE, keys, 1).unwrap()
+    Cluster::new(spec, settings, DATE, keys, 1).unwrap()
 }
 
 /// Two clusters, their pages and the directory.

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use trustline::cluster::bulk::{
     Action, End, Importer, MemoryDirectory, NodeCertificate, Page, Refusal, Run, Unit,
-    certificates_of, plan_import,
+    certificates_of, directory::DirectoryFault, p12, plan_import,
 };
 use trustline::cluster::release::BulkType;
 use trustline::cluster::{CertificateKind, Release};
+use trustline::rng::Rng;
 
 use crate::lab::{DATE, Lab};
 
@@ -211,6 +212,67 @@ fn every_order_of_actions_does_what_the_page_says() {
     // The model itself went everywhere.
     assert!(ends.iter().all(|&n| n > 0), "{ends:?}");
     assert!(seen.iter().any(|m| m.imported == [true, false]));
+}
+
+/// Actions of all types, faults and damage in no order at all. The seed is in the message.
+#[test]
+fn a_random_life_of_the_directory_never_hurts_the_others() {
+    for seed in 0..6 {
+        let mut rng = Rng::new(seed);
+        let mut lab = Lab::new();
+        let mut damaged: BTreeSet<String> = BTreeSet::new();
+        for _ in 0..40 {
+            let id = IDS[rng.below(2) as usize];
+            let bulk_type = BulkType::ALL[rng.below(5) as usize];
+            if rng.chance(300) {
+                let fault = [
+                    DirectoryFault::Cut,
+                    DirectoryFault::DiskFull,
+                    DirectoryFault::ReadOnly,
+                    DirectoryFault::NoFile,
+                ][rng.below(4) as usize]
+                    .clone();
+                lab.directory.fail_at(rng.below(12), fault);
+            }
+            if rng.chance(100) {
+                let names: Vec<_> = lab.directory.files().keys().cloned().collect();
+                if let Some(name) = names.get(rng.below(names.len() as u64) as usize) {
+                    let mut bytes = lab.directory.files()[name].clone();
+                    bytes.truncate(rng.below(bytes.len() as u64) as usize);
+                    lab.directory.put(name.clone(), bytes);
+                    damaged.insert(name.clone());
+                }
+            }
+            let before = lab.directory.files().clone();
+            let outcome = match rng.below(4) {
+                0 => lab.carry_out(lab.page(id).refresh()),
+                1 => lab.export(id, bulk_type),
+                2 => lab.consolidate(id, bulk_type),
+                _ => lab.import(id, bulk_type),
+            };
+            lab.directory.reconnect();
+            for name in &outcome.written {
+                damaged.remove(name);
+            }
+            let own = match outcome.action {
+                Action::Export => format!("@{id}_"),
+                Action::Consolidate => "consolidated_".to_owned(),
+                Action::Refresh | Action::Import => "nobody's".to_owned(),
+            };
+            for (name, bytes) in &before {
+                if !name.contains(&own) && !name.ends_with(&format!("@{id}.part")) {
+                    let now = lab.directory.files().get(name);
+                    assert_eq!(now, Some(bytes), "seed {seed}: {name}");
+                }
+            }
+            for (name, bytes) in lab.directory.files() {
+                if !name.starts_with('.') && !damaged.contains(name) {
+                    let read = p12::read(bytes, &lab.settings.password);
+                    assert!(read.is_ok(), "seed {seed}: {name}: {read:?}");
+                }
+            }
+        }
+    }
 }
 
 #[test]
