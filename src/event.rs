@@ -456,6 +456,8 @@ pub enum Kind {
         tvs_asked: u32,
         /// Which cluster's CallManager group it follows.
         follows: String,
+        /// `accepted`, `refused` or `not fetched`: the configuration of its last boot.
+        configuration: String,
         /// Basis that the verdict rests on.
         rests_on: String,
         /// The rules that it rests on: their other choice changes the verdict.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use crate::cluster::{CertificateKind, TrustStore};
-use crate::event::{Event, Kind, SCHEMA_VERSION};
+use crate::event::{Event, SCHEMA_VERSION};
 use crate::phone::Flash;
 use crate::scenario::run::Rehearsed;
 use der::pem::{LineEnding, encode_string};
@@ -35,8 +35,7 @@ pub fn prepare(dir: &Path) -> Result<(), String> {
         );
     }
     let is_ours = |n: &String| n == SCENARIO || n == EVENTS || FOLDERS.contains(&n.as_str());
-    let marked = names.is_empty()
-        || (names.iter().any(|n| n == SCENARIO) && names.iter().any(|n| n == EVENTS));
+    let marked = names.is_empty() || is_world(dir);
     if let Some(other) = names
         .iter()
         .find(|n| !is_ours(n))
@@ -46,13 +45,17 @@ pub fn prepare(dir: &Path) -> Result<(), String> {
             "{shown} holds something else ({other}), so nothing is written there; name an empty folder or a new one"
         ));
     }
-    for folder in FOLDERS {
-        let folder = dir.join(folder);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(cannot)?;
-        }
-    }
     Ok(())
+}
+
+/// True if the folder holds a world: a scenario, and events of ours.
+fn is_world(dir: &Path) -> bool {
+    use std::io::Read;
+
+    let mut start = [0; 18];
+    let events = fs::File::open(dir.join(EVENTS));
+    let read = events.and_then(|mut f| f.read_exact(&mut start));
+    read.is_ok() && start == *b"{\"schema_version\":" && dir.join(SCENARIO).is_file()
 }
 
 /// Makes the folder of several worlds ready: new, empty, or with worlds in it and nothing else.
@@ -65,7 +68,7 @@ pub fn prepare_many(dir: &Path) -> Result<(), String> {
     fs::create_dir_all(dir).map_err(cannot)?;
     for entry in fs::read_dir(dir).map_err(cannot)? {
         let path = entry.map_err(cannot)?.path();
-        if !path.join(SCENARIO).is_file() {
+        if !is_world(&path) {
             return Err(format!(
                 "{shown} holds something else ({}), so nothing is written there; name an empty folder or a new one",
                 path.file_name().unwrap_or_default().display()
@@ -80,6 +83,13 @@ pub fn prepare_many(dir: &Path) -> Result<(), String> {
 /// # Errors
 /// A file or a folder cannot be written.
 pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io::Result<()> {
+    // An earlier world gives way only now that there is another; `sftp` is not written here.
+    for folder in ["clusters", "phones"] {
+        let folder = dir.join(folder);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+    }
     fs::write(dir.join(SCENARIO), scenario)?;
     let mut lines = String::new();
     for (seq, event) in events.iter().enumerate() {
@@ -88,7 +98,7 @@ pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io:
     }
     fs::write(dir.join(EVENTS), lines)?;
     write_clusters(dir, r)?;
-    write_served(dir, r, events)?;
+    write_served(dir, r)?;
     for p in &r.phones {
         let phone = dir.join("phones").join(&p.setup.identity.device);
         write_flash(&phone.join("before"), &p.before)?;
@@ -150,28 +160,24 @@ fn write_clusters(dir: &Path, r: &Rehearsed) -> io::Result<()> {
     Ok(())
 }
 
-/// Lists go out under names with the phone's MAC address as well: what was served is kept under
-/// the name that was asked for.
-fn write_served(dir: &Path, r: &Rehearsed, events: &[Event]) -> io::Result<()> {
-    let mut lab = r.lab();
-    for event in events {
-        let Kind::Served { file, .. } = &event.kind else {
-            continue;
-        };
-        let Some(id) = lab.host(&event.actor) else {
-            continue;
-        };
-        let Ok(bytes) = lab.open(id, file) else {
-            continue;
-        };
-        let cluster = lab.clusters()[id.cluster].id().to_owned();
-        let path = dir
+/// What was served, under the name that was asked for. Where a node served other bytes under the
+/// name before, they stand beside it: `NAME.1` is the first.
+fn write_served(dir: &Path, r: &Rehearsed) -> io::Result<()> {
+    let lab = r.lab();
+    for (id, name, versions) in lab.served() {
+        let cluster = lab.clusters()[id.cluster].id();
+        let folder = dir
             .join("clusters")
             .join(cluster)
-            .join(&event.actor)
-            .join("tftp")
-            .join(safe(file));
-        put(&path, &bytes)?;
+            .join(lab.name(id))
+            .join("tftp");
+        let Some((last, earlier)) = versions.split_last() else {
+            continue;
+        };
+        for (n, bytes) in (1..).zip(earlier) {
+            put(&folder.join(format!("{}.{n}", safe(name))), bytes)?;
+        }
+        put(&folder.join(safe(name)), last)?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `trustline rehearse`: the main job.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,14 +28,12 @@ struct Read {
 /// Runs scenarios.
 pub fn run(args: &RehearseArgs, output: &Output) -> ExitCode {
     let mut code = ExitCode::Good;
-    let (paths, is_folder) = match files(&args.paths) {
-        Ok(found) => found,
-        Err((path, error)) => {
-            output.error(&cannot_open(&path, &error));
-            return ExitCode::Unreachable;
-        }
-    };
-    if paths.is_empty() {
+    let (paths, is_folder, missing) = files(&args.paths);
+    for (path, error) in &missing {
+        output.error(&cannot_open(path, error));
+        code = code.worst(ExitCode::Unreachable);
+    }
+    if paths.is_empty() && missing.is_empty() {
         output.error("no scenario there: the folder holds no .toml file");
         return ExitCode::Usage;
     }
@@ -47,6 +46,12 @@ pub fn run(args: &RehearseArgs, output: &Output) -> ExitCode {
     }
     let many = is_folder || scenarios.len() > 1;
     if let Some(dir) = &args.keep {
+        if let Some(twice) = same_stem(&scenarios).filter(|_| many) {
+            output.error(&format!(
+                "two scenarios are called {twice}, and each needs a folder of its own; keep them one by one"
+            ));
+            return code.worst(ExitCode::Usage);
+        }
         // Nothing runs whose result could not be kept.
         let ready = if many {
             keep::prepare_many(dir)
@@ -76,33 +81,54 @@ pub fn run(args: &RehearseArgs, output: &Output) -> ExitCode {
     code
 }
 
-/// The scenario files that the arguments mean, and whether one of them was a folder.
-fn files(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, bool), (PathBuf, io::Error)> {
+/// A name that two scenario files share.
+fn same_stem(scenarios: &[Read]) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    let mut stems = scenarios
+        .iter()
+        .map(|s| s.path.file_stem().unwrap_or_default());
+    stems
+        .find(|stem| !seen.insert(stem.to_os_string()))
+        .map(|stem| stem.display().to_string())
+}
+
+/// The scenario files that the arguments mean, whether one of them was a folder, and what could not
+/// be opened.
+fn files(paths: &[PathBuf]) -> (Vec<PathBuf>, bool, Vec<(PathBuf, io::Error)>) {
     let mut all = Vec::new();
+    let mut missing = Vec::new();
     let mut is_folder = false;
     for path in paths {
-        let fail = |e| (path.clone(), e);
-        if !fs::metadata(path).map_err(fail)?.is_dir() {
-            all.push(path.clone());
-            continue;
-        }
-        is_folder = true;
-        let mut inside = Vec::new();
-        for entry in fs::read_dir(path).map_err(fail)? {
-            let entry = entry.map_err(fail)?.path();
-            if entry.extension().is_some_and(|e| e == "toml") {
-                inside.push(entry);
+        match files_of(path) {
+            Ok((inside, folder)) => {
+                all.extend(inside);
+                is_folder |= folder;
             }
+            Err(e) => missing.push((path.clone(), e)),
         }
-        inside.sort();
-        all.extend(inside);
     }
-    Ok((all, is_folder))
+    (all, is_folder, missing)
+}
+
+/// The file itself, or a folder's scenario files in the order of their names.
+fn files_of(path: &Path) -> io::Result<(Vec<PathBuf>, bool)> {
+    if !fs::metadata(path)?.is_dir() {
+        return Ok((vec![path.to_owned()], false));
+    }
+    let mut inside = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?.path();
+        if entry.extension().is_some_and(|e| e == "toml") {
+            inside.push(entry);
+        }
+    }
+    inside.sort();
+    Ok((inside, true))
 }
 
 fn read(path: &Path, args: &RehearseArgs, output: &Output) -> Result<Read, ExitCode> {
     let name = path.display().to_string();
-    let bytes = fs::read(path).map_err(|e| {
+    let bytes = read_bounded(path).map_err(|e| {
         output.error(&cannot_open(path, &e));
         ExitCode::Unreachable
     })?;
@@ -129,6 +155,16 @@ fn read(path: &Path, args: &RehearseArgs, output: &Output) -> Result<Read, ExitC
         text,
         scenario: parsed,
     })
+}
+
+/// The file, or so much of it that the reader of scenarios sees that it is too large.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+
+    let mut bytes = Vec::new();
+    let limit = scenario::parse::MAX_TEXT as u64 + 1;
+    fs::File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn cannot_open(path: &Path, error: &io::Error) -> String {
@@ -186,7 +222,7 @@ fn run_one(
             return (code, None);
         }
     };
-    let again = repeat(s, args);
+    let again = repeat(s, args, network);
     match args.format {
         Format::Human if many => {
             output.result(&format!(
@@ -237,16 +273,27 @@ fn headline(s: &Scenario, network: scenario::Network) -> String {
 }
 
 /// The command that repeats a run.
-fn repeat(s: &Read, args: &RehearseArgs) -> String {
-    let mut command = format!(
-        "trustline rehearse {} --seed {}",
-        s.path.display(),
-        s.scenario.seed
-    );
+fn repeat(s: &Read, args: &RehearseArgs, network: scenario::Network) -> String {
+    let path = quoted(&s.path.display().to_string());
+    let (seed, network) = (s.scenario.seed, network.as_str());
+    let mut command = format!("trustline rehearse {path} --seed {seed} --network {network}");
+    if args.pace == Pace::Real {
+        command += " --pace real";
+    }
     for set in &args.set {
         command += &format!(" --set {}={}", set.rule.name, set.rule.text_of(set.value));
     }
     command
+}
+
+/// A word for a shell, in quotes where it needs them.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn document(

@@ -36,6 +36,8 @@ pub struct Lab {
     by_address: BTreeMap<Ipv4Addr, NodeId>,
     by_name: BTreeMap<String, NodeId>,
     tvs: ServerSettings,
+    /// Every content that a node served under a name, in order.
+    served: BTreeMap<(NodeId, String), Vec<Arc<[u8]>>>,
 }
 
 impl Lab {
@@ -71,6 +73,7 @@ impl Lab {
             by_address,
             by_name,
             tvs,
+            served: BTreeMap::new(),
         }
     }
 
@@ -136,9 +139,22 @@ impl Lab {
     pub fn open(&mut self, id: NodeId, name: &str) -> Result<Arc<[u8]>, FileError> {
         let node = self.name(id).to_owned();
         match self.clusters[id.cluster].file(&node, name) {
-            FileAnswer::Found(bytes) => Ok(bytes),
+            FileAnswer::Found(bytes) => {
+                let versions = self.served.entry((id, name.to_owned())).or_default();
+                if versions.last() != Some(&bytes) {
+                    versions.push(Arc::clone(&bytes));
+                }
+                Ok(bytes)
+            }
             FileAnswer::NotFound => Err(FileError::NotFound),
         }
+    }
+
+    /// Every content that a node served under a name, in order.
+    pub fn served(&self) -> impl Iterator<Item = (NodeId, &str, &[Arc<[u8]>])> {
+        self.served
+            .iter()
+            .map(|((id, name), versions)| (*id, name.as_str(), versions.as_slice()))
     }
 
     /// What the node's TVS speaks TLS with. None for a node without TVS.

@@ -1,10 +1,15 @@
 //! What a driver needs around a phone: how it is plugged in, where its power fails, and what is
 //! left when the boot is over.
 
+use std::time::Duration;
+
 use super::flash::{CONFIG, Flash, FlashOperation, STATE};
 use super::identity::PhoneSetup;
 use crate::trust::rules::Key;
 use crate::wire::ListKind;
+
+/// No boot takes longer on any driver: every machine in it has a deadline far below.
+pub const LONGEST_BOOT: Duration = Duration::from_secs(3_600);
 
 /// A phone that is about to start.
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ struct Row {
     itl: (String, String),
     tvs_asked: u32,
     follows: String,
+    configuration: String,
     rests_on: String,
     rules: Vec<String>,
     reasons: Vec<ReasonFacts>,
@@ -83,6 +84,7 @@ impl Verdicts {
                 itl_after,
                 tvs_asked,
                 follows,
+                configuration,
                 rests_on,
                 rules,
                 reasons,
@@ -95,6 +97,7 @@ impl Verdicts {
                 itl: (itl_before.clone(), itl_after.clone()),
                 tvs_asked: *tvs_asked,
                 follows: follows.clone(),
+                configuration: configuration.clone(),
                 rests_on: rests_on.clone(),
                 rules: rules.clone(),
                 reasons: reasons.clone(),
@@ -312,6 +315,10 @@ fn explain(group: &[&Row], paint: Paint) -> String {
             format!("holds the lists of {}, follows {}", owner(row), row.follows)
         };
         part("stays", &stays);
+        part(
+            "config",
+            &format!("of its last boot: {}", row.configuration),
+        );
     }
     if let Some(shows) = &row.shows {
         part("shows", &format!("\"{shows}\""));

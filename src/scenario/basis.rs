@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::diagnostic::Span;
 use super::driver::Network;
-use super::judge::{Fate, fates};
+use super::judge::fates;
 use super::model::{Action, Scenario, Step};
 use super::run::{LabPhone, rehearse};
 use super::select::Selector;
@@ -28,7 +28,9 @@ pub struct RestsOn {
 }
 
 /// Finds out for every phone.
-pub(super) fn rests_on(scenario: &Scenario, phones: &[LabPhone], fates: &[Fate]) -> Vec<RestsOn> {
+pub(super) fn rests_on(scenario: &Scenario, phones: &[LabPhone]) -> Vec<RestsOn> {
+    // Trials run in virtual time, so they are compared with a run there.
+    let baseline = verdicts_in_sim(scenario, None);
     let used = used(scenario, phones);
     let mut decisive: Vec<Vec<Key>> = phones.iter().map(|_| Vec::new()).collect();
     for basis in [Basis::Assumed, Basis::Inferred, Basis::Documented] {
@@ -45,9 +47,9 @@ pub(super) fn rests_on(scenario: &Scenario, phones: &[LabPhone], fates: &[Fate])
                 .flat_map(|&value| rules::rule(key).others(value))
                 .collect();
             for other in others {
-                let verdicts = verdicts_with(scenario, key, other);
+                let verdicts = verdicts_in_sim(scenario, Some((key, other)));
                 for &i in concerned().filter(|&&i| settings(i).peek(key) != other) {
-                    let same = verdicts.get(i) == Some(&fates[i].verdict);
+                    let same = verdicts.get(i) == baseline.get(i);
                     if !same && !decisive[i].contains(&key) {
                         decisive[i].push(key);
                     }
@@ -104,8 +106,7 @@ fn used_at_home(scenario: &Scenario) -> Vec<Key> {
     phones.into_iter().flat_map(|p| p.used).collect()
 }
 
-fn verdicts_with(scenario: &Scenario, key: Key, value: i64) -> Vec<Verdict> {
-    let forced = Some((key, value));
+fn verdicts_in_sim(scenario: &Scenario, forced: Option<(Key, i64)>) -> Vec<Verdict> {
     match rehearse(scenario, Network::Sim, Pace::Real, forced, &mut |_| {}) {
         Ok(rehearsed) => fates(&rehearsed).iter().map(|f| f.verdict).collect(),
         // A world that cannot even be built under the other choice is another outcome.

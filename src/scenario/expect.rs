@@ -5,7 +5,7 @@ use super::judge::{Fate, Owner, owner_text};
 use super::model::{self, Expectation, ListOwner, Scenario, Target};
 use super::pattern::{EventPattern, FilePattern};
 use super::run::LabPhone;
-use super::words::ClosedWord;
+use super::words::{ClosedWord, Verdict};
 use crate::event::{Event, Kind};
 
 /// One expectation about one thing, and whether it holds for every phone that it is about.
@@ -29,6 +29,31 @@ pub(super) fn check(
         .iter()
         .map(|e| check_one(scenario, e, phones, fates, rests))
         .collect()
+}
+
+/// Phones that did not follow although no expectation speaks of their verdict: lost phones do not
+/// pass in silence.
+pub(super) fn uncovered(scenario: &Scenario, fates: &[Fate]) -> Vec<Checked> {
+    let mut covered = vec![false; fates.len()];
+    for e in scenario.expectations.iter().filter(|e| e.verdict.is_some()) {
+        for n in e.phones.resolve(&scenario.phones) {
+            if let Some(c) = n.checked_sub(1).and_then(|i| covered.get_mut(i)) {
+                *c = true;
+            }
+        }
+    }
+    let lost = fates.iter().zip(covered).filter(|(f, covered)| {
+        !covered && !matches!(f.verdict, Verdict::Migrated | Verdict::Unchanged)
+    });
+    lost.map(|(f, _)| Checked {
+        text: format!("{}: follows (no expectation says otherwise)", f.device),
+        failed: Some(format!(
+            "{} ({})",
+            f.verdict.as_str(),
+            f.reason().unwrap_or("no reason")
+        )),
+    })
+    .collect()
 }
 
 fn check_one(

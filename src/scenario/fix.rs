@@ -1,5 +1,7 @@
 //! The way out: for each reason, what an engineer does about it, with names.
 
+use std::sync::Arc;
+
 use super::judge::Fate;
 use super::run::LabPhone;
 use crate::cluster::{CertificateKind, Lab, PublicCertificate, Service, TrustStore};
@@ -11,6 +13,14 @@ use crate::wire::phone_config::PhoneConfig;
 /// What is left where nobody can vouch (8800 and 7800 Administration Guides, Trust List update
 /// failed: the last resort).
 const ERASE: &str = "erase CTL and ITL on the phone by hand";
+
+/// Certificates that may sign something, or be taken for it.
+const SIGNERS: [CertificateKind; 4] = [
+    CertificateKind::CallManager,
+    CertificateKind::ItlRecovery,
+    CertificateKind::Capf,
+    CertificateKind::Tvs,
+];
 
 /// What to do about the decisive reason.
 pub(super) fn way_out(
@@ -61,8 +71,11 @@ fn action(
     let signer = fate.signer.as_ref().and_then(|s| certificate_of(lab, s));
     let serving = serving_nodes(phone, lab);
     match code {
+        "signer-unknown-to-tvs" if is_known_now(fate, lab, &home) => {
+            format!("reset the phone: TVS of {home} knows the signer now")
+        }
         "signer-unknown-to-tvs" if is_imported(fate, lab, &home) => format!(
-            "restart TVS on {tvs}: the signer's certificate is in Phone-SAST-trust of {home}, but TVS had not loaded it; then reset the phone"
+            "restart TVS on {tvs}: the signer's certificate is in Phone-SAST-trust of {home}, but TVS has not loaded it; then reset the phone"
         ),
         "signer-unknown-to-tvs" | "tvs-wrong-certificate" | "tvs-role-missing" => match signer {
             None => format!(
@@ -81,8 +94,14 @@ fn action(
             format!("{ERASE}, or restore the old certificates of {home} from a backup")
         }
         "tvs-certificate-not-in-list" if split_home(fate, phone, lab).is_some() => {
-            format!("import what TVS of {home} does not know")
+            match signer.filter(|_| !is_known_now(fate, lab, &home)) {
+                None => format!("make sure that TVS answers on {tvs}"),
+                Some((kind, node)) => format!(
+                    "import {kind} of {node} into Phone-SAST-trust and CallManager-trust of {home} and restart TVS on {tvs}"
+                ),
+            }
         }
+        "not-booted" => "reset the phone".into(),
         "tvs-certificate-not-in-list" => format!(
             "the phone's ITL is older than the TVS certificates of {home}: point option 150 back to {home} and reset, so that it takes the current ITL, then move it; if it refuses that one too, {ERASE}"
         ),
@@ -122,6 +141,36 @@ fn action(
 fn is_prepared_for_rollback(lab: &Lab, cluster: &str) -> bool {
     let cluster = lab.clusters().iter().find(|c| c.id() == cluster);
     cluster.is_some_and(|c| c.parameters().prepare_cluster_for_rollback)
+}
+
+/// True if a TVS of the cluster vouches for the signer as things stand now.
+fn is_known_now(fate: &Fate, lab: &Lab, cluster: &str) -> bool {
+    let Some(signer) = &fate.signer else {
+        return false;
+    };
+    let Some(certificate) = public_of(lab, signer) else {
+        return false;
+    };
+    let (subject, issuer) = (
+        certificate.subject_text.as_bytes(),
+        certificate.issuer_text.as_bytes(),
+    );
+    lab.nodes().into_iter().any(|node| {
+        lab.clusters()[node.cluster].id() == cluster
+            && lab
+                .query(node, subject, issuer, &certificate.serial)
+                .is_some()
+    })
+}
+
+/// The certificate of a signer, if a node has it.
+fn public_of(lab: &Lab, signer: &SignerFacts) -> Option<Arc<PublicCertificate>> {
+    let all = lab
+        .clusters()
+        .iter()
+        .flat_map(|c| c.certificates_to_exchange(&SIGNERS));
+    all.map(|(_, c)| Arc::clone(&c.public))
+        .find(|c| is_of(c, signer))
 }
 
 /// True if the signer's certificate is in Phone-SAST-trust of the cluster.
@@ -192,12 +241,6 @@ fn serving_nodes(phone: &LabPhone, lab: &Lab) -> String {
 
 /// Whose certificate a signer is.
 fn certificate_of(lab: &Lab, signer: &SignerFacts) -> Option<(CertificateKind, String)> {
-    const SIGNERS: [CertificateKind; 4] = [
-        CertificateKind::CallManager,
-        CertificateKind::ItlRecovery,
-        CertificateKind::Capf,
-        CertificateKind::Tvs,
-    ];
     for cluster in lab.clusters() {
         for (node, c) in cluster.certificates_to_exchange(&SIGNERS) {
             if is_of(&c.public, signer) {

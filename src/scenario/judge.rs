@@ -7,6 +7,7 @@ use crate::cluster::Lab;
 use crate::event::{Kind, ReasonFacts, SignerFacts};
 use crate::phone::Flash;
 use crate::phone::power::BootEnd;
+use crate::trust::reason::{Code, Reason};
 use crate::wire::ListKind;
 
 /// Whose list a phone holds.
@@ -37,6 +38,8 @@ pub struct Fate {
     pub tvs_asked: u32,
     /// Id of the cluster whose CallManager group it follows, and the host.
     pub follows: Option<(String, String)>,
+    /// `accepted`, `refused` or `not fetched`: the configuration of the last boot.
+    pub configuration: &'static str,
     /// Why, in order; the last is the decisive one.
     pub reasons: Vec<ReasonFacts>,
     /// The signer that the decisive reason is about.
@@ -59,7 +62,13 @@ pub fn fates(rehearsed: &Rehearsed) -> Vec<Fate> {
 }
 
 fn fate(p: &LabPhone, lab: &Lab) -> Fate {
-    let events = &p.events[p.last_boot.min(p.events.len())..];
+    // A phone that no step boots is still in its first boot.
+    let booted = p.events.iter().any(|e| matches!(e.kind, Kind::Boot { .. }));
+    let events = if booted {
+        &p.events[p.last_boot.min(p.events.len())..]
+    } else {
+        &p.home_events[..]
+    };
     let owner = |flash: &Flash, kind: ListKind| {
         flash
             .get(kind.file_name())
@@ -97,13 +106,11 @@ fn fate(p: &LabPhone, lab: &Lab) -> Fate {
     let refused = events
         .iter()
         .any(|e| matches!(e.kind, Kind::ListRefused { .. }));
-    let failed = events.iter().any(|e| match &e.kind {
-        Kind::TrustStageEnded { fail_reason, .. } => fail_reason != "Success",
-        _ => false,
-    });
     let follows_destination = follows.as_ref().map(|(c, _)| c) == destination.as_ref();
-    let trusts = accepted && holds(&itl) && !refused && !failed;
-    let verdict = if p.end != BootEnd::Done || destination.is_none() {
+    // A list that could not be downloaded is no distrust, as long as the destination's is held.
+    let trusts = accepted && holds(&itl) && !refused;
+    let moved = p.setup.option_150 != p.home_option_150;
+    let verdict = if p.end != BootEnd::Done || destination.is_none() || (!booted && moved) {
         Verdict::Unknown
     } else if trusts && follows_destination {
         if lists_same {
@@ -117,7 +124,22 @@ fn fate(p: &LabPhone, lab: &Lab) -> Fate {
         Verdict::Stranded
     };
     let followed = matches!(verdict, Verdict::Migrated | Verdict::Unchanged);
-    let (reasons, signer, file) = why(events, followed);
+    let (mut reasons, signer, file) = why(events, followed);
+    if !booted && moved {
+        let reason = Reason::new(
+            Code::NotBooted,
+            "option 150 has changed, and no step has reset the phone since",
+        );
+        reasons = vec![reason.facts()];
+    }
+    let refused_config = events
+        .iter()
+        .any(|e| matches!(e.kind, Kind::ConfigRefused { .. }));
+    let configuration = match (accepted, refused_config) {
+        (true, _) => "accepted",
+        (false, true) => "refused",
+        (false, false) => "not fetched",
+    };
     let tvs_asked = p
         .events
         .iter()
@@ -132,6 +154,7 @@ fn fate(p: &LabPhone, lab: &Lab) -> Fate {
         itl,
         tvs_asked: u32::try_from(tvs_asked).unwrap_or(u32::MAX),
         follows,
+        configuration,
         reasons,
         signer,
         fix: None,

@@ -41,9 +41,10 @@ pub fn run(
 ) -> Result<Outcome, RunError> {
     let rehearsed = rehearse(scenario, network, pace, None, sink)?;
     let fates = fates(&rehearsed);
-    let rests = basis::rests_on(scenario, &rehearsed.phones, &fates);
+    let rests = basis::rests_on(scenario, &rehearsed.phones);
     let mut checked = rehearsed.checked.clone();
     checked.extend(expect::check(scenario, &rehearsed.phones, &fates, &rests));
+    checked.extend(expect::uncovered(scenario, &fates));
     let at = rehearsed.now;
     for (fate, rests) in fates.iter().zip(&rests) {
         let kind = verdict_event(fate, rests);
@@ -95,6 +96,7 @@ fn verdict_event(f: &Fate, r: &RestsOn) -> Kind {
             .follows
             .as_ref()
             .map_or_else(|| "nobody".to_owned(), |(c, _)| c.clone()),
+        configuration: f.configuration.into(),
         rests_on: r.basis.to_string(),
         rules: r.rules.clone(),
         trace: r.trace.clone(),

@@ -1,5 +1,6 @@
 //! Running a scenario: its steps in order, on either driver.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -57,6 +58,10 @@ pub struct LabPhone {
     pub before: Flash,
     /// Id of the cluster in which it booted first.
     pub home: String,
+    /// What option 150 named in that boot.
+    pub home_option_150: Vec<Ipv4Addr>,
+    /// What it told in that boot.
+    pub home_events: Vec<Event>,
     /// How its last boot ended.
     pub end: BootEnd,
     /// Rules that it used since the first step.
@@ -157,10 +162,12 @@ impl<'a> Run<'a> {
                 let setup = build::phone(scenario, &lab, group, number, pace, forced, &mut keys)
                     .map_err(at_start)?;
                 phones.push(LabPhone {
+                    home_option_150: setup.option_150.clone(),
                     setup,
                     flash: Flash::default(),
                     before: Flash::default(),
                     home: group.cluster.value.clone(),
+                    home_events: Vec::new(),
                     end: BootEnd::Overdue,
                     used: Vec::new(),
                     events: Vec::new(),
@@ -253,7 +260,7 @@ impl<'a> Run<'a> {
         self.boot(&(0..count).collect::<Vec<_>>(), BootCause::Power);
         for p in &mut self.phones {
             p.before = p.flash.clone();
-            p.events.clear();
+            p.home_events = std::mem::take(&mut p.events);
             p.used.clear();
             p.last_boot = 0;
         }
@@ -276,8 +283,12 @@ impl<'a> Run<'a> {
 
     fn boot_once(&mut self, indices: &[usize], cause: BootCause) {
         let mut starting = Vec::with_capacity(indices.len());
+        let mut waiting_cuts = Vec::new();
         for &i in indices {
             let p = &mut self.phones[i];
+            if p.cut.is_some() {
+                waiting_cuts.push(i);
+            }
             p.last_boot = p.events.len();
             p.setup.cause = cause;
             let (setup, flash) = (p.setup.clone(), p.flash.clone());
@@ -293,13 +304,14 @@ impl<'a> Run<'a> {
             sink,
             ..
         } = self;
+        let by_device: HashMap<String, usize> = indices
+            .iter()
+            .map(|&i| (phones[i].setup.identity.device.clone(), i))
+            .collect();
         let booted = driver.boot(starting, &mut |event| {
             sink(&event);
-            let told = phones
-                .iter_mut()
-                .find(|p| p.setup.identity.device == event.actor);
-            if let Some(p) = told {
-                p.events.push(event);
+            if let Some(&i) = by_device.get(&event.actor) {
+                phones[i].events.push(event);
             }
         });
         for (&i, b) in indices.iter().zip(booted) {
@@ -312,6 +324,33 @@ impl<'a> Run<'a> {
                 }
             }
         }
+        for i in waiting_cuts {
+            self.check_cut(i);
+        }
+    }
+
+    /// A power cut that never came is a slip in the scenario: what it should show was not shown.
+    fn check_cut(&mut self, i: usize) {
+        let p = &self.phones[i];
+        if p.end == BootEnd::PowerCut {
+            return;
+        }
+        let boot = &p.events[p.last_boot.min(p.events.len())..];
+        let writes: Vec<_> = boot
+            .iter()
+            .filter_map(|e| match &e.kind {
+                Kind::FlashWrite { write, file, .. } => Some(format!("{write} {file}")),
+                _ => None,
+            })
+            .collect();
+        self.checked.push(Checked {
+            text: format!("{}: the power fails", p.setup.identity.device),
+            failed: Some(format!(
+                "the boot had no such flash write; it had {} ({})",
+                writes.len(),
+                writes.join(", ")
+            )),
+        });
     }
 
     fn carry_out(&mut self, action: &Action, verb: String) -> Result<(), RunError> {

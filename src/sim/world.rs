@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::cluster::{Lab, NodeId, Service};
 use crate::event::{Event, Kind};
-use crate::phone::power::{BootEnd, Booted, Booting, Cut};
+use crate::phone::power::{BootEnd, Booted, Booting, Cut, LONGEST_BOOT};
 use crate::phone::{ConnectFailure, Flash, Output, Phone, TvsInput};
 use crate::tftp::{Answer, FileError, FileSource, Server, ServerConfig, Transfer};
 use crate::time::Time;
@@ -23,9 +23,6 @@ const FIRST_PHONE_PORT: u16 = 49_152;
 
 /// The request port of TFTP.
 const TFTP_PORT: u16 = 69;
-
-/// No boot takes longer; every machine in it has a deadline far below.
-const LONGEST_BOOT: Duration = Duration::from_secs(3_600);
 
 /// The simulated world.
 #[derive(Debug)]

@@ -20,15 +20,12 @@ use tokio::task::JoinSet;
 use crate::cluster::{Lab, NodeId};
 use crate::event::Event;
 use crate::net::clock::Clock;
-use crate::phone::power::{BootEnd, Booted, Booting};
+use crate::phone::power::{BootEnd, Booted, Booting, LONGEST_BOOT};
 use crate::time::Time;
 use node::NodeSockets;
 
 /// How many phones run at the same time.
-const PHONES_AT_ONCE: usize = 256;
-
-/// No boot takes longer: every machine in it has a deadline far below.
-const LONGEST_BOOT: Duration = Duration::from_secs(600);
+const PHONES_AT_ONCE: usize = 64;
 
 /// Where the lab's addresses really are.
 #[derive(Debug, Default)]
@@ -179,8 +176,11 @@ impl Loopback {
                     biased;
                     Some(event) = received.recv() => events(event),
                     Some(ended) = running.join_next() => {
-                        if let Ok((index, booted)) = ended {
-                            results[index] = Some(booted);
+                        match ended {
+                            Ok((index, booted)) => results[index] = Some(booted),
+                            // A bug must not pass for a phone that did not end.
+                            Err(e) if e.is_panic() => std::panic::resume_unwind(e.into_panic()),
+                            Err(_) => {}
                         }
                         start(&mut running);
                     }

@@ -261,8 +261,14 @@ async fn talk(
         Ok(tls) => tls,
         Err(e) => return tell(TvsInput::Failed(ConnectFailure::Tls(e.to_string()))),
     };
-    // The phone has deadlines of its own; these only keep a socket from staying for ever.
-    let open = match connect(address, &tls, Deadlines::default()).await {
+    // The phone has deadlines of its own, up to a minute each by its rules; these only keep a socket
+    // from staying for ever.
+    let deadlines = Deadlines {
+        connect: Duration::from_secs(120),
+        handshake: Duration::from_secs(120),
+        total: Duration::from_secs(300),
+    };
+    let open = match connect(address, &tls, deadlines).await {
         Ok(open) => open,
         Err(error) => return tell(TvsInput::Failed(failure(error))),
     };
