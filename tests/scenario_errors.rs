@@ -317,27 +317,6 @@ file = "ctl"
 how = "flip-bit"
 at = 100
 [[step]]
-do = "bulk-sftp"
-cluster = "a"
-host = "sftp.lab"
-port = 2022
-user = "bulk"
-password = "lab"
-directory = "/bulk"
-[[step]]
-do = "bulk-export"
-cluster = "a"
-type = "TFTP"
-result = "done"
-[[step]]
-do = "bulk-consolidate"
-cluster = "a"
-result = "refused"
-[[step]]
-do = "bulk-import"
-cluster = "a"
-node = "a2"
-[[step]]
 do = "keep-old-files"
 node = "b1.lab"
 [[step]]
@@ -358,6 +337,28 @@ seconds = 0.5
 [[step]]
 do = "note"
 text = "done"
+
+[[step]]
+do = "bulk-sftp"
+cluster = "a"
+host = "sftp.lab"
+port = 2022
+user = "bulk"
+password = "lab"
+directory = "/bulk"
+[[step]]
+do = "bulk-export"
+cluster = "a"
+type = "TFTP"
+result = "done"
+[[step]]
+do = "bulk-consolidate"
+cluster = "a"
+result = "refused"
+[[step]]
+do = "bulk-import"
+cluster = "a"
+node = "a2"
 
 [[expect]]
 phones = ["lobby", "3"]
