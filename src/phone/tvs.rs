@@ -17,7 +17,7 @@ use crate::trust::rules::{DuplicateElements, Key, TvsCacheSurvivesBoot};
 use crate::trust::search::{SignerId, hex};
 use crate::trust::vouch::{self, Vouch};
 use crate::tvs::{ClientSettings, Exchange, ExchangeError};
-use crate::wire::tvs::{Answer, Duplicates, HEADER_LEN, Request, STATUS_FOUND, Tags};
+use crate::wire::tvs::{Answer, Duplicates, HEADER_LEN, Request, STATUS_FOUND};
 use crate::wire::{ListKind, Role, join_roles};
 
 /// Kept answers beyond this push the oldest out, so that no flood of lists fills the memory. One
@@ -357,12 +357,7 @@ impl Phone {
 
     fn send_question(&mut self, now: Time) {
         let s = &self.setup.settings;
-        let byte = |key| u8::try_from(s.count(key)).unwrap_or(u8::MAX);
-        let tags = Tags {
-            issuer: byte(Key::QueryIssuerTag),
-            serial: byte(Key::QuerySerialTag),
-            ..Tags::default()
-        };
+        let tags = s.tvs_tags();
         let duplicates = match s.word::<DuplicateElements>() {
             DuplicateElements::Refuse => Duplicates::Refuse,
             DuplicateElements::LastWins => Duplicates::LastWins,

@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::fmt;
 
+use crate::wire::tvs::Tags;
+
 /// How sure a rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Basis {
@@ -487,6 +489,12 @@ rules! {
     QuerySerialTag "tvs.query_serial_tag" number("tag", 1, 255, &[6]), 5, Inferred,
         "tag of the serial number in a QUERY",
         "Cisco 213407: lengths fit, the dump is cut before it";
+    AnswerRolesTag "tvs.answer_roles_tag" number("tag", 1, 255, &[10]), 8, Inferred,
+        "tag of the roles in a TVS answer",
+        "the open tvsd writes it; Cisco 213407: lengths fit, the dump is cut before it";
+    AnswerTtlTag "tvs.answer_ttl_tag" number("tag", 1, 255, &[11]), 9, Inferred,
+        "tag of the life time in a TVS answer",
+        "the open tvsd writes it; Cisco 213407: lengths fit, the dump is cut before it";
     TvsMiss "tvs.miss" of::<TvsMiss>(), 0, Assumed,
         "what a TVS says to a QUERY for a certificate that it does not have",
         "no source shows it; the open tvsd answers a VERIFY so";
@@ -589,6 +597,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The element tags of TVS messages; marks their rules as used.
+    pub fn tvs_tags(&self) -> Tags {
+        // The rules allow nothing that is no byte.
+        let byte = |key| u8::try_from(self.number(key)).unwrap_or(u8::MAX);
+        Tags {
+            issuer: byte(Key::QueryIssuerTag),
+            serial: byte(Key::QuerySerialTag),
+            roles: byte(Key::AnswerRolesTag),
+            ttl: byte(Key::AnswerTtlTag),
+        }
+    }
+
     /// The choice of a rule with words; marks it as used.
     pub fn word<W: Word>(&self) -> W {
         W::from_index(self.number(W::KEY))

@@ -2,7 +2,8 @@
 //! Here shows what no scenario can, where both ends follow the same rule.
 //!
 //! The situation is that of the recording R1: an 8861 is offered a CTL whose signer it does not
-//! know, so it asks TVS. These TVS take the question and say nothing.
+//! know, so it asks TVS. One of these TVS answers with another certificate, the others take the
+//! question and say nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -14,6 +15,7 @@ use trustline::trust::rules::{Rule, Settings};
 use trustline::wire::element::{Element, header_tag};
 use trustline::wire::header::with_nul;
 use trustline::wire::phone_config::{PhoneConfig, TvsServer};
+use trustline::wire::tvs::{Answer, Command, Message, STATUS_FOUND, Tags};
 use trustline::wire::{Header, ListKind, Role, TrustList};
 
 use crate::lab;
@@ -26,6 +28,9 @@ const QUERY_START: [u8; 50] = *b"\x57\x01\x03\x00\x00\x00\x03\xe9\x00\x8f\x01\x0
 
 /// The most that happens in a boot before it counts as endless.
 const MAX_STEPS: usize = 10_000;
+
+/// The connection to the TVS that does answer: neither the first nor the last.
+const THE_ONE_THAT_ANSWERS: u32 = 2;
 
 pub(crate) struct Conversation {
     under_defaults: Vec<String>,
@@ -133,8 +138,12 @@ fn talk(settings: Settings) -> Vec<String> {
                 };
                 phone.handle_tvs(now, connection, up);
             }
-            Some(Output::TvsWrite { bytes, .. }) => {
+            Some(Output::TvsWrite { connection, bytes }) => {
                 lines.push(format!("{now} asks {}", bytes.escape_ascii()));
+                if connection == THE_ONE_THAT_ANSWERS {
+                    let answer = TvsInput::Bytes(tvs_answer(&bytes));
+                    phone.handle_tvs(now, connection, answer);
+                }
             }
             Some(Output::Flash { operation, .. }) => {
                 lines.push(format!("{now} {} {}", operation.name(), operation.file()));
@@ -154,6 +163,19 @@ fn talk(settings: Settings) -> Vec<String> {
         }
     }
     panic!("the boot does not end:\n{}", lines.join("\n"));
+}
+
+/// What a real TVS would write to a question, about another certificate.
+fn tvs_answer(question: &[u8]) -> Vec<u8> {
+    let session = question[4..8].try_into().map(u32::from_be_bytes).unwrap();
+    let answer = Answer {
+        status: STATUS_FOUND,
+        certificate: Some(lab::certificate("b-sast")),
+        roles: Some(vec![0, 2]),
+        ttl_secs: Some(86_400),
+    };
+    let message = Message::from_answer(&answer, Command::QueryResponse, session, &Tags::default());
+    message.emit().unwrap()
 }
 
 /// A TFTP server that has the CTL and nothing else, without options.
