@@ -11,7 +11,7 @@ use super::installed::{InForce, SignerKey};
 use super::own_signature;
 use super::reason::{Code, Reason, Sentence};
 use super::rules::{
-    ConfigFileName, DigestSha256, DuplicateElements, EmptyItl, EqualList,
+    ConfigFileName, DigestSha256, DigestSha512, DuplicateElements, EmptyItl, EqualList,
     FirstContactSelfSignature, IgnoresExpiry, Key, LeapOfFaith, ListFileName, ListVersion,
     ListWithoutSast, MissingElements, NameEncoding, OlderTimestamp, Settings, SignerContainer,
     TrailingBytes, TvsRoleRequired, UnknownElements, WrongRole,
@@ -197,6 +197,7 @@ pub fn policy(s: &Settings) -> Policy {
     Policy {
         min_rsa_bits: usize::try_from(s.count(Key::MinRsaBits)).unwrap_or(usize::MAX),
         accept_sha256: s.word::<DigestSha256>() == DigestSha256::Accept,
+        accept_sha512: s.word::<DigestSha512>() == DigestSha512::Accept,
     }
 }
 

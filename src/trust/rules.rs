@@ -237,6 +237,13 @@ words! {
         /// They are checked like the others.
         Accept = "accept",
     }
+    /// What is done with SHA-512 signatures, which a parameter of the cluster asks for.
+    DigestSha512 {
+        /// They are checked like the others.
+        Accept = "accept",
+        /// They are refused.
+        Refuse = "refuse",
+    }
     /// Whether a signer's certificate may be past its dates.
     IgnoresExpiry {
         /// Dates are not looked at.
@@ -438,6 +445,9 @@ rules! {
     DigestSha256 "trust.digest_sha256" of::<DigestSha256>(), 0, Assumed,
         "what is done with SHA-256 signatures (digest 2)",
         "defined in the open tools, which refuse it; no phone shown";
+    DigestSha512 "trust.digest_sha512" of::<DigestSha512>(), 0, Documented,
+        "what is done with SHA-512 signatures (digest 3)",
+        "CUCM Security Guide, TFTP File Signature Algorithm: SHA-1 or SHA-512; phones that lack SHA-512 stop working";
     MinRsaBits "trust.min_rsa_bits" number("bits", 512, 4096, &[512, 2048]), 1024, Assumed,
         "the smallest RSA key that may sign",
         "1024-bit signers are in Cisco's dumps; a bound is stated for FIPS mode alone, 2048 (8800 Administration Guide)";
