@@ -18,7 +18,7 @@ use crate::trust::decide::{Decision, How, ListQuestion, Ruling, decide_list};
 use crate::trust::installed::{InForce, InstalledList};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{Key, NewCtlInForce, Settings, TvsCacheFlush, TvsCacheSurvivesBoot};
-use crate::trust::search::FoundIn;
+use crate::trust::search::{FoundIn, SignerId};
 use crate::trust::signature::SignatureCheck;
 use crate::trust::vouch::Vouch;
 use crate::wire::ListKind;
@@ -119,6 +119,8 @@ pub struct Phone {
     /// The notes as flash holds them.
     notes_bytes: Option<Arc<[u8]>>,
     pub(super) vouches: Vec<Vouch>,
+    /// Signers that no TVS knew in this boot; a boot asks about three at most.
+    pub(super) unknown_signers: Vec<SignerId>,
     pub(super) check: SignatureCheck,
     pub(super) stage: Stage,
     /// Index into option 150 of the server that answers.
@@ -154,6 +156,7 @@ impl Phone {
             notes: Notes::default(),
             notes_bytes: None,
             vouches: Vec::new(),
+            unknown_signers: Vec::new(),
             check: SignatureCheck::new(),
             stage: Stage::Ctl,
             server: 0,
@@ -502,9 +505,11 @@ impl Phone {
         }
         self.install(kind, list);
         let flush = TvsCacheFlush::Yes;
-        if self.setup.settings.word::<TvsCacheFlush>() == flush && !self.vouches.is_empty() {
-            let entries = self.vouches.len();
+        let kept = self.vouches.len() + self.unknown_signers.len();
+        if kept > 0 && self.setup.settings.word::<TvsCacheFlush>() == flush {
+            let entries = kept;
             self.vouches.clear();
+            self.unknown_signers.clear();
             self.event(now, Kind::TvsCacheFlushed { entries });
         }
     }

@@ -13,7 +13,7 @@ use crate::time::Time;
 use crate::trust::certificate::Certificate;
 use crate::trust::decide::Decision;
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::{DuplicateElements, Key, TvsCacheSurvivesBoot};
+use crate::trust::rules::{DuplicateElements, Key, TvsCacheSurvivesBoot, TvsNegativeCache};
 use crate::trust::search::{SignerId, hex};
 use crate::trust::vouch::{self, Vouch};
 use crate::tvs::{ClientSettings, Exchange, ExchangeError};
@@ -155,7 +155,13 @@ impl Phone {
         } else {
             None
         };
-        if let Some(reason) = reason {
+        let known_as_unknown = || {
+            self.unknown_signers.contains(&signer).then(|| {
+                let text = format!("no TVS knew {signer} earlier in this boot");
+                Reason::new(Code::SignerUnknownToTvs, text)
+            })
+        };
+        if let Some(reason) = reason.or_else(known_as_unknown) {
             let asked = Asked {
                 answer: None,
                 reasons: vec![reason],
@@ -293,6 +299,7 @@ impl Phone {
             }
             State::Settled { .. } => {
                 if let Some(stage) = self.tvs.take() {
+                    self.keep_unknown(&stage);
                     let asked = Asked {
                         answer: stage.answer,
                         reasons: stage.reasons,
@@ -501,6 +508,17 @@ impl Phone {
         let survives = TvsCacheSurvivesBoot::Yes;
         if self.setup.settings.word::<TvsCacheSurvivesBoot>() == survives {
             self.save_notes(now);
+        }
+    }
+
+    /// Keeps that no TVS knows the signer, if that is what asking came to and such answers are kept.
+    fn keep_unknown(&mut self, stage: &TvsStage) {
+        let last = stage.reasons.last().map(|r| r.code);
+        if stage.answer.is_none()
+            && last == Some(Code::SignerUnknownToTvs)
+            && self.setup.settings.word::<TvsNegativeCache>() == TvsNegativeCache::Yes
+        {
+            self.unknown_signers.push(stage.signer.clone());
         }
     }
 

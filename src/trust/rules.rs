@@ -364,6 +364,13 @@ words! {
         /// They stay for their time.
         No = "never",
     }
+    /// Whether a signer that no TVS knew is asked about again in the same boot.
+    TvsNegativeCache {
+        /// It is asked about for each file.
+        No = "no",
+        /// It stays unknown until the phone restarts or takes a new list.
+        Yes = "yes",
+    }
     /// Whether TVS must restart before it answers for a newly imported certificate.
     TvsRestartNeeded {
         /// Changes count at once.
@@ -517,6 +524,9 @@ rules! {
     TvsCacheFlush "tvs.cache_flush" of::<TvsCacheFlush>(), 0, Documented,
         "whether a new list throws the kept TVS answers away",
         "Cisco 118893: tvsReqFlushTvsCertCache around a list change";
+    TvsNegativeCache "tvs.negative_cache" of::<TvsNegativeCache>(), 0, Assumed,
+        "whether a signer that no TVS knew stays unknown for the other files of the boot, without a question",
+        "no source speaks of negative answers that are kept";
     TvsMaxServers "tvs.max_servers" number("servers", 1, 5, &[1, 5]), 3, Inferred,
         "how many TVS servers of the configuration are tried",
         "CUCM names primary, secondary, tertiary; the XML takes five";
