@@ -322,7 +322,12 @@ impl Phone {
             .as_ref()
             .map_or("none", |c| c.kind);
         let tls = match self.setup.profile.tls.value {
-            Some(old) => format!("{tls}, stands in for {old}"),
+            // The driver names what stands in for the server's TLS; this is the phone's.
+            Some(old) => match tls.split_once("stands in for ") {
+                Some((_, servers)) if servers == old => tls,
+                Some(_) => format!("{tls} and {old}"),
+                None => format!("{tls}, stands in for {old}"),
+            },
             None => tls,
         };
         let client_certificate = offered.into();
