@@ -209,6 +209,20 @@ words! {
         /// It checks the signer as always.
         Check = "check",
     }
+    /// Whether the first CTL of a phone that has an ITL is checked.
+    FirstCtlChecked {
+        /// Its signer must be known.
+        Yes = "yes",
+        /// It is taken as the very first list is.
+        No = "no",
+    }
+    /// What the empty ITL of a rollback means beside a CTL with TFTP certificates.
+    RollbackWithCtl {
+        /// A new ITL is checked as always.
+        Check = "check",
+        /// The phone takes any ITL.
+        AcceptAny = "accept-any",
+    }
     /// Where the signer of a new CTL is looked for.
     CtlSearchedIn {
         /// In the installed CTL and in the installed ITL.
@@ -408,12 +422,44 @@ words! {
         /// With the TFTP server.
         TftpServer = "tftp-server",
     }
+    /// What a list without any byte means.
+    EmptyFile {
+        /// It is refused.
+        Refuse = "refuse",
+        /// The server counts as not having the file.
+        AsMissing = "as-missing",
+    }
+    /// What a damaged CTL or ITL in flash means where no other list is installed.
+    DamagedList {
+        /// No list is taken by leap of faith.
+        Refuse = "refuse",
+        /// The list counts as absent.
+        AsAbsent = "as-absent",
+    }
     /// What is left in the ITL of a cluster that is prepared for rollback.
     BlankItl {
         /// No TFTP and no TVS record.
         NoRecords = "no-records",
         /// TFTP and TVS records without a certificate.
         EmptyRecords = "empty-records",
+    }
+    /// Which signer version the header of a list has, where the release has none of its own.
+    SignerVersion {
+        /// The element is not there.
+        Absent = "absent",
+        /// 1.0.
+        V1_0 = "1.0",
+        /// 1.1.
+        V1_1 = "1.1",
+    }
+    /// RSA key size of the certificates that sign lists and files.
+    SignerKeyBits {
+        /// 2048 bits.
+        B2048 = "2048",
+        /// 1024 bits.
+        B1024 = "1024",
+        /// 4096 bits.
+        B4096 = "4096",
     }
     /// Which files the parameter "TFTP File Signature Algorithm" is for.
     DigestScope {
@@ -440,6 +486,12 @@ rules! {
     EmptyItl "trust.empty_itl" of::<EmptyItl>(), 0, Documented,
         "what a phone with the empty ITL of a rollback does with a new ITL",
         "CUCM 15 Security Guide, rollback";
+    FirstCtlChecked "trust.first_ctl_checked" of::<FirstCtlChecked>(), 0, Inferred,
+        "whether the first CTL of a phone that has an ITL is checked",
+        "Cisco 213407: not in the phone's existing CTL or ITL; 118893: phones with an ITL alone follow into mixed mode";
+    RollbackWithCtl "trust.rollback_with_ctl" of::<RollbackWithCtl>(), 0, Assumed,
+        "what the empty ITL of a rollback means beside a CTL with TFTP certificates",
+        "no source shows a new ITL beside both; Cisco 213407: the parameter blanks the ITL, never the CTL";
     CtlSearchedIn "trust.ctl_searched_in" of::<CtlSearchedIn>(), 0, Documented,
         "where the signer of a new CTL is looked for",
         "Cisco 213407: not in the phone's existing CTL or ITL";
@@ -470,6 +522,9 @@ rules! {
     ListMaxBytes "list.max_bytes" number("bytes", 1_024, 2_097_152, &[4_096, 2_097_152]), 65_535, Documented,
         "the largest list that a phone loads",
         "CUCM 14SU2 and 15 Security Guides: over 64 KB does not load";
+    EmptyFile "list.empty_file" of::<EmptyFile>(), 0, Assumed,
+        "what a list without any byte means",
+        "one observer saw a 79xx tolerate empty files; of other phones no source speaks";
     OlderTimestamp "list.older_timestamp" of::<OlderTimestamp>(), 0, Assumed,
         "what a list means that is older than the installed one",
         "no source says; a downgrade of a cluster is a normal rollback";
@@ -545,6 +600,9 @@ rules! {
     TvsRolesOfStore "tvs.roles_of_store" of::<TvsRolesOfStore>(), 0, Inferred,
         "which roles a TVS gives to a certificate of a trust store",
         "Cisco 213407: an imported CallManager certificate has roles 0 and 3; 118893: own ones 0 and 2";
+    TvsAnswerTtl "tvs.answer_ttl" number("seconds", 0, 4_294_967_295, &[3_600]), 86_400, Documented,
+        "how long a TVS answer may be kept, as the server says it",
+        "Cisco 213407: expires in 24 hours";
     TftpOptions "tftp.options" of::<TftpOptions>(), 0, Assumed,
         "which options the phone's TFTP requests have",
         "a 7962's capture shows 512-byte blocks and no option; nothing is known of other models";
@@ -560,14 +618,20 @@ rules! {
     AfterRefusal "phone.after_refusal" of::<AfterRefusal>(), 0, Assumed,
         "where a phone registers that has refused its configuration",
         "sources disagree: CUCM 14SU2 Security Guide says it bounces back to its prior server, Cisco's community page that it registers with the TFTP server";
+    DamagedList "phone.damaged_list" of::<DamagedList>(), 0, Assumed,
+        "what a damaged CTL or ITL in flash means to a phone without another list: no leap of faith, or absent",
+        "no source says what a phone does with a damaged list in its flash";
     BlankItl "cluster.blank_itl" of::<BlankItl>(), 0, Assumed,
         "what is left in the ITL of a cluster that is prepared for rollback",
         "CUCM 15 Security Guide: empty TVS and TFTP sections; the bytes are not shown";
     DigestScope "cluster.digest_scope" of::<DigestScope>(), 0, Assumed,
         "which files the parameter TFTP File Signature Algorithm is for",
         "not said whether it reaches the lists";
-    SignerKeyBits "cluster.signer_key_bits" number("bits", 1_024, 4_096, &[1_024, 4_096]), 2_048, Assumed,
-        "RSA key size of the certificates that sign lists and files (1024, 2048 or 4096)",
+    SignerVersion "cluster.signer_version" of::<SignerVersion>(), 0, Assumed,
+        "which signer version the header of a list has",
+        "the open tools write one; no CUCM list of 11.0 or newer was found, older ones have none";
+    SignerKeyBits "cluster.signer_key_bits" of::<SignerKeyBits>(), 0, Assumed,
+        "RSA key size, in bits, of the certificates that sign lists and files",
         "Cisco 118893: 1024 in 10.5.1, 2048 after regeneration; defaults of other releases are not said";
 }
 

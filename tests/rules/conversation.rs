@@ -39,7 +39,7 @@ pub(crate) struct Conversation {
 impl Conversation {
     pub(crate) fn new() -> Self {
         Self {
-            under_defaults: talk(Settings::default()),
+            under_defaults: both(&Settings::default()),
         }
     }
 
@@ -47,9 +47,19 @@ impl Conversation {
     pub(crate) fn change(&self, rule: &Rule, other: i64) -> Option<String> {
         let mut settings = Settings::default();
         settings.choose(rule, other);
-        let difference = crate::difference(&self.under_defaults, &talk(settings))?;
-        Some(format!("a phone that asks TVS, {difference}"))
+        let difference = crate::difference(&self.under_defaults, &both(&settings))?;
+        Some(format!(
+            "a phone that asks TVS, then one with a damaged list, {difference}"
+        ))
     }
+}
+
+/// What a phone with its list says and does, and then one whose list is cut off.
+fn both(settings: &Settings) -> Vec<String> {
+    let itl = lab::file_once("tool/itl-a-v10-sha1.tlv");
+    let damaged = itl[..itl.len() - 1].to_vec();
+    let of = |itl| talk(settings.clone(), itl);
+    [of(itl), of(damaged)].concat()
 }
 
 /// The list of recording R1, as far as it is known: its signer.
@@ -86,7 +96,7 @@ fn recorded_ctl() -> Vec<u8> {
 }
 
 /// What the phone says and does from its start to the end of the boot.
-fn talk(settings: Settings) -> Vec<String> {
+fn talk(settings: Settings, itl: Vec<u8>) -> Vec<String> {
     let tvs = (0..5).map(|priority| TvsServer {
         priority,
         host: format!("tvs-{priority}"),
@@ -97,7 +107,6 @@ fn talk(settings: Settings) -> Vec<String> {
         ..PhoneConfig::default()
     };
     let mut held = Flash::default();
-    let itl = lab::file_once("tool/itl-a-v10-sha1.tlv");
     held.put(ListKind::Itl.file_name(), itl.into());
     held.put(flash::CONFIG, config.emit().into_bytes().into());
     let setup = PhoneSetup {
@@ -197,7 +206,7 @@ fn answer(request: &[u8], ctl: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn the_question_is_the_recorded_one() {
-    let lines = talk(Settings::default());
+    let lines = both(&Settings::default());
     let asked: Vec<_> = lines.iter().filter(|l| l.contains(" asks ")).collect();
     assert_eq!(asked.len(), 3, "three servers are tried");
     let start = QUERY_START.escape_ascii().to_string();
