@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::{Cluster, FileAnswer, Service};
 use crate::tftp::FileError;
-use crate::trust::rules::{Key, Settings, TvsMiss};
+use crate::trust::rules::{Settings, TvsMiss};
 use crate::tvs::{Found, Miss, ServerSettings};
-use crate::wire::tvs::Tags;
 
 /// One node of one cluster, by index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,13 +53,8 @@ impl Lab {
                 by_name.insert(n.name.clone(), id);
             }
         }
-        let byte = |key| u8::try_from(settings.peek(key)).unwrap_or(u8::MAX);
         let tvs = ServerSettings {
-            tags: Tags {
-                issuer: byte(Key::QueryIssuerTag),
-                serial: byte(Key::QuerySerialTag),
-                ..Tags::default()
-            },
+            tags: settings.tvs_tags(),
             miss: match settings.word::<TvsMiss>() {
                 TvsMiss::StatusOnly => Miss::StatusOnly,
                 TvsMiss::Close => Miss::Close,

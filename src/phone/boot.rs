@@ -12,13 +12,15 @@ use super::notes::{KeptAnswer, Notes};
 use super::remarks::Remarks;
 use super::status;
 use super::tvs::{Asked, TvsStage};
-use crate::event::{Event, Kind};
+use crate::event::{Event, Kind, SignerFacts};
 use crate::time::{Time, UnixSeconds};
 use crate::trust::decide::{Decision, How, ListQuestion, Ruling, decide_list};
 use crate::trust::installed::{InForce, InstalledList};
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::{Key, NewCtlInForce, Settings, TvsCacheFlush, TvsCacheSurvivesBoot};
-use crate::trust::search::FoundIn;
+use crate::trust::rules::{
+    DamagedList, EmptyFile, Key, NewCtlInForce, Settings, TvsCacheFlush, TvsCacheSurvivesBoot,
+};
+use crate::trust::search::{FoundIn, SignerId};
 use crate::trust::signature::SignatureCheck;
 use crate::trust::vouch::Vouch;
 use crate::wire::ListKind;
@@ -116,9 +118,13 @@ pub struct Phone {
     pub(super) config: Option<PhoneConfig>,
     pub(super) config_bytes: Option<Arc<[u8]>>,
     pub(super) notes: Notes,
+    /// The first list that was found damaged in flash.
+    damaged_list: Option<ListKind>,
     /// The notes as flash holds them.
     notes_bytes: Option<Arc<[u8]>>,
     pub(super) vouches: Vec<Vouch>,
+    /// Signers that no TVS knew in this boot; a boot asks about three at most.
+    pub(super) unknown_signers: Vec<SignerId>,
     pub(super) check: SignatureCheck,
     pub(super) stage: Stage,
     /// Index into option 150 of the server that answers.
@@ -152,8 +158,10 @@ impl Phone {
             config: None,
             config_bytes: None,
             notes: Notes::default(),
+            damaged_list: None,
             notes_bytes: None,
             vouches: Vec::new(),
+            unknown_signers: Vec::new(),
             check: SignatureCheck::new(),
             stage: Stage::Ctl,
             server: 0,
@@ -211,7 +219,10 @@ impl Phone {
             };
             match InstalledList::parse(kind, Arc::clone(bytes)) {
                 Ok(list) => self.install(kind, list),
-                Err(fault) => self.damaged(kind.file_name(), &fault.to_string(), now),
+                Err(fault) => {
+                    self.damaged_list.get_or_insert(kind);
+                    self.damaged(kind.file_name(), &fault.to_string(), now);
+                }
             }
         }
         if let Some(bytes) = flash.get(flash::CONFIG) {
@@ -302,6 +313,7 @@ impl Phone {
             let Some(fetched) = self.fetched.take() else {
                 return;
             };
+            let fetched = self.without_empty_list(fetched);
             match self.stage {
                 Stage::Ctl => self.list_fetched(ListKind::Ctl, fetched, now),
                 Stage::ItlOfDevice if matches!(fetched, Fetched::NotFound) => {
@@ -335,6 +347,24 @@ impl Phone {
             Stage::Ctl => format!("CTL{device}.tlv"),
             Stage::ItlOfDevice => format!("ITL{device}.tlv"),
             _ => "ITLFile.tlv".to_owned(),
+        }
+    }
+
+    /// A list without any byte is no file, where the rule says so.
+    fn without_empty_list(&self, fetched: Fetched) -> Fetched {
+        let is_list = matches!(
+            self.stage,
+            Stage::Ctl | Stage::ItlOfDevice | Stage::ItlOfNode
+        );
+        match fetched {
+            Fetched::File(bytes)
+                if is_list
+                    && bytes.is_empty()
+                    && self.setup.settings.word::<EmptyFile>() == EmptyFile::AsMissing =>
+            {
+                Fetched::NotFound
+            }
+            other => other,
         }
     }
 
@@ -379,6 +409,10 @@ impl Phone {
         now: Time,
     ) {
         let file = self.list_file();
+        if let Some(reason) = self.no_leap_over_damage() {
+            self.refuse_list(kind, file, None, &[reason], now);
+            return self.list_done(kind, now);
+        }
         let mut check = std::mem::take(&mut self.check);
         let vouches = self.live_vouches(tvs.as_ref(), now);
         let question = ListQuestion {
@@ -419,17 +453,46 @@ impl Phone {
                 );
             }
             Ruling::Refuse | Ruling::AskTvs => {
-                self.trust.failed = reasons.last().cloned();
-                let kind = Kind::ListRefused {
-                    list: kind.to_string(),
-                    file,
-                    signer: decision.signer.as_ref().map(|s| s.facts()),
-                    reasons: reasons.iter().map(Reason::facts).collect(),
-                };
-                self.event(now, kind);
+                let signer = decision.signer.as_ref().map(|s| s.facts());
+                self.refuse_list(kind, file, signer, &reasons, now);
             }
         }
         self.list_done(kind, now);
+    }
+
+    /// Why a phone whose only lists are damaged takes none: the list may be an attacker's way to
+    /// the leap of faith.
+    fn no_leap_over_damage(&self) -> Option<Reason> {
+        let kind = self.damaged_list?;
+        let in_force = self.in_force();
+        if in_force.ctl.is_some() || in_force.itl.is_some() {
+            return None;
+        }
+        let refuses = self.setup.settings.word::<DamagedList>() == DamagedList::Refuse;
+        refuses.then(|| {
+            let text = format!(
+                "the {kind} in flash is damaged: no list is taken by leap of faith, and none is installed that names a TVS to ask"
+            );
+            Reason::new(Code::NoTvsInList, text)
+        })
+    }
+
+    fn refuse_list(
+        &mut self,
+        kind: ListKind,
+        file: String,
+        signer: Option<SignerFacts>,
+        reasons: &[Reason],
+        now: Time,
+    ) {
+        self.trust.failed = reasons.last().cloned();
+        let refused = Kind::ListRefused {
+            list: kind.to_string(),
+            file,
+            signer,
+            reasons: reasons.iter().map(Reason::facts).collect(),
+        };
+        self.event(now, refused);
     }
 
     /// Says what is odd about the header of a list.
@@ -502,9 +565,11 @@ impl Phone {
         }
         self.install(kind, list);
         let flush = TvsCacheFlush::Yes;
-        if self.setup.settings.word::<TvsCacheFlush>() == flush && !self.vouches.is_empty() {
-            let entries = self.vouches.len();
+        let kept = self.vouches.len() + self.unknown_signers.len();
+        if kept > 0 && self.setup.settings.word::<TvsCacheFlush>() == flush {
+            let entries = kept;
             self.vouches.clear();
+            self.unknown_signers.clear();
             self.event(now, Kind::TvsCacheFlushed { entries });
         }
     }

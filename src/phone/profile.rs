@@ -1,7 +1,7 @@
 //! Firmware profiles as data. Every line cites its source.
 
 use super::remarks::Remarks;
-use crate::trust::rules::{Basis, Override, Settings};
+use crate::trust::rules::{Basis, DigestSha512, EmptyFile, Key, Override, Settings};
 
 /// How the phone stamps a status message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,20 @@ pub const PROFILES: &[Profile] = &[
             "usecallmanager.nz: 7900 speaks TLS 1.0 only",
         ),
         max_download: inferred(2_048 * 1_024, "EMCC technote, a 7821"),
-        overrides: &[],
+        overrides: &[
+            Override {
+                key: Key::DigestSha512,
+                value: DigestSha512::Accept as i64,
+                basis: Basis::Assumed,
+                source: "no source says whether 7900 phones take SHA-512",
+            },
+            Override {
+                key: Key::EmptyFile,
+                value: EmptyFile::AsMissing as i64,
+                basis: Basis::Documented,
+                source: "a 79xx set up with empty CTLSEP, ITLSEP and ITLFile; one observer",
+            },
+        ],
     },
     Profile {
         name: "7800",

@@ -13,11 +13,11 @@ use crate::time::Time;
 use crate::trust::certificate::Certificate;
 use crate::trust::decide::Decision;
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::{DuplicateElements, Key, TvsCacheSurvivesBoot};
+use crate::trust::rules::{DuplicateElements, Key, TvsCacheSurvivesBoot, TvsNegativeCache};
 use crate::trust::search::{SignerId, hex};
 use crate::trust::vouch::{self, Vouch};
 use crate::tvs::{ClientSettings, Exchange, ExchangeError};
-use crate::wire::tvs::{Answer, Duplicates, HEADER_LEN, Request, STATUS_FOUND, Tags};
+use crate::wire::tvs::{Answer, Duplicates, HEADER_LEN, Request, STATUS_FOUND};
 use crate::wire::{ListKind, Role, join_roles};
 
 /// Kept answers beyond this push the oldest out, so that no flood of lists fills the memory. One
@@ -155,7 +155,13 @@ impl Phone {
         } else {
             None
         };
-        if let Some(reason) = reason {
+        let known_as_unknown = || {
+            self.unknown_signers.contains(&signer).then(|| {
+                let text = format!("no TVS knew {signer} earlier in this boot");
+                Reason::new(Code::SignerUnknownToTvs, text)
+            })
+        };
+        if let Some(reason) = reason.or_else(known_as_unknown) {
             let asked = Asked {
                 answer: None,
                 reasons: vec![reason],
@@ -293,6 +299,7 @@ impl Phone {
             }
             State::Settled { .. } => {
                 if let Some(stage) = self.tvs.take() {
+                    self.keep_unknown(&stage);
                     let asked = Asked {
                         answer: stage.answer,
                         reasons: stage.reasons,
@@ -315,7 +322,12 @@ impl Phone {
             .as_ref()
             .map_or("none", |c| c.kind);
         let tls = match self.setup.profile.tls.value {
-            Some(old) => format!("{tls}, stands in for {old}"),
+            // The driver names what stands in for the server's TLS; this is the phone's.
+            Some(old) => match tls.split_once("stands in for ") {
+                Some((_, servers)) if servers == old => tls,
+                Some(_) => format!("{tls} and {old}"),
+                None => format!("{tls}, stands in for {old}"),
+            },
             None => tls,
         };
         let client_certificate = offered.into();
@@ -357,12 +369,7 @@ impl Phone {
 
     fn send_question(&mut self, now: Time) {
         let s = &self.setup.settings;
-        let byte = |key| u8::try_from(s.count(key)).unwrap_or(u8::MAX);
-        let tags = Tags {
-            issuer: byte(Key::QueryIssuerTag),
-            serial: byte(Key::QuerySerialTag),
-            ..Tags::default()
-        };
+        let tags = s.tvs_tags();
         let duplicates = match s.word::<DuplicateElements>() {
             DuplicateElements::Refuse => Duplicates::Refuse,
             DuplicateElements::LastWins => Duplicates::LastWins,
@@ -506,6 +513,17 @@ impl Phone {
         let survives = TvsCacheSurvivesBoot::Yes;
         if self.setup.settings.word::<TvsCacheSurvivesBoot>() == survives {
             self.save_notes(now);
+        }
+    }
+
+    /// Keeps that no TVS knows the signer, if that is what asking came to and such answers are kept.
+    fn keep_unknown(&mut self, stage: &TvsStage) {
+        let last = stage.reasons.last().map(|r| r.code);
+        if stage.answer.is_none()
+            && last == Some(Code::SignerUnknownToTvs)
+            && self.setup.settings.word::<TvsNegativeCache>() == TvsNegativeCache::Yes
+        {
+            self.unknown_signers.push(stage.signer.clone());
         }
     }
 

@@ -10,7 +10,10 @@ use crate::cluster::{
     Lab, NodeSpec, Parameter, Parameters, Release, RolesOfStore, Service,
 };
 use crate::phone::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup, Profile};
-use crate::trust::rules::{self, DigestScope, Key, Settings, TvsRestartNeeded, TvsRolesOfStore};
+use crate::trust::rules::{
+    self, DigestScope, Key, Settings, SignerKeyBits, SignerVersion, TvsRestartNeeded,
+    TvsRolesOfStore,
+};
 use crate::wire::phone_config::SecurityMode;
 
 /// The port of TVS.
@@ -142,7 +145,6 @@ fn security(s: PhoneSecurity) -> SecurityMode {
 }
 
 fn cluster_settings(s: &Settings) -> ClusterSettings {
-    let bits = usize::try_from(s.count(Key::SignerKeyBits)).unwrap_or(0);
     ClusterSettings {
         tvs_restart_needed: s.word::<TvsRestartNeeded>() == TvsRestartNeeded::Yes,
         roles_of_store: match s.word::<TvsRolesOfStore>() {
@@ -153,9 +155,19 @@ fn cluster_settings(s: &Settings) -> ClusterSettings {
             rules::BlankItl::NoRecords => BlankItl::NoRecords,
             rules::BlankItl::EmptyRecords => BlankItl::EmptyRecords,
         },
-        // Sizes that the lab has no keys for are the usual one.
-        signer_key_bits: KeyBits::from_bits(bits).unwrap_or_default(),
+        signer_key_bits: match s.word::<SignerKeyBits>() {
+            SignerKeyBits::B1024 => KeyBits::B1024,
+            SignerKeyBits::B2048 => KeyBits::B2048,
+            SignerKeyBits::B4096 => KeyBits::B4096,
+        },
         digest_applies_to_lists: s.word::<DigestScope>() == DigestScope::All,
+        // The rule allows nothing larger.
+        tvs_ttl_secs: u32::try_from(s.count(Key::TvsAnswerTtl)).unwrap_or(u32::MAX),
+        signer_version: match s.word::<SignerVersion>() {
+            SignerVersion::Absent => None,
+            SignerVersion::V1_0 => Some((1, 0)),
+            SignerVersion::V1_1 => Some((1, 1)),
+        },
         ..ClusterSettings::default()
     }
 }

@@ -151,6 +151,11 @@ impl Parser<'_, '_> {
         {
             self.settings(table, "", &mut settings);
         }
+        if let Some((index, why)) = self.registry.clash(&settings)
+            && let Some(setting) = settings.get(index)
+        {
+            self.problems.add(Problem::at(setting.value.span, why));
+        }
         let steps = self.steps(&root);
         let names = Names::new(&clusters, clusters_sound, &phones, phones_sound);
         names.check_phones(self.problems);

@@ -45,6 +45,12 @@ pub trait Registry {
     /// Says in a few words why not, and what it may be.
     fn check(&self, name: &str, value: &SettingValue) -> Result<(), String>;
 
+    /// Two settings whose values cannot go together, or one whose value does not go with what is
+    /// fixed: the index of the later one and what is wrong. Each value by itself was checked.
+    fn clash(&self, _settings: &[Setting]) -> Option<(usize, String)> {
+        None
+    }
+
     /// Names of all settings, as `area.name`.
     fn names(&self) -> Vec<&'static str>;
 
@@ -106,6 +112,20 @@ pub fn apply_overrides(
             }
             Err(error) => errors.push(error),
         }
+    }
+    // The file's own settings go together, so what clashes came from an argument.
+    if errors.is_empty()
+        && let Some((index, why)) = registry.clash(&settings)
+        && let Some(setting) = settings.get(index)
+    {
+        let of_setting = |a: &&String| a.split('=').next() == Some(setting.name.value.as_str());
+        let argument = sets.iter().rfind(of_setting).map_or("", String::as_str);
+        errors.push(Diagnostic::in_argument(
+            "--set",
+            argument,
+            setting.value.span,
+            why,
+        ));
     }
     if errors.is_empty() {
         scenario.seed = new_seed;

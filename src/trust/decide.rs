@@ -11,10 +11,10 @@ use super::installed::{InForce, SignerKey};
 use super::own_signature;
 use super::reason::{Code, Reason, Sentence};
 use super::rules::{
-    ConfigFileName, DigestSha256, DuplicateElements, EmptyItl, EqualList,
-    FirstContactSelfSignature, IgnoresExpiry, Key, LeapOfFaith, ListFileName, ListVersion,
-    ListWithoutSast, MissingElements, NameEncoding, OlderTimestamp, Settings, SignerContainer,
-    TrailingBytes, TvsRoleRequired, UnknownElements, WrongRole,
+    ConfigFileName, DigestSha256, DigestSha512, DuplicateElements, EmptyItl, EqualList,
+    FirstContactSelfSignature, FirstCtlChecked, IgnoresExpiry, Key, LeapOfFaith, ListFileName,
+    ListVersion, ListWithoutSast, MissingElements, NameEncoding, OlderTimestamp, RollbackWithCtl,
+    Settings, SignerContainer, TrailingBytes, TvsRoleRequired, UnknownElements, WrongRole,
 };
 use super::search::{self, FoundIn, Match, Searched, SignerId};
 use super::signature::{Policy, SignatureCheck, SignatureFault};
@@ -197,6 +197,7 @@ pub fn policy(s: &Settings) -> Policy {
     Policy {
         min_rsa_bits: usize::try_from(s.count(Key::MinRsaBits)).unwrap_or(usize::MAX),
         accept_sha256: s.word::<DigestSha256>() == DigestSha256::Accept,
+        accept_sha512: s.word::<DigestSha512>() == DigestSha512::Accept,
     }
 }
 
@@ -374,8 +375,18 @@ fn unchecked(q: &ListQuestion<'_>) -> Option<How> {
         return (q.settings.word::<LeapOfFaith>() == LeapOfFaith::Accept)
             .then_some(How::LeapOfFaith);
     }
-    // A CTL with TFTP certificates still demands its signer: the rollback empties the ITL alone.
-    let rollback = q.kind == ListKind::Itl && f.is_prepared_for_rollback();
+    if q.kind == ListKind::Ctl
+        && f.ctl.is_none()
+        && q.settings.word::<FirstCtlChecked>() == FirstCtlChecked::No
+        && q.settings.word::<LeapOfFaith>() == LeapOfFaith::Accept
+    {
+        return Some(How::LeapOfFaith);
+    }
+    // The rollback empties the ITL alone, so a CTL with TFTP certificates may demand its signer.
+    let rollback = q.kind == ListKind::Itl
+        && (f.is_prepared_for_rollback()
+            || f.has_blank_itl()
+                && q.settings.word::<RollbackWithCtl>() == RollbackWithCtl::AcceptAny);
     (rollback && q.settings.word::<EmptyItl>() == EmptyItl::AcceptAny).then_some(How::Rollback)
 }
 
@@ -392,6 +403,10 @@ fn without_signer(
         How::Rollback => Reason::new(
             Code::RollbackItl,
             "the installed ITL is the empty one of a rollback: any ITL is taken, no signer checked",
+        ),
+        _ if q.in_force.itl.is_some() => Reason::new(
+            Code::LeapOfFaith,
+            "no CTL is installed: the first one is taken, no signer checked",
         ),
         _ => Reason::new(
             Code::LeapOfFaith,

@@ -232,10 +232,13 @@ impl<'a> InForce<'a> {
     /// beside it.
     pub fn is_prepared_for_rollback(&self) -> bool {
         let signs_files = |list: &InstalledList| list.has_signer_with(Role::signs_files);
-        let itl_is_empty = self
-            .itl
-            .is_some_and(|l| !l.has_signer_with(|role| role.signs_files() || role == Role::Tvs));
-        itl_is_empty && !self.ctl.is_some_and(signs_files)
+        self.has_blank_itl() && !self.ctl.is_some_and(signs_files)
+    }
+
+    /// True if the ITL is the empty one of a rollback: without a TFTP and a TVS certificate.
+    pub fn has_blank_itl(&self) -> bool {
+        self.itl
+            .is_some_and(|l| !l.has_signer_with(|role| role.signs_files() || role == Role::Tvs))
     }
 
     /// The certificates of the TVS records, with the list that holds each.

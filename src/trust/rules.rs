@@ -4,6 +4,8 @@
 use std::cell::Cell;
 use std::fmt;
 
+use crate::wire::tvs::Tags;
+
 /// How sure a rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Basis {
@@ -207,6 +209,20 @@ words! {
         /// It checks the signer as always.
         Check = "check",
     }
+    /// Whether the first CTL of a phone that has an ITL is checked.
+    FirstCtlChecked {
+        /// Its signer must be known.
+        Yes = "yes",
+        /// It is taken as the very first list is.
+        No = "no",
+    }
+    /// What the empty ITL of a rollback means beside a CTL with TFTP certificates.
+    RollbackWithCtl {
+        /// A new ITL is checked as always.
+        Check = "check",
+        /// The phone takes any ITL.
+        AcceptAny = "accept-any",
+    }
     /// Where the signer of a new CTL is looked for.
     CtlSearchedIn {
         /// In the installed CTL and in the installed ITL.
@@ -234,6 +250,13 @@ words! {
         Refuse = "refuse",
         /// They are checked like the others.
         Accept = "accept",
+    }
+    /// What is done with SHA-512 signatures, which a parameter of the cluster asks for.
+    DigestSha512 {
+        /// They are checked like the others.
+        Accept = "accept",
+        /// They are refused.
+        Refuse = "refuse",
     }
     /// Whether a signer's certificate may be past its dates.
     IgnoresExpiry {
@@ -355,6 +378,13 @@ words! {
         /// They stay for their time.
         No = "never",
     }
+    /// Whether a signer that no TVS knew is asked about again in the same boot.
+    TvsNegativeCache {
+        /// It is asked about for each file.
+        No = "no",
+        /// It stays unknown until the phone restarts or takes a new list.
+        Yes = "yes",
+    }
     /// Whether TVS must restart before it answers for a newly imported certificate.
     TvsRestartNeeded {
         /// Changes count at once.
@@ -392,12 +422,44 @@ words! {
         /// With the TFTP server.
         TftpServer = "tftp-server",
     }
+    /// What a list without any byte means.
+    EmptyFile {
+        /// It is refused.
+        Refuse = "refuse",
+        /// The server counts as not having the file.
+        AsMissing = "as-missing",
+    }
+    /// What a damaged CTL or ITL in flash means where no other list is installed.
+    DamagedList {
+        /// No list is taken by leap of faith.
+        Refuse = "refuse",
+        /// The list counts as absent.
+        AsAbsent = "as-absent",
+    }
     /// What is left in the ITL of a cluster that is prepared for rollback.
     BlankItl {
         /// No TFTP and no TVS record.
         NoRecords = "no-records",
         /// TFTP and TVS records without a certificate.
         EmptyRecords = "empty-records",
+    }
+    /// Which signer version the header of a list has, where the release has none of its own.
+    SignerVersion {
+        /// The element is not there.
+        Absent = "absent",
+        /// 1.0.
+        V1_0 = "1.0",
+        /// 1.1.
+        V1_1 = "1.1",
+    }
+    /// RSA key size of the certificates that sign lists and files.
+    SignerKeyBits {
+        /// 2048 bits.
+        B2048 = "2048",
+        /// 1024 bits.
+        B1024 = "1024",
+        /// 4096 bits.
+        B4096 = "4096",
     }
     /// Which files the parameter "TFTP File Signature Algorithm" is for.
     DigestScope {
@@ -424,6 +486,12 @@ rules! {
     EmptyItl "trust.empty_itl" of::<EmptyItl>(), 0, Documented,
         "what a phone with the empty ITL of a rollback does with a new ITL",
         "CUCM 15 Security Guide, rollback";
+    FirstCtlChecked "trust.first_ctl_checked" of::<FirstCtlChecked>(), 0, Inferred,
+        "whether the first CTL of a phone that has an ITL is checked",
+        "Cisco 213407: not in the phone's existing CTL or ITL; 118893: phones with an ITL alone follow into mixed mode";
+    RollbackWithCtl "trust.rollback_with_ctl" of::<RollbackWithCtl>(), 0, Assumed,
+        "what the empty ITL of a rollback means beside a CTL with TFTP certificates",
+        "no source shows a new ITL beside both; Cisco 213407: the parameter blanks the ITL, never the CTL";
     CtlSearchedIn "trust.ctl_searched_in" of::<CtlSearchedIn>(), 0, Documented,
         "where the signer of a new CTL is looked for",
         "Cisco 213407: not in the phone's existing CTL or ITL";
@@ -436,6 +504,9 @@ rules! {
     DigestSha256 "trust.digest_sha256" of::<DigestSha256>(), 0, Assumed,
         "what is done with SHA-256 signatures (digest 2)",
         "defined in the open tools, which refuse it; no phone shown";
+    DigestSha512 "trust.digest_sha512" of::<DigestSha512>(), 0, Documented,
+        "what is done with SHA-512 signatures (digest 3)",
+        "CUCM Security Guide, TFTP File Signature Algorithm: SHA-1 or SHA-512; phones that lack SHA-512 stop working";
     MinRsaBits "trust.min_rsa_bits" number("bits", 512, 4096, &[512, 2048]), 1024, Assumed,
         "the smallest RSA key that may sign",
         "1024-bit signers are in Cisco's dumps; a bound is stated for FIPS mode alone, 2048 (8800 Administration Guide)";
@@ -451,6 +522,9 @@ rules! {
     ListMaxBytes "list.max_bytes" number("bytes", 1_024, 2_097_152, &[4_096, 2_097_152]), 65_535, Documented,
         "the largest list that a phone loads",
         "CUCM 14SU2 and 15 Security Guides: over 64 KB does not load";
+    EmptyFile "list.empty_file" of::<EmptyFile>(), 0, Assumed,
+        "what a list without any byte means",
+        "one observer saw a 79xx tolerate empty files; of other phones no source speaks";
     OlderTimestamp "list.older_timestamp" of::<OlderTimestamp>(), 0, Assumed,
         "what a list means that is older than the installed one",
         "no source says; a downgrade of a cluster is a normal rollback";
@@ -487,6 +561,12 @@ rules! {
     QuerySerialTag "tvs.query_serial_tag" number("tag", 1, 255, &[6]), 5, Inferred,
         "tag of the serial number in a QUERY",
         "Cisco 213407: lengths fit, the dump is cut before it";
+    AnswerRolesTag "tvs.answer_roles_tag" number("tag", 1, 255, &[10]), 8, Inferred,
+        "tag of the roles in a TVS answer",
+        "the open tvsd writes it; Cisco 213407: lengths fit, the dump is cut before it";
+    AnswerTtlTag "tvs.answer_ttl_tag" number("tag", 1, 255, &[11]), 9, Inferred,
+        "tag of the life time in a TVS answer",
+        "the open tvsd writes it; Cisco 213407: lengths fit, the dump is cut before it";
     TvsMiss "tvs.miss" of::<TvsMiss>(), 0, Assumed,
         "what a TVS says to a QUERY for a certificate that it does not have",
         "no source shows it; the open tvsd answers a VERIFY so";
@@ -499,6 +579,9 @@ rules! {
     TvsCacheFlush "tvs.cache_flush" of::<TvsCacheFlush>(), 0, Documented,
         "whether a new list throws the kept TVS answers away",
         "Cisco 118893: tvsReqFlushTvsCertCache around a list change";
+    TvsNegativeCache "tvs.negative_cache" of::<TvsNegativeCache>(), 0, Assumed,
+        "whether a signer that no TVS knew stays unknown for the other files of the boot, without a question",
+        "no source speaks of negative answers that are kept";
     TvsMaxServers "tvs.max_servers" number("servers", 1, 5, &[1, 5]), 3, Inferred,
         "how many TVS servers of the configuration are tried",
         "CUCM names primary, secondary, tertiary; the XML takes five";
@@ -517,6 +600,9 @@ rules! {
     TvsRolesOfStore "tvs.roles_of_store" of::<TvsRolesOfStore>(), 0, Inferred,
         "which roles a TVS gives to a certificate of a trust store",
         "Cisco 213407: an imported CallManager certificate has roles 0 and 3; 118893: own ones 0 and 2";
+    TvsAnswerTtl "tvs.answer_ttl" number("seconds", 0, 4_294_967_295, &[3_600]), 86_400, Documented,
+        "how long a TVS answer may be kept, as the server says it",
+        "Cisco 213407: expires in 24 hours";
     TftpOptions "tftp.options" of::<TftpOptions>(), 0, Assumed,
         "which options the phone's TFTP requests have",
         "a 7962's capture shows 512-byte blocks and no option; nothing is known of other models";
@@ -532,14 +618,20 @@ rules! {
     AfterRefusal "phone.after_refusal" of::<AfterRefusal>(), 0, Assumed,
         "where a phone registers that has refused its configuration",
         "sources disagree: CUCM 14SU2 Security Guide says it bounces back to its prior server, Cisco's community page that it registers with the TFTP server";
+    DamagedList "phone.damaged_list" of::<DamagedList>(), 0, Assumed,
+        "what a damaged CTL or ITL in flash means to a phone without another list: no leap of faith, or absent",
+        "no source says what a phone does with a damaged list in its flash";
     BlankItl "cluster.blank_itl" of::<BlankItl>(), 0, Assumed,
         "what is left in the ITL of a cluster that is prepared for rollback",
         "CUCM 15 Security Guide: empty TVS and TFTP sections; the bytes are not shown";
     DigestScope "cluster.digest_scope" of::<DigestScope>(), 0, Assumed,
         "which files the parameter TFTP File Signature Algorithm is for",
         "not said whether it reaches the lists";
-    SignerKeyBits "cluster.signer_key_bits" number("bits", 1_024, 4_096, &[1_024, 4_096]), 2_048, Assumed,
-        "RSA key size of the certificates that sign lists and files (1024, 2048 or 4096)",
+    SignerVersion "cluster.signer_version" of::<SignerVersion>(), 0, Assumed,
+        "which signer version the header of a list has",
+        "the open tools write one; no CUCM list of 11.0 or newer was found, older ones have none";
+    SignerKeyBits "cluster.signer_key_bits" of::<SignerKeyBits>(), 0, Assumed,
+        "RSA key size, in bits, of the certificates that sign lists and files",
         "Cisco 118893: 1024 in 10.5.1, 2048 after regeneration; defaults of other releases are not said";
 }
 
@@ -589,6 +681,18 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The element tags of TVS messages; marks their rules as used.
+    pub fn tvs_tags(&self) -> Tags {
+        // The rules allow nothing that is no byte.
+        let byte = |key| u8::try_from(self.number(key)).unwrap_or(u8::MAX);
+        Tags {
+            issuer: byte(Key::QueryIssuerTag),
+            serial: byte(Key::QuerySerialTag),
+            roles: byte(Key::AnswerRolesTag),
+            ttl: byte(Key::AnswerTtlTag),
+        }
+    }
+
     /// The choice of a rule with words; marks it as used.
     pub fn word<W: Word>(&self) -> W {
         W::from_index(self.number(W::KEY))

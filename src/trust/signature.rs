@@ -35,6 +35,8 @@ pub struct Policy {
     /// `trust.digest_sha256`: take digest 2. It is defined, and no source shows a phone that takes
     /// it.
     pub accept_sha256: bool,
+    /// `trust.digest_sha512`: take digest 3. Phones without it exist, and no source lists them.
+    pub accept_sha512: bool,
 }
 
 impl Default for Policy {
@@ -42,6 +44,7 @@ impl Default for Policy {
         Self {
             min_rsa_bits: 1024,
             accept_sha256: false,
+            accept_sha512: true,
         }
     }
 }
@@ -50,7 +53,7 @@ impl Default for Policy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SignatureFault {
     /// The digest is unknown, or the policy refuses it.
-    #[error("{0} is not supported, expected SHA-1 or SHA-512")]
+    #[error("{0} is not supported, expected {expected}", expected = expected(*.0))]
     DigestUnsupported(Digest),
     /// The signer's key is of another kind.
     #[error("the signer's key is not an RSA key")]
@@ -82,6 +85,14 @@ pub enum SignatureFault {
     /// The signature is not one of these bytes by this key.
     #[error("the signature does not match: the content was changed, or another key signed it")]
     Mismatch,
+}
+
+/// What a firmware takes that does not support a digest. SHA-1 it always does.
+fn expected(unsupported: Digest) -> &'static str {
+    match unsupported {
+        Digest::Sha512 => "SHA-1",
+        _ => "SHA-1 or SHA-512",
+    }
 }
 
 /// Checks signatures, and keeps its buffer from one check to the next.
@@ -185,11 +196,11 @@ impl Algorithm {
                 &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
                 b"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20",
             ),
-            Digest::Sha512 => (
+            Digest::Sha512 if policy.accept_sha512 => (
                 &RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY,
                 b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40",
             ),
-            Digest::Sha256 | Digest::Other(_) => {
+            Digest::Sha256 | Digest::Sha512 | Digest::Other(_) => {
                 return Err(SignatureFault::DigestUnsupported(digest));
             }
         };
@@ -281,6 +292,16 @@ mod tests {
         let cut = |s: &mut Vec<u8>| s.truncate(255);
         let longer = |s: &mut Vec<u8>| s.insert(0, 0);
         let unsupported = |d| Err(Fault::DigestUnsupported(d));
+        let without_sha512 = Policy {
+            accept_sha512: false,
+            ..policy
+        };
+        let fault = verify(&without_sha512, Digest::Sha512, SIGNER, LIST, same);
+        assert_eq!(fault, unsupported(Digest::Sha512));
+        assert_eq!(
+            fault.unwrap_err().to_string(),
+            "SHA-512 is not supported, expected SHA-1"
+        );
         for digest in [Digest::Sha256, Digest::Other(4)] {
             // Before the key, which is of a wrong kind too.
             assert_eq!(

@@ -113,7 +113,11 @@ fn obeys(phone: &Phone, kind: Option<ListKind>, bytes: &[u8], d: &Decision, what
     }
     match how {
         How::LeapOfFaith => {
-            assert!(phone.ctl.is_none() && phone.itl.is_none(), "{what}");
+            assert!(phone.ctl.is_none(), "{what}");
+            if phone.itl.is_some() {
+                assert_eq!(kind, Some(ListKind::Ctl), "{what}");
+                assert_eq!(word("trust.first_ctl_checked"), "no", "{what}");
+            }
             assert_eq!(word("trust.leap_of_faith"), "accept", "{what}");
         }
         How::Rollback => {
@@ -121,6 +125,9 @@ fn obeys(phone: &Phone, kind: Option<ListKind>, bytes: &[u8], d: &Decision, what
             assert_eq!(word("trust.empty_itl"), "accept-any", "{what}");
             let itl = phone.itl.as_ref().unwrap();
             assert!(itl.list.is_empty_for_rollback(), "{what}");
+            if !phone.in_force().is_prepared_for_rollback() {
+                assert_eq!(word("trust.rollback_with_ctl"), "accept-any", "{what}");
+            }
         }
         How::Signer | How::Tvs => {
             let allows = if kind.is_some() {

@@ -4,7 +4,7 @@ use trustline::phone::Pace;
 use trustline::scenario::judge::fates;
 use trustline::scenario::run::{LabPhone, rehearse};
 use trustline::scenario::settings::apply_overrides;
-use trustline::scenario::words::Verdict;
+use trustline::scenario::words::{FirmwareProfile, Verdict};
 use trustline::scenario::{Network, RestsOn, Rules, Scenario, outcome};
 use trustline::trust::rules::{Basis, Key, RULES, find, rule};
 
@@ -101,6 +101,21 @@ fn what_only_documented_rules_change_rests_on_documented() {
     // Weaker rules were used, and are told as such.
     assert!(!rests.trace.iter().all(documented), "{:?}", rests.trace);
     assert!(!rests.trace.iter().any(|r| rests.rules.contains(r)));
+}
+
+/// The same lists with SHA-512, read by phones of a family about which no source speaks.
+#[test]
+fn what_no_source_says_of_a_family_is_assumed_for_it_alone() {
+    let sha512 = |rests: &RestsOn| rests.rules.iter().any(|r| r == "trust.digest_sha512");
+    let newer = rests(&made("mixed.toml", &[]));
+    assert!(sha512(&newer) && newer.basis == Basis::Documented);
+    let mut scenario = made("mixed.toml", &[]);
+    for group in &mut scenario.phones {
+        group.profile = FirmwareProfile::Series7900;
+    }
+    let older = rests(&scenario);
+    assert!(sha512(&older), "{older:?}");
+    assert_eq!(older.basis, Basis::Assumed);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! Here shows what no scenario can, where both ends follow the same rule.
 //!
 //! The situation is that of the recording R1: an 8861 is offered a CTL whose signer it does not
-//! know, so it asks TVS. These TVS take the question and say nothing.
+//! know, so it asks TVS. One of these TVS answers with another certificate, the others take the
+//! question and say nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -14,6 +15,7 @@ use trustline::trust::rules::{Rule, Settings};
 use trustline::wire::element::{Element, header_tag};
 use trustline::wire::header::with_nul;
 use trustline::wire::phone_config::{PhoneConfig, TvsServer};
+use trustline::wire::tvs::{Answer, Command, Message, STATUS_FOUND, Tags};
 use trustline::wire::{Header, ListKind, Role, TrustList};
 
 use crate::lab;
@@ -27,6 +29,9 @@ const QUERY_START: [u8; 50] = *b"\x57\x01\x03\x00\x00\x00\x03\xe9\x00\x8f\x01\x0
 /// The most that happens in a boot before it counts as endless.
 const MAX_STEPS: usize = 10_000;
 
+/// The connection to the TVS that does answer: neither the first nor the last.
+const THE_ONE_THAT_ANSWERS: u32 = 2;
+
 pub(crate) struct Conversation {
     under_defaults: Vec<String>,
 }
@@ -34,7 +39,7 @@ pub(crate) struct Conversation {
 impl Conversation {
     pub(crate) fn new() -> Self {
         Self {
-            under_defaults: talk(Settings::default()),
+            under_defaults: both(&Settings::default()),
         }
     }
 
@@ -42,9 +47,19 @@ impl Conversation {
     pub(crate) fn change(&self, rule: &Rule, other: i64) -> Option<String> {
         let mut settings = Settings::default();
         settings.choose(rule, other);
-        let difference = crate::difference(&self.under_defaults, &talk(settings))?;
-        Some(format!("a phone that asks TVS, {difference}"))
+        let difference = crate::difference(&self.under_defaults, &both(&settings))?;
+        Some(format!(
+            "a phone that asks TVS, then one with a damaged list, {difference}"
+        ))
     }
+}
+
+/// What a phone with its list says and does, and then one whose list is cut off.
+fn both(settings: &Settings) -> Vec<String> {
+    let itl = lab::file_once("tool/itl-a-v10-sha1.tlv");
+    let damaged = itl[..itl.len() - 1].to_vec();
+    let of = |itl| talk(settings.clone(), itl);
+    [of(itl), of(damaged)].concat()
 }
 
 /// The list of recording R1, as far as it is known: its signer.
@@ -81,7 +96,7 @@ fn recorded_ctl() -> Vec<u8> {
 }
 
 /// What the phone says and does from its start to the end of the boot.
-fn talk(settings: Settings) -> Vec<String> {
+fn talk(settings: Settings, itl: Vec<u8>) -> Vec<String> {
     let tvs = (0..5).map(|priority| TvsServer {
         priority,
         host: format!("tvs-{priority}"),
@@ -92,7 +107,6 @@ fn talk(settings: Settings) -> Vec<String> {
         ..PhoneConfig::default()
     };
     let mut held = Flash::default();
-    let itl = lab::file_once("tool/itl-a-v10-sha1.tlv");
     held.put(ListKind::Itl.file_name(), itl.into());
     held.put(flash::CONFIG, config.emit().into_bytes().into());
     let setup = PhoneSetup {
@@ -133,8 +147,12 @@ fn talk(settings: Settings) -> Vec<String> {
                 };
                 phone.handle_tvs(now, connection, up);
             }
-            Some(Output::TvsWrite { bytes, .. }) => {
+            Some(Output::TvsWrite { connection, bytes }) => {
                 lines.push(format!("{now} asks {}", bytes.escape_ascii()));
+                if connection == THE_ONE_THAT_ANSWERS {
+                    let answer = TvsInput::Bytes(tvs_answer(&bytes));
+                    phone.handle_tvs(now, connection, answer);
+                }
             }
             Some(Output::Flash { operation, .. }) => {
                 lines.push(format!("{now} {} {}", operation.name(), operation.file()));
@@ -156,6 +174,19 @@ fn talk(settings: Settings) -> Vec<String> {
     panic!("the boot does not end:\n{}", lines.join("\n"));
 }
 
+/// What a real TVS would write to a question, about another certificate.
+fn tvs_answer(question: &[u8]) -> Vec<u8> {
+    let session = question[4..8].try_into().map(u32::from_be_bytes).unwrap();
+    let answer = Answer {
+        status: STATUS_FOUND,
+        certificate: Some(lab::certificate("b-sast")),
+        roles: Some(vec![0, 2]),
+        ttl_secs: Some(86_400),
+    };
+    let message = Message::from_answer(&answer, Command::QueryResponse, session, &Tags::default());
+    message.emit().unwrap()
+}
+
 /// A TFTP server that has the CTL and nothing else, without options.
 fn answer(request: &[u8], ctl: &[u8]) -> Option<Vec<u8>> {
     const BLOCK: usize = 512;
@@ -175,7 +206,7 @@ fn answer(request: &[u8], ctl: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn the_question_is_the_recorded_one() {
-    let lines = talk(Settings::default());
+    let lines = both(&Settings::default());
     let asked: Vec<_> = lines.iter().filter(|l| l.contains(" asks ")).collect();
     assert_eq!(asked.len(), 3, "three servers are tried");
     let start = QUERY_START.escape_ascii().to_string();

@@ -22,7 +22,7 @@ const MADE: [&str; 4] = [
 ];
 
 /// CTL, ITL, TVS answers and settings of each phone.
-const PHONES: [(&str, &str, &[&str], &[&str]); 6] = [
+const PHONES: [(&str, &str, &[&str], &[&str]); 7] = [
     ("", "", &[], &[]),
     ("", "tool/itl-a-v10-sha1.tlv", &[], &[]),
     ("tool/ctl-b.tlv", "tool/itl-a-v10-sha1.tlv", &[], &[]),
@@ -33,6 +33,7 @@ const PHONES: [(&str, &str, &[&str], &[&str]); 6] = [
         &[],
     ),
     ("", "lab/itl-blank", &[], &[]),
+    ("tool/ctl-b.tlv", "lab/itl-blank", &[], &[]),
     (
         "",
         "tool/itl-sast-expired.tlv",

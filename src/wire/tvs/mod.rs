@@ -47,6 +47,17 @@ const TAG_STATUS: u8 = 7;
 /// The byte before the device name in its element; servers drop it unseen.
 const DEVICE_LEAD: u8 = 1;
 
+/// What the element with a tag is, for the tags that sources show.
+pub fn fixed_tag(tag: u8) -> Option<&'static str> {
+    match tag {
+        TAG_DEVICE => Some("device name"),
+        TAG_CERTIFICATE => Some("certificate"),
+        TAG_SUBJECT => Some("subject"),
+        TAG_STATUS => Some("status"),
+        _ => None,
+    }
+}
+
 /// The element tags that no source shows. The defaults follow from the lengths in the recording of
 /// Cisco 213407 and from the VERIFY message of `tvsd`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,17 +93,13 @@ impl Tags {
 
     /// The element's name in the field's words.
     fn name(&self, tag: u8) -> &'static str {
-        match tag {
-            TAG_DEVICE => "device name",
-            TAG_CERTIFICATE => "certificate",
-            TAG_SUBJECT => "subject",
-            TAG_STATUS => "status",
+        fixed_tag(tag).unwrap_or(match tag {
             _ if tag == self.issuer => "issuer",
             _ if tag == self.serial => "serial",
             _ if tag == self.roles => "roles",
             _ if tag == self.ttl => "life time",
             _ => "unknown element",
-        }
+        })
     }
 }
 
