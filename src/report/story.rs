@@ -164,6 +164,22 @@ impl Story {
                 "{store} {}: it has one of this name that begins later",
                 p.warn(&format!("drops {}", signer_text(certificate)))
             ),
+            Kind::Bulk {
+                action,
+                result,
+                text,
+                files,
+                ..
+            } => {
+                let result = match result.as_str() {
+                    "done" => p.good(result),
+                    _ => p.bad(result),
+                };
+                format!(
+                    "{action} {result}: {text} ({} files in the directory)",
+                    files.len()
+                )
+            }
             Kind::Boot {
                 cause,
                 option_150,

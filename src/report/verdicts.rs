@@ -4,7 +4,7 @@
 use super::story::{short, signer_text};
 use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
-use crate::trust::rules;
+use crate::trust::rules::{self, Basis};
 
 /// One phone's verdict, as its event told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -316,7 +316,9 @@ fn explain(group: &[&Row], paint: Paint) -> String {
     if let Some(shows) = &row.shows {
         part("shows", &format!("\"{shows}\""));
     }
-    for name in &row.rules {
+    // A documented rule is no reason for doubt.
+    let doubtful = row.rests_on != Basis::Documented.to_string();
+    for name in row.rules.iter().filter(|_| doubtful) {
         let what = rules::find(name).map_or("", |r| r.what);
         part("rests on", &format!("{} {name}: {what}", row.rests_on));
     }

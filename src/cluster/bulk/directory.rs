@@ -11,7 +11,7 @@ use thiserror::Error;
 /// One operation.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DirectoryOperation {
-    /// The names and sizes of the files.
+    /// The names and sizes of the regular files.
     List,
     /// A file's bytes. More than [`MAX_BYTES`](super::p12::MAX_BYTES) and one are of no use to the
     /// page, so a driver may stop there.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::names::{EntryName, Unit};
-use super::run::ConsolidatedFile;
+use super::outcome::ConsolidatedFile;
 use super::settings::{BulkSettings, Expired};
 use crate::cluster::release::{Basis, Release};
 use crate::cluster::spec::Service;
@@ -230,7 +230,9 @@ pub fn plan_import(
             let certificate = Arc::new(certificate);
             let from = entry.alias.as_deref().and_then(EntryName::parse);
             let is_own = importer.own.contains(&entry.der)
-                || from.as_ref().is_some_and(|f| f.cluster == importer.cluster);
+                || from
+                    .as_ref()
+                    .is_some_and(|f| f.cluster.eq_ignore_ascii_case(&importer.cluster));
             let is_expired = certificate.not_after < importer.now;
             let judged = if is_own && !settings.import_own {
                 Err(LeftOut::Own)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::directory::Listed;
 use super::names::{FileNames, Parsed, Unit};
-use super::run::Action;
+use super::outcome::Action;
 
 /// What a file in the directory is, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]

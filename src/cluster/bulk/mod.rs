@@ -18,6 +18,7 @@ mod import;
 mod listing;
 mod memory;
 mod names;
+mod outcome;
 mod page;
 mod refusal;
 mod run;
@@ -31,8 +32,9 @@ pub use import::{
 pub use listing::{FileRole, ListedFile, Listing};
 pub use memory::MemoryDirectory;
 pub use names::{EntryName, FileNames, Unit};
+pub use outcome::{Action, ConsolidatedFile, End, Failure, Note, Outcome};
 pub use page::{NodeCertificate, Page, certificates_of};
 pub use refusal::Refusal;
-pub use run::{Action, ConsolidatedFile, End, Failure, Note, Outcome, Run};
+pub use run::Run;
 pub use settings::{BulkSettings, Expired};
 pub use upload::{Uploaded, upload};

@@ -113,6 +113,17 @@ pub(super) enum Parsed<'a> {
 }
 
 impl FileNames {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::NodeType, Self::TypeNode];
+
+    /// The word in settings.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NodeType => "node-type",
+            Self::TypeNode => "type-node",
+        }
+    }
+
     /// The name of a node's exported file.
     pub fn exported(self, cluster: &str, node: &str, unit: Unit) -> String {
         self.join(&format!("{node}@{cluster}"), unit)
@@ -141,7 +152,9 @@ impl FileNames {
             .and_then(|name| name.strip_suffix(UNFINISHED))
             .and_then(|name| name.rsplit_once('@'));
         match unfinished {
-            Some((of, cluster)) if of.ends_with(SUFFIX) && check_host_name(cluster).is_ok() => {
+            Some((of, cluster))
+                if self.finished(of).is_some() && check_host_name(cluster).is_ok() =>
+            {
                 Parsed::Unfinished { cluster }
             }
             _ => self.finished(name).unwrap_or(Parsed::Foreign),
@@ -256,6 +269,7 @@ mod tests {
             ".a@b_tftp.p12@.part",
             "a@b_tftp.p12@b.part",
             "../a@b_tftp.p12",
+            ".../../a@b_tftp.p12@b.part",
         ] {
             assert_eq!(FileNames::NodeType.parse(name), Parsed::Foreign, "{name}");
         }

@@ -1,8 +1,9 @@
 //! PKCS#12 files that hold certificates only (RFC 7292).
 //!
-//! The encryption, the MAC and the parsing are `p12-keystore`'s. Around it stands a check of the
-//! file's shape ([`shape`]) which bounds what the library is made to do, and sees what it accepts
-//! in silence: a file without a MAC. The library takes the salts of a file from the system's
+//! The encryption, the MAC and the parsing are `p12-keystore`'s. Before it works on a file, the
+//! file's shape is checked: that bounds what the library is made to do, and sees what it accepts in
+//! silence, a file without a MAC. Only who knows the password can put more work into a file: keys
+//! inside an encrypted part, which the library decrypts, each with at most [`MAX_ROUNDS`]. The library takes the salts of a file from the system's
 //! randomness, so two files of the same certificates differ; nothing else here is random.
 
 mod shape;
@@ -12,6 +13,8 @@ use p12_keystore::{
     Certificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm, Pkcs12Archive,
 };
 use thiserror::Error;
+
+use shape::Shape;
 
 /// The largest file that is read, in bytes.
 pub const MAX_BYTES: usize = 2 * 1024 * 1024;
@@ -36,6 +39,20 @@ pub enum Form {
     TripleDes,
     /// SHA-1 and RC2 with 40 bits, MAC with SHA-1: old tools; OpenSSL 3 wants `-legacy`.
     Rc2,
+}
+
+impl Form {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Modern, Self::TripleDes, Self::Rc2];
+
+    /// The word in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Modern => "modern",
+            Self::TripleDes => "triple-des",
+            Self::Rc2 => "rc2",
+        }
+    }
 }
 
 /// A certificate in a file.
@@ -94,7 +111,9 @@ pub enum P12Error {
     #[error("damaged, or the password is wrong: {0}")]
     Damaged(String),
     /// It is encrypted in a way that is not known here.
-    #[error("{0}, which is not known here; write it with PBES2 (PBKDF2, AES), triple DES or RC2")]
+    #[error(
+        "{0} is of a kind that is not known here; write it with PBES2 (PBKDF2, AES), triple DES or RC2, and a plain HMAC"
+    )]
     Unsupported(String),
     /// It has no MAC, so nobody can say whether it was changed.
     #[error("it has no MAC, so nothing protects it from changes")]
@@ -181,10 +200,15 @@ pub fn write(
 /// # Errors
 /// [`P12Error`], among them [`P12Error::NoMac`] and [`P12Error::HoldsKeys`].
 pub fn read(bytes: &[u8], password: &str) -> Result<Vec<P12Entry>, P12Error> {
-    let contents = open(bytes, password)?;
-    if !contents.has_mac {
+    let shape = checked(bytes)?;
+    if !shape.has_mac {
         return Err(P12Error::NoMac);
     }
+    // Where keys stand as everywhere, in a part of their own, they are not even decrypted.
+    if shape.keys > 0 {
+        return Err(P12Error::HoldsKeys(shape.keys));
+    }
+    let contents = opened(bytes, password, &shape)?;
     if contents.keys > 0 {
         return Err(P12Error::HoldsKeys(contents.keys));
     }
@@ -197,12 +221,23 @@ pub fn read(bytes: &[u8], password: &str) -> Result<Vec<P12Entry>, P12Error> {
 /// # Errors
 /// [`P12Error`].
 pub fn open(bytes: &[u8], password: &str) -> Result<Contents, P12Error> {
+    opened(bytes, password, &checked(bytes)?)
+}
+
+fn checked(bytes: &[u8]) -> Result<Shape, P12Error> {
     if bytes.len() > MAX_BYTES {
         return Err(too_large(bytes.len()));
     }
-    let shape = shape::check(bytes)?;
+    shape::check(bytes)
+}
+
+fn opened(bytes: &[u8], password: &str, shape: &Shape) -> Result<Contents, P12Error> {
     let archive = Pkcs12Archive::from_pkcs12(bytes, password).map_err(|error| match error {
         Error::MacError(_) => P12Error::WrongPassword,
+        // The encryption is known, or the shape would not have passed.
+        Error::UnsupportedEncryptionScheme | Error::UnsupportedMacAlgorithm => {
+            P12Error::Unsupported("its MAC".to_owned())
+        }
         other => damaged(other),
     })?;
     if archive.certs.len() > MAX_CERTIFICATES {

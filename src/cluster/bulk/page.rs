@@ -1,11 +1,13 @@
 //! The page of the publisher: what can be done there.
 
 use super::names::{EntryName, Unit};
+use super::outcome::{Action, Note};
 use super::p12::{self, P12Entry};
 use super::refusal::Refusal;
-use super::run::{Action, Note, Run, Work};
+use super::run::{Run, Work};
 use super::settings::BulkSettings;
 use crate::cluster::release::{BulkType, Release};
+use crate::cluster::spec::{check_host_name, clip};
 use crate::cluster::state::Cluster;
 use crate::cluster::x509::CertificateKind;
 
@@ -162,6 +164,7 @@ impl Page {
             nodes.sort_unstable();
             nodes.dedup();
             for node in nodes {
+                self.check_names(node)?;
                 let of_node = of_unit.iter().filter(|c| c.node == node);
                 let entries: Vec<_> = of_node
                     .map(|c| P12Entry {
@@ -194,6 +197,17 @@ impl Page {
             notes.push(Note::NoEcdsa);
         }
         Ok((files, notes))
+    }
+
+    /// A name that no host has would not be read back out of a file's name.
+    fn check_names(&self, node: &str) -> Result<(), Refusal> {
+        for name in [node, &self.cluster] {
+            check_host_name(name).map_err(|_| Refusal::CannotWrite {
+                file: clip(name),
+                error: p12::P12Error::Alias(clip(name)),
+            })?;
+        }
+        Ok(())
     }
 
     fn alias(&self, certificate: &NodeCertificate) -> String {

@@ -3,8 +3,8 @@
 use thiserror::Error;
 
 use super::names::Unit;
+use super::outcome::Action;
 use super::p12::P12Error;
-use super::run::Action;
 use crate::cluster::release::{BulkType, Release};
 
 /// Why an action is refused. Nothing was written and nothing imported.

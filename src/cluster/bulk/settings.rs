@@ -15,6 +15,20 @@ pub enum Expired {
     Import,
 }
 
+impl Expired {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Refuse, Self::LeaveOut, Self::Import];
+
+    /// The word in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::LeaveOut => "leave-out",
+            Self::Import => "import",
+        }
+    }
+}
+
 /// The settings of the page. Both clusters need the same file names and password, as they need the
 /// same directory.
 #[derive(Clone, Debug, PartialEq, Eq)]

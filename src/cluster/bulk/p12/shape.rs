@@ -77,7 +77,7 @@ impl Shape {
                 info.take(Tag::ObjectIdentifier, "the type of what is encrypted")?;
                 self.scheme(&info.take(Tag::Sequence, "an encryption scheme")?)
             }
-            other => Err(P12Error::Unsupported(format!("a part of type {other}"))),
+            other => Err(P12Error::Unsupported(format!("a part ({other})"))),
         }
     }
 
@@ -118,14 +118,14 @@ impl Shape {
                 let (derivation, mut parameters) = algorithm_of(&derivation)?;
                 if derivation != PBKDF2 {
                     return Err(P12Error::Unsupported(format!(
-                        "key derivation {derivation}"
+                        "the key derivation ({derivation})"
                     )));
                 }
                 parameters.take(Tag::OctetString, "a salt")?;
                 let rounds = parameters.take(Tag::Integer, "the rounds")?;
                 self.add_rounds(&rounds)
             }
-            other => Err(P12Error::Unsupported(format!("encryption {other}"))),
+            other => Err(P12Error::Unsupported(format!("the encryption ({other})"))),
         }
     }
 
@@ -196,7 +196,7 @@ fn content<'a>(info: &AnyRef<'a>, expected: ObjectIdentifier) -> Result<Elements
     let mut fields = Elements::of(sequence(info, "a content")?);
     let found = oid(&fields.take(Tag::ObjectIdentifier, "the type of a content")?)?;
     if found != expected {
-        return Err(P12Error::Unsupported(format!("content of type {found}")));
+        return Err(P12Error::Unsupported(format!("the content ({found})")));
     }
     let explicit = Tag::ContextSpecific {
         constructed: true,
