@@ -410,6 +410,10 @@ mod tests {
         assert_eq!(offset_of(&read, 18), Some(6));
         assert_eq!(offset_of(&read, 4), Some(10));
         assert_eq!((find(&read, 9), offset_of(&read, 9)), (None, None));
+        assert_eq!(
+            find_each(&read, [9, 18, 4]),
+            [None, Some(&[7][..]), Some(&b"CN=x\0"[..])]
+        );
     }
 
     #[test]
@@ -419,6 +423,7 @@ mod tests {
             Element::container(3, vec![Element::value(4, [2])]),
         ];
         assert_eq!(find(&elements, 4), Some(&[2][..]));
+        assert_eq!(find_each(&elements, [4]), [Some(&[2][..])]);
         assert_eq!(offset_of(&elements, 4), Some(7));
         *find_mut(&mut elements, 4).unwrap() = vec![3, 3];
         assert_eq!(emit_all(&elements), [4, 0, 1, 1, 3, 0, 5, 4, 0, 2, 3, 3]);
