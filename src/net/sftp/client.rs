@@ -1,0 +1,324 @@
+//! From a server's address to an open directory.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use russh::client::{self, AuthResult, DisconnectReason, Msg};
+use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::{Channel, ChannelMsg, MethodKind, MethodSet};
+use russh_sftp::client::RawSftpSession;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::directory::SftpDirectory;
+use super::fault::{Doing, SftpFault, Unreachable, quoted};
+use super::key::{self, HostKey, PinnedKey};
+use super::link::{Link, Watched};
+use super::settings::{HostKeyPolicy, Login, SftpSettings};
+
+/// Connects, checks the host key, logs in and finds the directory.
+///
+/// # Errors
+/// [`SftpFault`]; whatever was opened is closed again.
+pub async fn connect(settings: &SftpSettings) -> Result<SftpDirectory, SftpFault> {
+    let login_key = match &settings.login {
+        Login::Password(_) => None,
+        Login::Key(pem) => {
+            Some(key::login(pem).map_err(|error| SftpFault::LoginKey(error.to_string()))?)
+        }
+    };
+    let unreachable = |why| SftpFault::Unreachable {
+        address: settings.address(),
+        why,
+    };
+    let within = settings.deadlines.connect;
+    let stream = match timeout(within, tcp(settings)).await {
+        Ok(stream) => stream.map_err(unreachable)?,
+        Err(_) => return Err(unreachable(Unreachable::TimedOut(within))),
+    };
+    let link = Link::of(&stream).map_err(|error| unreachable((&error).into()))?;
+
+    let mut doing = Doing::KeyExchange;
+    let opened = async {
+        let note = Arc::new(Note::default());
+        let mut session = greet(settings, stream, Arc::clone(&note)).await?;
+        doing = Doing::Login;
+        log_in(settings, login_key, &mut session, &note).await?;
+        doing = Doing::Opening;
+        let (sftp, extensions, ended) = start_sftp(&session).await?;
+        let host_key = note.take_seen();
+        let host_key = host_key.ok_or_else(|| protocol("key exchange without a host key"))?;
+        Ok((session, sftp, extensions, ended, host_key))
+    };
+    let within = settings.deadlines.login;
+    let opened = timeout(within, async {
+        let (session, sftp, extensions, ended, host_key) = opened.await?;
+        let has_statvfs = extensions.contains_key("statvfs@openssh.com");
+        let directory = SftpDirectory {
+            sftp,
+            ended,
+            session,
+            link,
+            host_key,
+            has_statvfs,
+            directory: settings.directory.clone(),
+            call_within: settings.deadlines.call,
+            limits: settings.limits,
+        };
+        directory.find().await?;
+        Ok(directory)
+    });
+    match opened.await {
+        Ok(opened) => opened,
+        Err(_) => Err(SftpFault::NoAnswer { doing, within }),
+    }
+}
+
+/// Tries the host's addresses in their order; the last failure counts.
+async fn tcp(settings: &SftpSettings) -> Result<TcpStream, Unreachable> {
+    let host = (settings.host.as_str(), settings.port);
+    let addresses = lookup_host(host).await;
+    let mut why = Unreachable::UnknownHost;
+    for address in addresses.map_err(|_| Unreachable::UnknownHost)? {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                // Every write is a whole message; a socket that refuses works all the same.
+                let _ = stream.set_nodelay(true);
+                return Ok(stream);
+            }
+            Err(error) => why = (&error).into(),
+        }
+    }
+    Err(why)
+}
+
+type Session = client::Handle<Checker>;
+
+async fn greet(
+    settings: &SftpSettings,
+    stream: TcpStream,
+    note: Arc<Note>,
+) -> Result<Session, SftpFault> {
+    let pinned = match &settings.host_key {
+        HostKeyPolicy::FirstUse => None,
+        HostKeyPolicy::Pinned(pinned) => Some(pinned.clone()),
+    };
+    let config = client::Config {
+        preferred: settings.offer.preferred(pinned.as_ref()),
+        ..client::Config::default()
+    };
+    let checker = Checker { pinned, note };
+    let session = client::connect_stream(Arc::new(config), stream, checker).await;
+    session.map_err(|stop| match stop {
+        Stop::HostKey { expected, found } => SftpFault::HostKeyChanged {
+            address: settings.address(),
+            expected: expected.fingerprint(),
+            found,
+        },
+        Stop::Ssh(error) => explain(&error, Doing::KeyExchange),
+    })
+}
+
+async fn log_in(
+    settings: &SftpSettings,
+    key: Option<Arc<russh::keys::PrivateKey>>,
+    session: &mut Session,
+    note: &Note,
+) -> Result<(), SftpFault> {
+    let user = settings.user.as_str();
+    let result = match (&settings.login, key) {
+        (_, Some(key)) => {
+            let hash = if key.algorithm().is_rsa() {
+                // What the server says it takes; SHA-256 where it does not say (RFC 8332).
+                let best = session.best_supported_rsa_hash().await;
+                let best = best.map_err(|error| explain(&error, Doing::Login))?;
+                best.unwrap_or(Some(HashAlg::Sha256))
+            } else {
+                None
+            };
+            let key = PrivateKeyWithHashAlg::new(key, hash);
+            session.authenticate_publickey(user, key).await
+        }
+        (Login::Password(password) | Login::Key(password), None) => {
+            session.authenticate_password(user, password).await
+        }
+    };
+    let refused = |offers: &MethodSet| SftpFault::LoginRefused {
+        user: user.to_owned(),
+        offers: offers.iter().map(method_name).collect(),
+    };
+    match result.map_err(|error| explain(&error, Doing::Login))? {
+        AuthResult::Success => Ok(()),
+        AuthResult::Failure {
+            remaining_methods, ..
+        } if !session.is_closed() => Err(refused(&remaining_methods)),
+        // The session has ended, which russh reports as a refusal too. A server that has had enough
+        // of wrong passwords says goodbye; a connection that was cut says nothing.
+        AuthResult::Failure { .. } if note.said_goodbye() => Err(refused(&MethodSet::empty())),
+        AuthResult::Failure { .. } => Err(SftpFault::Cut {
+            doing: Doing::Login,
+        }),
+    }
+}
+
+fn method_name(method: &MethodKind) -> String {
+    method.into()
+}
+
+type Started = (
+    RawSftpSession,
+    std::collections::HashMap<String, String>,
+    Arc<AtomicBool>,
+);
+
+async fn start_sftp(session: &Session) -> Result<Started, SftpFault> {
+    let explain = |error| explain(&error, Doing::Opening);
+    let mut channel = session.channel_open_session().await.map_err(explain)?;
+    let asked = channel.request_subsystem(true, "sftp").await;
+    asked.map_err(explain)?;
+    granted(&mut channel).await?;
+
+    let ended = Arc::new(AtomicBool::new(false));
+    let stream = Watched::new(channel.into_stream(), Arc::clone(&ended));
+    let config = russh_sftp::client::Config {
+        // The deadlines are this module's own, to the millisecond and over whole calls.
+        request_timeout_secs: u64::MAX,
+        ..russh_sftp::client::Config::default()
+    };
+    let sftp = RawSftpSession::new_with_config(stream, config);
+    let version = sftp.init().await.map_err(|error| {
+        if ended.load(std::sync::atomic::Ordering::Acquire) {
+            return SftpFault::Cut {
+                doing: Doing::Opening,
+            };
+        }
+        protocol(&error.to_string())
+    })?;
+    if version.version < russh_sftp::protocol::VERSION {
+        let text = format!("it speaks SFTP version {}, expected 3", version.version);
+        return Err(SftpFault::Protocol(text));
+    }
+    Ok((sftp, version.extensions, ended))
+}
+
+/// Waits for the answer to the request for the subsystem.
+async fn granted(channel: &mut Channel<Msg>) -> Result<(), SftpFault> {
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => return Ok(()),
+            Some(ChannelMsg::Failure) => return Err(protocol("it has no SFTP subsystem")),
+            None | Some(ChannelMsg::Eof | ChannelMsg::Close) => {
+                return Err(SftpFault::Cut {
+                    doing: Doing::Opening,
+                });
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn protocol(text: &str) -> SftpFault {
+    SftpFault::Protocol(quoted(text))
+}
+
+/// What SSH says when it stops.
+fn explain(error: &russh::Error, doing: Doing) -> SftpFault {
+    use russh::Error;
+    match error {
+        Error::IO(_)
+        | Error::Disconnect
+        | Error::HUP
+        | Error::SendError
+        | Error::RecvError
+        | Error::Join(_) => SftpFault::Cut { doing },
+        Error::Version => protocol("it does not greet as an SSH server"),
+        Error::NoCommonAlgo { kind, ours, theirs } => SftpFault::Protocol(format!(
+            "no {} in common: it has {}, we offer {}",
+            match kind {
+                russh::AlgorithmKind::Kex => "key exchange",
+                russh::AlgorithmKind::Key => "host key algorithm",
+                russh::AlgorithmKind::Cipher => "cipher",
+                russh::AlgorithmKind::Compression => "compression",
+                russh::AlgorithmKind::Mac => "MAC",
+            },
+            quoted(&theirs.join(", ")),
+            quoted(&ours.join(", ")),
+        )),
+        other => protocol(&other.to_string()),
+    }
+}
+
+/// What a session has shown, for those outside its task.
+#[derive(Default)]
+pub(super) struct Note(Mutex<Noted>);
+
+#[derive(Default)]
+struct Noted {
+    seen: Option<HostKey>,
+    goodbye: bool,
+}
+
+impl Note {
+    fn with<T>(&self, f: impl FnOnce(&mut Noted) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take_seen(&self) -> Option<HostKey> {
+        self.with(|noted| noted.seen.take())
+    }
+
+    fn said_goodbye(&self) -> bool {
+        self.with(|noted| noted.goodbye)
+    }
+}
+
+/// Looks at the host key.
+pub(super) struct Checker {
+    pinned: Option<PinnedKey>,
+    note: Arc<Note>,
+}
+
+/// Why a session ended.
+#[derive(Debug)]
+pub(super) enum Stop {
+    HostKey { expected: PinnedKey, found: HostKey },
+    Ssh(russh::Error),
+}
+
+impl From<russh::Error> for Stop {
+    fn from(error: russh::Error) -> Self {
+        Self::Ssh(error)
+    }
+}
+
+impl client::Handler for Checker {
+    type Error = Stop;
+
+    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Stop> {
+        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else {
+            // Certificates are not offered, so none may come.
+            return Ok(false);
+        };
+        let found = HostKey::of(key);
+        match &self.pinned {
+            Some(pinned) if pinned.fingerprint() != found.fingerprint => Err(Stop::HostKey {
+                expected: pinned.clone(),
+                found,
+            }),
+            _ => {
+                self.note.with(|noted| noted.seen = Some(found));
+                Ok(true)
+            }
+        }
+    }
+
+    async fn disconnected(&mut self, reason: DisconnectReason<Stop>) -> Result<(), Stop> {
+        match reason {
+            DisconnectReason::ReceivedDisconnect(_) => {
+                self.note.with(|noted| noted.goodbye = true);
+                Ok(())
+            }
+            DisconnectReason::Error(stop) => Err(stop),
+        }
+    }
+}
