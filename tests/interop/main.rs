@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[cfg(feature = "sftp")]
+mod sftp;
 mod support;
 mod tftp;
 mod tvs;

@@ -227,7 +227,7 @@ async fn a_changed_host_key_gets_no_password() {
         SftpFault::HostKeyChanged {
             address: lab.address.to_string(),
             expected,
-            found,
+            found: Box::new(found),
         }
     );
     let logins = |e: &ServeEvent| {

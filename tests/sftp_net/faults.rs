@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use trustline::net::sftp::{
-    Doing, ServeEvent, SftpFault, SftpSettings, Unreachable, Writes, connect,
+    Doing, ServeEvent, SftpFault, SftpSettings, TreeLimits, Unreachable, Writes, connect,
 };
 
 use super::lab::{Lab, listener, pattern, refused, settings};
@@ -254,6 +254,16 @@ async fn a_full_disk() {
     assert_eq!(directory.write("a", &bytes).await, Err(full("a")));
     assert_eq!(lab.get("/bulk/a").unwrap(), bytes[..100_000]);
     assert_eq!(directory.write("b", b"b").await, Err(full("b")));
+    // Files that may not be made are a full disk too.
+    lab.tree.lock().unwrap().limits = TreeLimits {
+        entries: 2,
+        ..TreeLimits::default()
+    };
+    assert_eq!(directory.write("c", b"c").await, Err(full("c")));
+    lab.tree.lock().unwrap().limits = TreeLimits {
+        total_bytes: 100_000,
+        ..TreeLimits::default()
+    };
     // With room again it goes on over the same connection.
     directory.remove("a").await.unwrap();
     directory.write("a", &bytes[..99_000]).await.unwrap();

@@ -1,11 +1,11 @@
 //! From a server's address to an open directory.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{self, AuthResult, DisconnectReason, Msg};
-use russh::keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
-use russh::{Channel, ChannelMsg, MethodKind, MethodSet};
+use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, PublicKeyOrCertificate};
+use russh::{AlgorithmKind, Channel, ChannelMsg, Error, MethodKind, MethodSet};
 use russh_sftp::client::RawSftpSession;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -21,11 +21,12 @@ use super::settings::{HostKeyPolicy, Login, SftpSettings};
 /// # Errors
 /// [`SftpFault`]; whatever was opened is closed again.
 pub async fn connect(settings: &SftpSettings) -> Result<SftpDirectory, SftpFault> {
-    let login_key = match &settings.login {
-        Login::Password(_) => None,
-        Login::Key(pem) => {
-            Some(key::login(pem).map_err(|error| SftpFault::LoginKey(error.to_string()))?)
-        }
+    let proof = match &settings.login {
+        Login::Password(password) => Proof::Password(password),
+        Login::Key(pem) => match key::login(pem) {
+            Ok(key) => Proof::Key(key),
+            Err(error) => return Err(SftpFault::LoginKey(error.to_string())),
+        },
     };
     let unreachable = |why| SftpFault::Unreachable {
         address: settings.address(),
@@ -39,36 +40,30 @@ pub async fn connect(settings: &SftpSettings) -> Result<SftpDirectory, SftpFault
     let link = Link::of(&stream).map_err(|error| unreachable((&error).into()))?;
 
     let mut doing = Doing::KeyExchange;
-    let opened = async {
+    let opening = async {
         let note = Arc::new(Note::default());
         let mut session = greet(settings, stream, Arc::clone(&note)).await?;
         doing = Doing::Login;
-        log_in(settings, login_key, &mut session, &note).await?;
+        log_in(&settings.user, proof, &mut session, &note).await?;
         doing = Doing::Opening;
-        let (sftp, extensions, ended) = start_sftp(&session).await?;
+        let started = start_sftp(&session).await?;
         let host_key = note.take_seen();
-        let host_key = host_key.ok_or_else(|| protocol("key exchange without a host key"))?;
-        Ok((session, sftp, extensions, ended, host_key))
-    };
-    let within = settings.deadlines.login;
-    let opened = timeout(within, async {
-        let (session, sftp, extensions, ended, host_key) = opened.await?;
-        let has_statvfs = extensions.contains_key("statvfs@openssh.com");
         let directory = SftpDirectory {
-            sftp,
-            ended,
+            sftp: started.sftp,
+            ended: started.ended,
             session,
             link,
-            host_key,
-            has_statvfs,
+            host_key: host_key.ok_or_else(|| protocol("key exchange without a host key"))?,
+            has_statvfs: started.has_statvfs,
             directory: settings.directory.clone(),
             call_within: settings.deadlines.call,
             limits: settings.limits,
         };
         directory.find().await?;
         Ok(directory)
-    });
-    match opened.await {
+    };
+    let within = settings.deadlines.login;
+    match timeout(within, opening).await {
         Ok(opened) => opened,
         Err(_) => Err(SftpFault::NoAnswer { doing, within }),
     }
@@ -113,21 +108,27 @@ async fn greet(
         Stop::HostKey { expected, found } => SftpFault::HostKeyChanged {
             address: settings.address(),
             expected: expected.fingerprint(),
-            found,
+            found: Box::new(found),
         },
         Stop::Ssh(error) => explain(&error, Doing::KeyExchange),
     })
 }
 
+/// What a login is proved with.
+enum Proof<'a> {
+    Password(&'a str),
+    Key(Arc<PrivateKey>),
+}
+
 async fn log_in(
-    settings: &SftpSettings,
-    key: Option<Arc<russh::keys::PrivateKey>>,
+    user: &str,
+    proof: Proof<'_>,
     session: &mut Session,
     note: &Note,
 ) -> Result<(), SftpFault> {
-    let user = settings.user.as_str();
-    let result = match (&settings.login, key) {
-        (_, Some(key)) => {
+    let result = match proof {
+        Proof::Password(password) => session.authenticate_password(user, password).await,
+        Proof::Key(key) => {
             let hash = if key.algorithm().is_rsa() {
                 // What the server says it takes; SHA-256 where it does not say (RFC 8332).
                 let best = session.best_supported_rsa_hash().await;
@@ -138,9 +139,6 @@ async fn log_in(
             };
             let key = PrivateKeyWithHashAlg::new(key, hash);
             session.authenticate_publickey(user, key).await
-        }
-        (Login::Password(password) | Login::Key(password), None) => {
-            session.authenticate_password(user, password).await
         }
     };
     let refused = |offers: &MethodSet| SftpFault::LoginRefused {
@@ -165,11 +163,12 @@ fn method_name(method: &MethodKind) -> String {
     method.into()
 }
 
-type Started = (
-    RawSftpSession,
-    std::collections::HashMap<String, String>,
-    Arc<AtomicBool>,
-);
+/// SFTP on a channel.
+struct Started {
+    sftp: RawSftpSession,
+    ended: Arc<AtomicBool>,
+    has_statvfs: bool,
+}
 
 async fn start_sftp(session: &Session) -> Result<Started, SftpFault> {
     let explain = |error| explain(&error, Doing::Opening);
@@ -187,7 +186,7 @@ async fn start_sftp(session: &Session) -> Result<Started, SftpFault> {
     };
     let sftp = RawSftpSession::new_with_config(stream, config);
     let version = sftp.init().await.map_err(|error| {
-        if ended.load(std::sync::atomic::Ordering::Acquire) {
+        if ended.load(Ordering::Acquire) {
             return SftpFault::Cut {
                 doing: Doing::Opening,
             };
@@ -198,7 +197,11 @@ async fn start_sftp(session: &Session) -> Result<Started, SftpFault> {
         let text = format!("it speaks SFTP version {}, expected 3", version.version);
         return Err(SftpFault::Protocol(text));
     }
-    Ok((sftp, version.extensions, ended))
+    Ok(Started {
+        sftp,
+        ended,
+        has_statvfs: version.extensions.contains_key("statvfs@openssh.com"),
+    })
 }
 
 /// Waits for the answer to the request for the subsystem.
@@ -222,8 +225,7 @@ fn protocol(text: &str) -> SftpFault {
 }
 
 /// What SSH says when it stops.
-fn explain(error: &russh::Error, doing: Doing) -> SftpFault {
-    use russh::Error;
+fn explain(error: &Error, doing: Doing) -> SftpFault {
     match error {
         Error::IO(_)
         | Error::Disconnect
@@ -235,11 +237,11 @@ fn explain(error: &russh::Error, doing: Doing) -> SftpFault {
         Error::NoCommonAlgo { kind, ours, theirs } => SftpFault::Protocol(format!(
             "no {} in common: it has {}, we offer {}",
             match kind {
-                russh::AlgorithmKind::Kex => "key exchange",
-                russh::AlgorithmKind::Key => "host key algorithm",
-                russh::AlgorithmKind::Cipher => "cipher",
-                russh::AlgorithmKind::Compression => "compression",
-                russh::AlgorithmKind::Mac => "MAC",
+                AlgorithmKind::Kex => "key exchange",
+                AlgorithmKind::Key => "host key algorithm",
+                AlgorithmKind::Cipher => "cipher",
+                AlgorithmKind::Compression => "compression",
+                AlgorithmKind::Mac => "MAC",
             },
             quoted(&theirs.join(", ")),
             quoted(&ours.join(", ")),
@@ -282,11 +284,11 @@ pub(super) struct Checker {
 #[derive(Debug)]
 pub(super) enum Stop {
     HostKey { expected: PinnedKey, found: HostKey },
-    Ssh(russh::Error),
+    Ssh(Error),
 }
 
-impl From<russh::Error> for Stop {
-    fn from(error: russh::Error) -> Self {
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
         Self::Ssh(error)
     }
 }

@@ -37,8 +37,8 @@ pub struct Listed {
 
 /// A directory on an SFTP server, over a connection of its own.
 ///
-/// Every call ends within its deadline. After [`SftpFault::Cut`] and [`SftpFault::NoAnswer`] the
-/// connection is gone, and further calls say [`SftpFault::Cut`]. Dropping it cuts the connection;
+/// Every call ends within its deadline. After [`SftpFault::Cut`], [`SftpFault::NoAnswer`] and an
+/// answer that cannot be read the connection is gone, and further calls say [`SftpFault::Cut`]. Dropping it cuts the connection;
 /// [`close`](Self::close) says goodbye first.
 pub struct SftpDirectory {
     pub(super) sftp: RawSftpSession,
@@ -313,7 +313,7 @@ impl SftpDirectory {
         }
     }
 
-    /// Why the directory cannot be changed. Version 3 has one code for a full disk, a read-only one
+    /// Why the directory cannot be changed, for want of `needed` bytes perhaps. Version 3 has one code for a full disk, a read-only one
     /// and much else, so the server is asked how its file system is, where it can say.
     async fn cannot_change(
         &self,
@@ -331,7 +331,8 @@ impl SftpDirectory {
         else {
             return self.fault(error, name, doing);
         };
-        if *status_code != StatusCode::Failure && *status_code != StatusCode::PermissionDenied {
+        let failed = *status_code == StatusCode::Failure;
+        if !failed && *status_code != StatusCode::PermissionDenied {
             return self.fault(error, name, doing);
         }
         if self.has_statvfs
@@ -341,7 +342,9 @@ impl SftpDirectory {
                 return SftpFault::ReadOnly { file };
             }
             let free = system.blocks_avail.saturating_mul(system.fragment_size);
-            if free < needed {
+            // Some file systems have no fixed number of files, and say 0 of 0.
+            let no_more_files = system.inodes > 0 && system.inodes_avail == 0;
+            if failed && (free < needed || (needed > 0 && no_more_files)) {
                 return SftpFault::DiskFull { file };
             }
         }
@@ -375,7 +378,7 @@ impl SftpDirectory {
             _ if self.ended.load(Ordering::Acquire) => SftpFault::Cut { doing },
             // The stream stands, so it is what came over it that could not be read.
             other => {
-                self.link.sever();
+                self.give_up();
                 SftpFault::Protocol(quoted(&other.to_string()))
             }
         }
@@ -390,10 +393,16 @@ impl SftpDirectory {
         match timeout(within, call).await {
             Ok(result) => result,
             Err(_) => {
-                self.link.sever();
+                self.give_up();
                 Err(SftpFault::NoAnswer { doing, within })
             }
         }
+    }
+
+    /// The connection is of no more use: requests and answers are out of step.
+    fn give_up(&self) {
+        self.ended.store(true, Ordering::Release);
+        self.link.sever();
     }
 
     /// The directory, as it is asked for.

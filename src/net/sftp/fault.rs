@@ -32,7 +32,7 @@ pub enum SftpFault {
         /// The pinned key.
         expected: Fingerprint,
         /// The key that the server has.
-        found: HostKey,
+        found: Box<HostKey>,
     },
     /// The server does not take the password or the key.
     #[error("SFTP server refuses the login of {user}{}", Offers(offers))]

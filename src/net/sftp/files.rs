@@ -412,20 +412,21 @@ impl Handler for Files {
         let tree = self.client.tree();
         let (all, free) = (tree.limits.total_bytes, tree.free());
         let entries = tree.limits.entries as u64;
+        let free_entries = tree.free_entries() as u64;
         drop(tree);
         let flags = if read_only { STATVFS_READ_ONLY } else { 0 };
         let answer = [
-            BLOCK_BYTES, // f_bsize
-            BLOCK_BYTES, // f_frsize
-            all,         // f_blocks
-            free,        // f_bfree
-            free,        // f_bavail
-            entries,     // f_files
-            entries,     // f_ffree
-            entries,     // f_favail
-            0,           // f_fsid
-            flags,       // f_flag
-            255,         // f_namemax
+            BLOCK_BYTES,  // f_bsize
+            BLOCK_BYTES,  // f_frsize
+            all,          // f_blocks
+            free,         // f_bfree
+            free,         // f_bavail
+            entries,      // f_files
+            free_entries, // f_ffree
+            free_entries, // f_favail
+            0,            // f_fsid
+            flags,        // f_flag
+            255,          // f_namemax
         ];
         let data = answer
             .iter()

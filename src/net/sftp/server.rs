@@ -64,7 +64,8 @@ impl std::fmt::Debug for Account {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServeLimits {
     /// Connections at a time; others wait in the listener's queue. A session needs two file
-    /// descriptors, and at most some 3 MB if its client reads nothing of what it asked for.
+    /// descriptors, and each of its channels at most some 1 MB, if its client sends more than is
+    /// worked on.
     pub sessions: usize,
     /// From the connection to the login. Silent clients hold their place for so long.
     pub login_within: Duration,
@@ -198,6 +199,10 @@ pub enum ServeEvent {
 
 /// Longest wait after a failed accept, so that it is neither a busy loop nor an end.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+/// Bytes that a client may send on a channel before it hears that more may come.
+const WINDOW: u32 = 512 * 1024;
+/// Packets of a channel, of 32 KiB, that wait to be worked on.
+const BUFFERED: usize = 16;
 /// Between the cut of a connection and its end, at most.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
@@ -268,6 +273,8 @@ fn ssh_config(config: &ServeConfig) -> russh::server::Config {
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys: vec![config.host_key.private().clone()],
         preferred,
+        window_size: WINDOW,
+        channel_buffer_size: BUFFERED,
         max_auth_attempts: limits.login_attempts,
         inactivity_timeout: Some(limits.idle_within),
         nodelay: true,

@@ -208,6 +208,11 @@ impl Tree {
         self.limits.total_bytes.saturating_sub(self.bytes)
     }
 
+    /// Files and directories that may still be made.
+    pub fn free_entries(&self) -> usize {
+        self.limits.entries.saturating_sub(self.nodes.len())
+    }
+
     /// What is at `path`.
     ///
     /// # Errors
@@ -517,7 +522,7 @@ impl Tree {
 
     fn room_for_entry(&self, path: &TreePath) -> Result<(), TreeFault> {
         self.parent_of(path)?;
-        if self.nodes.len() >= self.limits.entries {
+        if self.free_entries() == 0 {
             return Err(TreeFault::TooMany);
         }
         Ok(())
