@@ -23,8 +23,9 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+use trustline::net::clock::Clock;
 use trustline::net::tls::{ClientTls, Identity, ServerTls, TlsOptions, TlsVersions};
-use trustline::net::tvs::{Clock, Deadlines, Limits, ServeConfig, ask, bind, serve};
+use trustline::net::tvs::{Deadlines, Limits, ServeConfig, ask, bind, serve};
 use trustline::time::Time;
 use trustline::tvs::{CertificateSource, ClientSettings, Found, ServerSettings};
 use trustline::wire::tvs::{Request, STATUS_FOUND};
@@ -103,7 +104,7 @@ impl Lab {
             settings: ServerSettings::default(),
             limits: Limits::default(),
             close_notify: false,
-            clock: Clock::new(Instant::now()),
+            clock: Clock::start(),
         };
         let never = std::future::pending();
         tokio::spawn(serve(

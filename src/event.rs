@@ -132,6 +132,21 @@ pub enum Kind {
         /// `added`, `replaced`, `dropped-older` or `already-there`.
         result: String,
     },
+    /// An action on a cluster's page of bulk certificate management ended.
+    Bulk {
+        /// `export`, `consolidate` or `import`.
+        action: String,
+        /// The certificate type.
+        certificate_type: String,
+        /// Where the directory is: `in memory`, or a server.
+        directory: String,
+        /// `done`, `refused` or `failed`.
+        result: String,
+        /// What the page says.
+        text: String,
+        /// Files in the directory afterwards.
+        files: Vec<String>,
+    },
     /// The phone starts.
     Boot {
         /// `power`, `reset`, `factory-reset`.
@@ -479,6 +494,7 @@ pub const KINDS: &[&str] = &[
     "step",
     "published",
     "trusted",
+    "bulk",
     "boot",
     "flash-damaged",
     "requested",

@@ -18,10 +18,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsConnector;
+use trustline::net::clock::Clock;
 use trustline::net::tls::{ClientTls, Identity, ServerTls, TlsOptions};
-use trustline::net::tvs::{
-    Clock, Deadlines, Limits, ServeConfig, ServeEvent, Stage, ask, bind, serve,
-};
+use trustline::net::tvs::{Deadlines, Limits, ServeConfig, ServeEvent, Stage, ask, bind, serve};
 use trustline::time::Time;
 use trustline::tvs::{CertificateSource, ClientSettings, Found, ServerSettings};
 use trustline::wire::tvs::{Request, STATUS_FOUND};
@@ -113,7 +112,7 @@ async fn in_a_crowd(slots: usize) -> (Duration, BTreeSet<Stage>) {
             ..Limits::default()
         },
         close_notify: false,
-        clock: Clock::new(Instant::now()),
+        clock: Clock::start(),
     };
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&events);

@@ -16,12 +16,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use trustline::net::clock::Clock;
 use trustline::net::tls::{
     ClientTls, Identity, ServerTls, SetupError, TlsFailure, TlsOptions, TlsVersions,
 };
 use trustline::net::tvs::{
-    AskError, Clock, Deadlines, HandshakeFailure, Limits, Phase, ServeConfig, ServeEvent, Stage,
-    ask, bind, connect, serve,
+    AskError, Deadlines, HandshakeFailure, Limits, Phase, ServeConfig, ServeEvent, Stage, ask,
+    bind, connect, serve,
 };
 use trustline::time::Time;
 use trustline::tvs::{
@@ -142,7 +143,7 @@ fn config(identity: &Identity, options: TlsOptions) -> ServeConfig {
         settings: ServerSettings::default(),
         limits: Limits::default(),
         close_notify: false,
-        clock: Clock::new(Instant::now()),
+        clock: Clock::start(),
     }
 }
 

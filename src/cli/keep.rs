@@ -40,7 +40,7 @@ pub fn prepare(dir: &Path) -> Result<(), String> {
     if let Some(other) = names
         .iter()
         .find(|n| !is_ours(n))
-        .or(names.first().filter(|_| !marked))
+        .or_else(|| names.first().filter(|_| !marked))
     {
         return Err(format!(
             "{shown} holds something else ({other}), so nothing is written there; name an empty folder or a new one"

@@ -1,9 +1,10 @@
 //! Keys of the emulated clusters: a pool of ready-made RSA keys, and signing with them.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ring::{digest, rand::SystemRandom, signature};
 use rsa::pkcs1::EncodeRsaPublicKey;
@@ -40,10 +41,11 @@ impl KeyBits {
 
     /// The size with this number of bits.
     pub fn from_bits(bits: usize) -> Option<Self> {
-        [Self::B1024, Self::B2048, Self::B4096]
-            .into_iter()
-            .find(|b| b.bits() == bits)
+        Self::ALL.into_iter().find(|b| b.bits() == bits)
     }
+
+    /// All of them, in the order of the variants.
+    const ALL: [Self; 3] = [Self::B1024, Self::B2048, Self::B4096];
 
     /// The ready-made keys of this size: PKCS#8 structures in a row.
     fn pool(self) -> &'static [u8] {
@@ -72,7 +74,8 @@ pub enum KeyError {
     Inconsistent,
 }
 
-/// An RSA private key with its public forms at hand.
+/// An RSA private key with its public forms at hand. It remembers what it signed, so that a lab
+/// which is built again under one other rule signs only what is new.
 pub struct PrivateKey {
     pkcs8: Cow<'static, [u8]>,
     rsa: RsaPrivateKey,
@@ -82,6 +85,7 @@ pub struct PrivateKey {
     public_pkcs1: Vec<u8>,
     spki: Vec<u8>,
     bits: KeyBits,
+    made: Mutex<Signatures>,
 }
 
 impl PrivateKey {
@@ -113,15 +117,27 @@ impl PrivateKey {
             public_pkcs1,
             spki,
             bits,
+            made: Mutex::default(),
         })
     }
 
-    /// RSASSA-PKCS1-v1_5 over `message`; as many bytes as the modulus has.
+    /// RSASSA-PKCS1-v1_5 over `message`; as many bytes as the modulus has. The same message is
+    /// signed once, as long as it is among the newest that the key remembers.
     ///
     /// # Errors
     /// [`KeyError::Digest`] for a digest without a name; [`KeyError::Inconsistent`] for a key
     /// whose numbers do not belong together.
     pub fn sign(&self, digest: Digest, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let id = Signatures::id(digest, message);
+        if let Some(made) = lock(&self.made).by_id.get(&id) {
+            return Ok(made.clone());
+        }
+        let signature = self.sign_anew(digest, message)?;
+        lock(&self.made).keep(id, &signature);
+        Ok(signature)
+    }
+
+    fn sign_anew(&self, digest: Digest, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let fast: Option<&dyn signature::RsaEncoding> = match digest {
             Digest::Sha256 => Some(&signature::RSA_PKCS1_SHA256),
             Digest::Sha512 => Some(&signature::RSA_PKCS1_SHA512),
@@ -197,16 +213,101 @@ fn digest_info(digest: Digest) -> Option<(&'static digest::Algorithm, &'static [
     }
 }
 
+/// The newest signatures of a key. PKCS#1 v1.5 has no chance in it: a signature that is remembered
+/// is the one that would be made.
+#[derive(Default)]
+struct Signatures {
+    by_id: BTreeMap<SignatureId, Vec<u8>>,
+    /// Oldest first.
+    order: VecDeque<SignatureId>,
+}
+
+/// The digest's code and the message's SHA-256.
+type SignatureId = (u8, [u8; 32]);
+
+impl Signatures {
+    /// A quarter of a megabyte with a key of 2048 bits: the lists and the configurations of a
+    /// scenario, not of a fleet.
+    const LIMIT: usize = 1_024;
+
+    fn id(digest: Digest, message: &[u8]) -> SignatureId {
+        (digest.code(), super::state::sha256(message))
+    }
+
+    fn keep(&mut self, id: SignatureId, signature: &[u8]) {
+        // Two threads may have made the same.
+        if self.by_id.contains_key(&id) {
+            return;
+        }
+        if self.order.len() >= Self::LIMIT
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.by_id.remove(&oldest);
+        }
+        self.order.push_back(id);
+        self.by_id.insert(id, signature.to_vec());
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // At worst a panic elsewhere left an entry out, which is then made again.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A key that is compiled in. It is loaded when first taken, once a process: to load a key costs
+/// as much as to sign with it.
+struct ReadyMade {
+    pkcs8: &'static [u8],
+    loaded: OnceLock<Arc<PrivateKey>>,
+}
+
+impl ReadyMade {
+    fn key(&self) -> Arc<PrivateKey> {
+        let load = || PrivateKey::from_pkcs8(self.pkcs8).map(Arc::new);
+        // A test loads each of them.
+        let key = self.loaded.get_or_init(|| load().expect("lab keys load"));
+        Arc::clone(key)
+    }
+}
+
+/// The ready-made keys, a row for each of [`KeyBits::ALL`].
+static READY_MADE: LazyLock<[Vec<ReadyMade>; 3]> = LazyLock::new(|| {
+    KeyBits::ALL.map(|bits| {
+        let ready = |pkcs8| ReadyMade {
+            pkcs8,
+            loaded: OnceLock::new(),
+        };
+        split(bits.pool()).into_iter().map(ready).collect()
+    })
+});
+
+/// Keys that pools generated. The first stay: a lab that is built again asks for the same again.
+static GENERATED: Mutex<BTreeMap<GeneratedId, Generated>> = Mutex::new(BTreeMap::new());
+
+/// The pool's seed and the sizes that it generated up to this key: these decide the key.
+type GeneratedId = (u64, Vec<KeyBits>);
+
+struct Generated {
+    key: Arc<PrivateKey>,
+    /// The pool's generator after it made the key.
+    after: Rng,
+}
+
+/// How many generated keys a process remembers, and up to which one those of a pool.
+const MAX_GENERATED: usize = 128;
+
 /// Hands out keys in a fixed order and none twice: first the ready-made ones, from a place that
 /// the seed picks, then generated ones. Same seed and same calls, same keys.
 pub struct KeyPool {
+    seed: u64,
     shelves: [Shelf; 3],
+    /// Sizes of the keys that were generated, in order.
+    generated: Vec<KeyBits>,
     rng: Rng,
 }
 
 struct Shelf {
-    bits: KeyBits,
-    keys: Vec<&'static [u8]>,
+    keys: &'static [ReadyMade],
     start: usize,
     taken: usize,
 }
@@ -216,35 +317,54 @@ impl KeyPool {
     /// certificates share a key.
     pub fn new(seed: u64) -> Self {
         let mut rng = Rng::stream(seed, "key-pool");
-        let shelves = [KeyBits::B1024, KeyBits::B2048, KeyBits::B4096].map(|bits| {
-            let keys = split(bits.pool());
+        let shelves = READY_MADE.each_ref().map(|keys| {
             let start = rng.below(keys.len() as u64) as usize;
             Shelf {
-                bits,
                 keys,
                 start,
                 taken: 0,
             }
         });
-        Self { shelves, rng }
+        Self {
+            seed,
+            shelves,
+            generated: Vec::new(),
+            rng,
+        }
     }
 
     /// The next key of this size. After the ready-made ones (16 of 1024 bits, 64 of 2048, 8 of
     /// 4096) it is generated: about 10 ms, 100 ms and 1.5 s with optimisation, with a long tail.
     pub fn take(&mut self, bits: KeyBits) -> Arc<PrivateKey> {
         let shelf = &mut self.shelves[bits as usize];
-        debug_assert_eq!(shelf.bits, bits);
         let index = shelf.taken;
         shelf.taken += 1;
-        let key = if index < shelf.keys.len() {
-            let der = shelf.keys[(shelf.start + index) % shelf.keys.len()];
-            PrivateKey::from_pkcs8(der)
-        } else {
-            generate(bits, &mut self.rng)
-        };
-        // The ready-made keys are compiled in and a test loads each of them; a generated one was
-        // encoded a moment ago.
-        Arc::new(key.expect("lab keys load"))
+        if index < shelf.keys.len() {
+            return shelf.keys[(shelf.start + index) % shelf.keys.len()].key();
+        }
+        self.beyond(bits)
+    }
+
+    /// A key for which there is none ready.
+    fn beyond(&mut self, bits: KeyBits) -> Arc<PrivateKey> {
+        // What is loaded here was encoded a moment ago.
+        let make = |rng: &mut Rng| Arc::new(generate(bits, rng).expect("generated keys load"));
+        if self.generated.len() == MAX_GENERATED {
+            return make(&mut self.rng);
+        }
+        self.generated.push(bits);
+        let id = (self.seed, self.generated.clone());
+        if let Some(known) = lock(&GENERATED).get(&id) {
+            self.rng = known.after.clone();
+            return Arc::clone(&known.key);
+        }
+        let key = make(&mut self.rng);
+        let mut known = lock(&GENERATED);
+        if known.len() < MAX_GENERATED {
+            let (key, after) = (Arc::clone(&key), self.rng.clone());
+            known.insert(id, Generated { key, after });
+        }
+        key
     }
 
     /// How many ready-made keys of this size are left.
@@ -350,9 +470,53 @@ mod tests {
                 pool.take(KeyBits::B1024).pkcs8().to_vec(),
             )
         };
-        assert_eq!(beyond(1), beyond(1));
-        assert_ne!(beyond(1).0, beyond(1).1);
-        assert_ne!(beyond(1).0, beyond(2).0);
+        let (one, two) = beyond(1);
+        assert_eq!(beyond(1), (one.clone(), two.clone()), "remembered");
+        assert_ne!(one, two);
+        assert_ne!(one, beyond(2).0);
+        // The same as without a memory, whatever else was generated between.
+        let mut rng = KeyPool::new(1).rng;
+        for made in [one, two] {
+            let again = generate(KeyBits::B1024, &mut rng).unwrap();
+            assert_eq!(again.pkcs8(), made);
+        }
+        let mut pool = KeyPool::new(1);
+        pool.shelves[0].taken = 16;
+        pool.take(KeyBits::B1024);
+        let mut rng = KeyPool::new(1).rng;
+        generate(KeyBits::B1024, &mut rng).unwrap();
+        assert_eq!(pool.rng.next_u64(), rng.next_u64(), "it goes on alike");
+    }
+
+    #[test]
+    fn pools_share_the_loaded_keys() {
+        let key = || KeyPool::new(7).take(KeyBits::B2048);
+        assert!(Arc::ptr_eq(&key(), &key()));
+    }
+
+    #[test]
+    fn a_key_remembers_a_bounded_number_of_signatures() {
+        let key = PrivateKey::from_pkcs8(split(KeyBits::B1024.pool())[0]).unwrap();
+        let id = |n: usize| Signatures::id(Digest::Sha1, &n.to_be_bytes());
+        let known = |n: usize| lock(&key.made).by_id.contains_key(&id(n));
+        let first = key.sign(Digest::Sha1, &0_usize.to_be_bytes()).unwrap();
+        assert!(known(0));
+        for n in 1..=Signatures::LIMIT {
+            lock(&key.made).keep(id(n), b"made");
+            lock(&key.made).keep(id(n), b"made");
+        }
+        assert_eq!(lock(&key.made).by_id.len(), Signatures::LIMIT);
+        assert_eq!(lock(&key.made).order.len(), Signatures::LIMIT);
+        assert!(!known(0) && known(1) && known(Signatures::LIMIT));
+        // What is forgotten is made again, what is known is not.
+        assert_eq!(key.sign(Digest::Sha1, &0_usize.to_be_bytes()), Ok(first));
+        assert_eq!(
+            key.sign(Digest::Sha1, &9_usize.to_be_bytes()),
+            Ok(b"made".to_vec())
+        );
+        // Another digest of the same message is another signature.
+        let sha512 = key.sign(Digest::Sha512, &9_usize.to_be_bytes()).unwrap();
+        assert_eq!(sha512.len(), 128);
     }
 
     #[test]
@@ -366,7 +530,7 @@ mod tests {
                 assert_eq!(made.len(), bits.bits() / 8);
                 assert_eq!(
                     made,
-                    key.sign(digest, b"list").unwrap(),
+                    key.sign_anew(digest, b"list").unwrap(),
                     "no chance in the bytes"
                 );
                 let (algorithm, prefix) = digest_info(digest).unwrap();

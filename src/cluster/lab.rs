@@ -19,6 +19,15 @@ pub struct NodeId {
     pub node: usize,
 }
 
+/// What a TVS speaks TLS with.
+#[derive(Clone, Debug)]
+pub struct TvsIdentity {
+    /// Its certificate, DER.
+    pub certificate: Arc<[u8]>,
+    /// Its private key, PKCS#8. A lab key.
+    pub key: Arc<[u8]>,
+}
+
 /// The clusters of a lab.
 #[derive(Debug)]
 pub struct Lab {
@@ -132,10 +141,13 @@ impl Lab {
         }
     }
 
-    /// Certificate (DER) and key (PKCS#8) of the node's TVS.
-    pub fn tvs_identity(&self, id: NodeId) -> Option<(Arc<[u8]>, Arc<[u8]>)> {
+    /// What the node's TVS speaks TLS with. None for a node without TVS.
+    pub fn tvs_identity(&self, id: NodeId) -> Option<TvsIdentity> {
         let (certificate, key) = self.clusters[id.cluster].tvs_identity(self.name(id))?;
-        Some((certificate.into(), key.into()))
+        Some(TvsIdentity {
+            certificate: certificate.into(),
+            key: key.into(),
+        })
     }
 
     /// The TLS that the node's TVS really speaks, where another stands in for it.

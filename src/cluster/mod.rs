@@ -6,6 +6,7 @@
 //! [`Cluster::is_up`] says that the service runs. The other calls are an engineer's work. What a
 //! release does is data ([`release`]); what no source says is a setting ([`ClusterSettings`]).
 
+pub mod bulk;
 pub mod key;
 pub mod release;
 pub mod x509;
@@ -23,7 +24,7 @@ mod store;
 mod tvs;
 
 pub use key::{KeyBits, KeyPool, PrivateKey};
-pub use lab::{Lab, NodeId};
+pub use lab::{Lab, NodeId, TvsIdentity};
 pub use list::PublishError;
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;

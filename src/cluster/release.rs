@@ -162,7 +162,7 @@ impl fmt::Display for Scope {
 }
 
 /// A choice in the drop-down list of bulk certificate management.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BulkType {
     /// Everything.
     All,
@@ -170,19 +170,45 @@ pub enum BulkType {
     Tftp,
     /// tomcat certificates.
     Tomcat,
+    /// CAPF certificates. No source shows whether a release offers them alone; it is a setting of
+    /// the page, not a line of the table.
+    Capf,
     /// ITLRecovery, spelled `ITL_Recovery`.
     ItlRecovery,
 }
 
 impl BulkType {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::All,
+        Self::Tftp,
+        Self::Tomcat,
+        Self::Capf,
+        Self::ItlRecovery,
+    ];
+
+    /// The type with this name, whatever its case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|t| t.name().eq_ignore_ascii_case(name))
+    }
+
     /// The spelling on the page.
     pub fn name(self) -> &'static str {
         match self {
             Self::All => "All",
             Self::Tftp => "TFTP",
             Self::Tomcat => "Tomcat",
+            Self::Capf => "CAPF",
             Self::ItlRecovery => "ITL_Recovery",
         }
+    }
+}
+
+impl fmt::Display for BulkType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -13,6 +13,7 @@ use der::{Any, Encode, Tag, TagNumber};
 use super::key::{KeyError, PrivateKey};
 use crate::rng::Rng;
 use crate::time::UnixSeconds;
+use crate::trust::certificate::{Certificate, CertificateError, name_text};
 use crate::wire::Digest;
 
 /// What a certificate is for.
@@ -104,10 +105,32 @@ pub struct PublicCertificate {
     pub not_before: UnixSeconds,
     /// End of validity.
     pub not_after: UnixSeconds,
-    /// Public key as PKCS#1 `RSAPublicKey` in DER.
+    /// Public key as a list's PUBLICKEY has it: for RSA the PKCS#1 `RSAPublicKey` in DER, for an
+    /// elliptic curve the point; empty for a key of another kind.
     pub public_key: Vec<u8>,
     /// The certificate's own signature.
     pub signature: Vec<u8>,
+}
+
+impl PublicCertificate {
+    /// A certificate that somebody else made. Dates before 1970 become 1970.
+    ///
+    /// # Errors
+    /// The first place where the bytes are not a certificate.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        let read = Certificate::parse(der)?;
+        let seconds = |at: i64| UnixSeconds::try_from(at).unwrap_or(0);
+        Ok(Self {
+            subject_text: name_text(read.subject, ';'),
+            issuer_text: name_text(read.issuer, ';'),
+            serial: read.serial.to_vec(),
+            not_before: seconds(read.not_before),
+            not_after: seconds(read.not_after),
+            public_key: read.public_key.list_form().unwrap_or_default().to_vec(),
+            signature: read.signature.to_vec(),
+            der: der.to_vec(),
+        })
+    }
 }
 
 /// A certificate of the lab with its private key. Cheap to clone.
@@ -451,6 +474,10 @@ mod tests {
         assert!(verify(&public.public_key, public));
         let end = rustls::pki_types::CertificateDer::from(public.der.as_slice());
         assert!(webpki::EndEntityCert::try_from(&end).is_ok());
+        assert_eq!(
+            PublicCertificate::from_der(&public.der).as_ref(),
+            Ok(&**public)
+        );
     }
 
     #[test]

@@ -9,14 +9,16 @@ use super::download::{Download, Fetched, file_facts};
 use super::flash::{self, Flash, FlashOperation};
 use super::identity::{BootCause, PhoneSetup};
 use super::notes::{KeptAnswer, Notes};
+use super::remarks::Remarks;
 use super::status;
-use super::tvs::TvsStage;
+use super::tvs::{Asked, TvsStage};
 use crate::event::{Event, Kind};
 use crate::time::{Time, UnixSeconds};
 use crate::trust::decide::{Decision, How, ListQuestion, Ruling, decide_list};
 use crate::trust::installed::{InForce, InstalledList};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{Key, NewCtlInForce, Settings, TvsCacheFlush, TvsCacheSurvivesBoot};
+use crate::trust::search::FoundIn;
 use crate::trust::signature::SignatureCheck;
 use crate::trust::vouch::Vouch;
 use crate::wire::ListKind;
@@ -79,7 +81,7 @@ pub enum Output {
         host: String,
     },
     /// Something to tell.
-    Event(Event),
+    Event(Box<Event>),
 }
 
 /// Where the boot is.
@@ -114,6 +116,8 @@ pub struct Phone {
     pub(super) config: Option<PhoneConfig>,
     pub(super) config_bytes: Option<Arc<[u8]>>,
     pub(super) notes: Notes,
+    /// The notes as flash holds them.
+    notes_bytes: Option<Arc<[u8]>>,
     pub(super) vouches: Vec<Vouch>,
     pub(super) check: SignatureCheck,
     pub(super) stage: Stage,
@@ -148,6 +152,7 @@ impl Phone {
             config: None,
             config_bytes: None,
             notes: Notes::default(),
+            notes_bytes: None,
             vouches: Vec::new(),
             check: SignatureCheck::new(),
             stage: Stage::Ctl,
@@ -219,6 +224,7 @@ impl Phone {
             }
         }
         if let Some(bytes) = flash.get(flash::STATE) {
+            self.notes_bytes = Some(Arc::clone(bytes));
             match Notes::parse(bytes) {
                 Ok(notes) => self.notes = notes,
                 Err(error) => self.damaged(flash::STATE, &error, now),
@@ -369,12 +375,12 @@ impl Phone {
         &mut self,
         kind: ListKind,
         bytes: Arc<[u8]>,
-        tvs: Option<Vec<Reason>>,
+        tvs: Option<Asked>,
         now: Time,
     ) {
         let file = self.list_file();
         let mut check = std::mem::take(&mut self.check);
-        let vouches = self.live_vouches(now);
+        let vouches = self.live_vouches(tvs.as_ref(), now);
         let question = ListQuestion {
             kind,
             bytes: &bytes,
@@ -387,14 +393,21 @@ impl Phone {
         let decision = decide_list(&question, &mut check);
         self.check = check;
         let asked = tvs.is_some();
+        let remarks = self.setup.profile.remarks.value;
         if !asked {
+            if remarks == Remarks::BeforeSearch {
+                self.tell_remarks(&file, &bytes, &decision, now);
+            }
             self.tell_lookup(&file, &decision, now);
         }
         if decision.ruling == Ruling::AskTvs && !asked {
             return self.ask_tvs(super::tvs::Waiting::List { kind, bytes }, decision, now);
         }
         self.tell_comparison(&file, &decision, now);
-        let reasons = with_tvs(decision.reasons, tvs);
+        if remarks == Remarks::AfterComparison && decision.compared.is_some() {
+            self.tell_remarks(&file, &bytes, &decision, now);
+        }
+        let reasons = with_tvs(decision.ruling, decision.reasons, tvs);
         match decision.ruling {
             Ruling::Accept(how) => self.replace_list(kind, bytes, how, &reasons, now),
             Ruling::Unchanged => {
@@ -419,26 +432,26 @@ impl Phone {
         self.list_done(kind, now);
     }
 
+    /// Says what is odd about the header of a list.
+    fn tell_remarks(&mut self, file: &str, bytes: &[u8], d: &Decision, now: Time) {
+        let remarks = self.setup.profile.remarks.value;
+        for text in remarks.texts(bytes, d.note) {
+            let file = file.to_owned();
+            self.event(now, Kind::HeaderNote { file, text });
+        }
+    }
+
     /// Says where the signer was found.
     pub(super) fn tell_lookup(&mut self, file: &str, d: &Decision, now: Time) {
-        for text in &d.notes {
-            self.event(
-                now,
-                Kind::HeaderNote {
-                    file: file.into(),
-                    text: text.clone(),
-                },
-            );
-        }
         // A decision that did not come to the signer has nothing to tell about it.
-        let Some(signer) = d.signer.as_ref().filter(|_| !d.searched.is_empty()) else {
+        let (Some(signer), Some(searched)) = (&d.signer, d.searched) else {
             return;
         };
         let kind = Kind::SignerLookedUp {
             file: file.into(),
             signer: signer.facts(),
-            found_in: d.found_in.clone().unwrap_or_else(|| "nowhere".into()),
-            searched: d.searched.clone(),
+            found_in: d.found_in.map_or("nowhere", FoundIn::as_str).into(),
+            searched: searched.to_string(),
         };
         self.event(now, kind);
     }
@@ -543,13 +556,11 @@ impl Phone {
         self.event(now, Kind::TrustStageEnded { rc, fail_reason });
     }
 
-    /// TVS answers that have not run out.
-    pub(super) fn live_vouches(&self, now: Time) -> Vec<Vouch> {
-        self.vouches
-            .iter()
-            .filter(|v| v.expires > now)
-            .cloned()
-            .collect()
+    /// TVS answers that count: kept ones that have not run out, and the one just asked for.
+    pub(super) fn live_vouches(&self, asked: Option<&Asked>, now: Time) -> Vec<Vouch> {
+        let kept = self.vouches.iter().filter(|v| v.expires > now);
+        let answer = asked.and_then(|a| a.answer.as_ref());
+        answer.into_iter().chain(kept).cloned().collect()
     }
 
     /// Ends the boot.
@@ -574,9 +585,13 @@ impl Phone {
             TvsCacheSurvivesBoot::No => Vec::new(),
         };
         let bytes: Arc<[u8]> = self.notes.emit().into();
-        for operation in flash::replace(flash::STATE, bytes) {
+        if self.notes_bytes.as_ref() == Some(&bytes) {
+            return;
+        }
+        for operation in flash::replace(flash::STATE, Arc::clone(&bytes)) {
             self.flash(now, operation);
         }
+        self.notes_bytes = Some(bytes);
     }
 
     pub(super) fn flash(&mut self, now: Time, operation: FlashOperation) {
@@ -597,7 +612,7 @@ impl Phone {
     pub(super) fn event(&mut self, at: Time, kind: Kind) {
         let actor = self.setup.identity.device.clone();
         self.outputs
-            .push_back(Output::Event(Event { at, actor, kind }));
+            .push_back(Output::Event(Box::new(Event { at, actor, kind })));
     }
 
     /// Shows a status message.
@@ -628,9 +643,22 @@ impl Phone {
     }
 }
 
-/// Reasons of a decision together with what TVS was asked and said.
-pub(super) fn with_tvs(mut reasons: Vec<Reason>, tvs: Option<Vec<Reason>>) -> Vec<Reason> {
-    reasons.extend(tvs.into_iter().flatten());
+/// Reasons of a decision together with those of asking TVS, so that the last stays the decisive
+/// one: if nobody vouched, what the servers said; else they come where they happened, between not
+/// finding the signer and what followed from the answer.
+pub(super) fn with_tvs(
+    ruling: Ruling,
+    mut reasons: Vec<Reason>,
+    tvs: Option<Asked>,
+) -> Vec<Reason> {
+    let Some(tvs) = tvs else {
+        return reasons;
+    };
+    let at = match ruling {
+        Ruling::AskTvs => reasons.len(),
+        _ => reasons.len().min(1),
+    };
+    reasons.splice(at..at, tvs.reasons);
     reasons
 }
 

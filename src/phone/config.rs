@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::boot::{Output, Phone, Stage, with_tvs};
 use super::download::{Fetched, file_facts};
 use super::flash;
-use super::tvs::Waiting;
+use super::tvs::{Asked, Waiting};
 use crate::event::Kind;
 use crate::time::Time;
 use crate::trust::decide::{FileQuestion, Ruling, asks_for_signed_files, decide_file, strictness};
@@ -70,7 +70,7 @@ impl Phone {
         &mut self,
         file: String,
         bytes: Arc<[u8]>,
-        tvs: Option<Vec<Reason>>,
+        tvs: Option<Asked>,
         now: Time,
     ) {
         if !file.ends_with(".sgn") {
@@ -85,7 +85,7 @@ impl Phone {
             return self.apply_config(&file, &bytes, &bytes, vec![reason], None, now);
         }
         let mut check = std::mem::take(&mut self.check);
-        let vouches = self.live_vouches(now);
+        let vouches = self.live_vouches(tvs.as_ref(), now);
         let question = FileQuestion {
             name: &file,
             bytes: &bytes,
@@ -105,12 +105,11 @@ impl Phone {
         }
         self.tell_comparison(&file, &decision, now);
         let signer = decision.signer.as_ref().map(|s| s.facts());
-        let reasons = with_tvs(decision.reasons, tvs);
+        let reasons = with_tvs(decision.ruling, decision.reasons, tvs);
         if !matches!(decision.ruling, Ruling::Accept(_)) {
-            let unsigned = file.trim_end_matches(".sgn").to_owned() + ".sgn";
             let text = self.setup.profile.texts.value.config_refused;
             let text = text
-                .replace("{file}", &unsigned)
+                .replace("{file}", &file)
                 .replace("{reason}", REASON_AUTHENTICATION);
             self.status(now, &text);
             return self.config_refused(file, reasons, signer, now);

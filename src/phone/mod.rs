@@ -15,6 +15,7 @@ mod config;
 mod download;
 mod identity;
 mod notes;
+mod remarks;
 mod status;
 mod tvs;
 
@@ -27,4 +28,5 @@ pub use download::file_facts;
 pub use flash::{Flash, FlashOperation};
 pub use identity::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup};
 pub use profile::Profile;
+pub use remarks::Remarks;
 pub use tvs::{ConnectFailure, TvsInput};

@@ -73,13 +73,22 @@ pub enum WhichWrite {
     Nth(u32),
 }
 
+/// How much a torn write leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Torn {
+    /// Half of the bytes.
+    Half,
+    /// This many bytes, or all of a shorter write.
+    Bytes(usize),
+}
+
 /// Before, inside or after a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
     /// Nothing of it has happened.
     Before,
-    /// Half of its bytes are there.
-    Inside,
+    /// Only its first bytes are there.
+    Inside(Torn),
     /// It is done, and nothing after it.
     After,
 }
@@ -98,8 +107,8 @@ pub struct Cut {
 pub enum Strike {
     /// Nothing of it.
     Nothing,
-    /// Its first bytes.
-    Torn,
+    /// This many of its first bytes.
+    Torn(usize),
     /// All of it.
     All,
 }
@@ -111,7 +120,7 @@ impl Cut {
             WhichWrite::Nth(n) => n == number,
             WhichWrite::Of(file) => match (self.at, operation) {
                 (Moment::After, FlashOperation::Rename { to, .. }) => to == file.name(),
-                (Moment::Before | Moment::Inside, FlashOperation::Write { file: f, .. }) => {
+                (Moment::Before | Moment::Inside(_), FlashOperation::Write { file: f, .. }) => {
                     f.strip_suffix(".new") == Some(file.name())
                 }
                 _ => false,
@@ -119,7 +128,8 @@ impl Cut {
         };
         hits.then_some(match self.at {
             Moment::Before => Strike::Nothing,
-            Moment::Inside => Strike::Torn,
+            Moment::Inside(Torn::Half) => Strike::Torn(operation.bytes() / 2),
+            Moment::Inside(Torn::Bytes(kept)) => Strike::Torn(kept.min(operation.bytes())),
             Moment::After => Strike::All,
         })
     }
@@ -138,8 +148,8 @@ impl Cut {
                 return None;
             }
             Some(Strike::Nothing) => "before",
-            Some(Strike::Torn) => {
-                flash.apply_torn(operation, operation.bytes() / 2);
+            Some(Strike::Torn(kept)) => {
+                flash.apply_torn(operation, kept);
                 "inside"
             }
             Some(Strike::All) => {

@@ -1,5 +1,6 @@
 //! Firmware profiles as data. Every line cites its source.
 
+use super::remarks::Remarks;
 use crate::trust::rules::{Basis, Override, Settings};
 
 /// How the phone stamps a status message.
@@ -99,6 +100,8 @@ pub struct Profile {
     pub models: Cited<&'static [&'static str]>,
     /// Highest header version that the firmware knows; a higher one is remarked on.
     pub known_version: Cited<(u8, u8)>,
+    /// What is remarked on a list's header, and when.
+    pub remarks: Cited<Remarks>,
     /// How status messages are stamped.
     pub stamp: Cited<Stamp>,
     /// How many status messages are kept.
@@ -119,6 +122,7 @@ pub const PROFILES: &[Profile] = &[
         name: "7900",
         models: documented(&["CP-79"], "phone.md 8: 7941 to 7975"),
         known_version: assumed((1, 1), "seen on 7800 and 8800 only"),
+        remarks: assumed(Remarks::AfterComparison, "seen on 7800 and 8800 only"),
         stamp: documented(Stamp::Time, "real status lines of 79xx"),
         status_capacity: assumed(30, "8800 guide; none found for 7900"),
         texts: inferred(
@@ -136,6 +140,7 @@ pub const PROFILES: &[Profile] = &[
         name: "7800",
         models: documented(&["CP-78"], "phone.md 8"),
         known_version: documented((1, 1), "EMCC technote: a 7821 knows up to 1.1"),
+        remarks: documented(Remarks::BeforeSearch, "EMCC technote, a 7821 with 12.1(1)"),
         stamp: documented(Stamp::TimeAndDate, "real status lines of 78xx"),
         status_capacity: inferred(30, "8800 guide"),
         texts: documented(
@@ -154,6 +159,10 @@ pub const PROFILES: &[Profile] = &[
         name: "8800",
         models: documented(&["CP-88"], "phone.md 8"),
         known_version: documented((1, 1), "Cisco 213407: an 8861 knows up to 1.1"),
+        remarks: documented(
+            Remarks::AfterComparison,
+            "Cisco 213407, an 8861 with 10.3(1): two warnings after the comparison",
+        ),
         stamp: documented(Stamp::TimeAndDate, "real status lines of 88xx"),
         status_capacity: documented(30, "8800 Administration Guide"),
         texts: documented(TEXTS_8800, "8800 Administration Guide, status messages"),

@@ -20,6 +20,10 @@ use crate::tvs::{ClientSettings, Exchange, ExchangeError};
 use crate::wire::tvs::{Answer, Duplicates, HEADER_LEN, Request, STATUS_FOUND, Tags};
 use crate::wire::{ListKind, Role, join_roles};
 
+/// Kept answers beyond this push the oldest out, so that no flood of lists fills the memory. One
+/// boot keeps three at most.
+const MAX_KEPT_ANSWERS: usize = 64;
+
 /// What waits for TVS.
 #[derive(Debug)]
 pub(super) enum Waiting {
@@ -76,6 +80,16 @@ pub(super) struct TvsStage {
     started: Time,
     state: State,
     reasons: Vec<Reason>,
+    /// The answer to this question. It counts for the file that waits, even if its life time lets
+    /// nothing be kept.
+    answer: Option<Vouch>,
+}
+
+/// What asking TVS came to: an answer, and why servers were of no help.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    pub(super) answer: Option<Vouch>,
+    pub(super) reasons: Vec<Reason>,
 }
 
 #[derive(Debug)]
@@ -116,11 +130,14 @@ impl TvsStage {
 impl Phone {
     /// Begins to ask about the signer of a file.
     pub(super) fn ask_tvs(&mut self, waiting: Waiting, decision: Decision, now: Time) {
-        let signer = decision.signer.unwrap_or(SignerId {
-            subject: Vec::new(),
-            issuer: Vec::new(),
-            serial: Vec::new(),
-        });
+        let signer = decision.signer.map_or_else(
+            || SignerId {
+                subject: Vec::new(),
+                issuer: Vec::new(),
+                serial: Vec::new(),
+            },
+            Arc::unwrap_or_clone,
+        );
         let max = usize::try_from(self.setup.settings.count(Key::TvsMaxServers)).unwrap_or(0);
         let mut servers: Vec<_> = self.config.iter().flat_map(|c| &c.tvs).collect();
         servers.sort_by_key(|s| s.priority);
@@ -139,7 +156,11 @@ impl Phone {
             None
         };
         if let Some(reason) = reason {
-            return self.judge_again(waiting, vec![reason], now);
+            let asked = Asked {
+                answer: None,
+                reasons: vec![reason],
+            };
+            return self.judge_again(waiting, asked, now);
         }
         self.tvs = Some(TvsStage {
             waiting,
@@ -150,6 +171,7 @@ impl Phone {
             started: now,
             state: State::Settled { at: now },
             reasons: Vec::new(),
+            answer: None,
         });
         self.ask_next_server(now);
     }
@@ -210,7 +232,10 @@ impl Phone {
                 let reason = self.connect_reason(why);
                 self.server_failed(reason, now);
             }
-            (TvsInput::Closed, State::Connecting { .. } | State::Up { .. }) => {
+            (
+                TvsInput::Closed | TvsInput::Failed(_),
+                State::Connecting { .. } | State::Up { .. },
+            ) => {
                 let server = stage.server();
                 let text = format!("TVS {server} closed before it was asked");
                 self.server_failed(Reason::new(Code::TvsNoAnswer, text).at(server), now);
@@ -219,7 +244,7 @@ impl Phone {
                 exchange.handle_bytes(&bytes, now);
                 self.take_answer(now);
             }
-            (TvsInput::Closed, State::Asking(exchange)) => {
+            (TvsInput::Closed | TvsInput::Failed(_), State::Asking(exchange)) => {
                 exchange.handle_end(now);
                 self.take_answer(now);
             }
@@ -252,8 +277,7 @@ impl Phone {
         }
         match &mut stage.state {
             State::Connecting { .. } => {
-                let connection = stage.connection;
-                self.outputs.push_back(Output::TvsClose { connection });
+                self.close_tvs();
                 let reason = self.connect_reason(ConnectFailure::TimedOut);
                 self.server_failed(reason, now);
             }
@@ -269,7 +293,11 @@ impl Phone {
             }
             State::Settled { .. } => {
                 if let Some(stage) = self.tvs.take() {
-                    self.judge_again(stage.waiting, stage.reasons, now);
+                    let asked = Asked {
+                        answer: stage.answer,
+                        reasons: stage.reasons,
+                    };
+                    self.judge_again(stage.waiting, asked, now);
                 }
             }
         }
@@ -317,6 +345,7 @@ impl Phone {
         };
         self.event(now, checked);
         if !found {
+            self.close_tvs();
             let why = ConnectFailure::NotPinned {
                 presented: certificate.to_vec(),
             };
@@ -381,6 +410,14 @@ impl Phone {
             .push_back(Output::TvsWrite { connection, bytes });
     }
 
+    /// Closes the current connection.
+    fn close_tvs(&mut self) {
+        if let Some(stage) = &self.tvs {
+            let connection = stage.connection;
+            self.outputs.push_back(Output::TvsClose { connection });
+        }
+    }
+
     fn take_answer(&mut self, now: Time) {
         let Some(stage) = self.tvs.as_mut() else {
             return;
@@ -391,9 +428,8 @@ impl Phone {
         let Some(outcome) = exchange.poll_outcome() else {
             return;
         };
-        let connection = stage.connection;
         let server = stage.server();
-        self.outputs.push_back(Output::TvsClose { connection });
+        self.close_tvs();
         match outcome {
             Ok(answer) => self.answered(answer, server, now),
             Err(error) => {
@@ -439,33 +475,38 @@ impl Phone {
         if let Err(reason) = vouch::check_answer(&signer, &certificate, &server) {
             return self.server_failed(reason, now);
         }
-        let serial = hex(&signer.serial);
-        self.vouches
-            .retain(|v| !v.is_for(&signer) && v.expires > now);
-        self.vouches.push(Vouch {
+        let vouch = Vouch {
             signer,
             certificate: certificate.into(),
             roles,
             ttl_secs,
             expires: now + Duration::from_secs(u64::from(ttl_secs)),
             server,
-        });
-        self.event(
-            now,
-            Kind::TvsCached {
-                serial,
-                ttl: ttl_secs,
-            },
-        );
+        };
+        if ttl_secs > 0 {
+            self.keep(vouch.clone(), now);
+        }
+        let at = self.look(now);
+        if let Some(stage) = self.tvs.as_mut() {
+            stage.answer = Some(vouch);
+            stage.state = State::Settled { at };
+        }
+        self.tvs_timeout(now);
+    }
+
+    /// Keeps an answer for its time.
+    fn keep(&mut self, vouch: Vouch, now: Time) {
+        let (serial, ttl) = (hex(&vouch.signer.serial), vouch.ttl_secs);
+        self.vouches
+            .retain(|v| !v.is_for(&vouch.signer) && v.expires > now);
+        let excess = (self.vouches.len() + 1).saturating_sub(MAX_KEPT_ANSWERS);
+        self.vouches.drain(..excess);
+        self.vouches.push(vouch);
+        self.event(now, Kind::TvsCached { serial, ttl });
         let survives = TvsCacheSurvivesBoot::Yes;
         if self.setup.settings.word::<TvsCacheSurvivesBoot>() == survives {
             self.save_notes(now);
         }
-        let at = self.look(now);
-        if let Some(stage) = self.tvs.as_mut() {
-            stage.state = State::Settled { at };
-        }
-        self.tvs_timeout(now);
     }
 
     fn server_failed(&mut self, reason: Reason, now: Time) {
@@ -512,12 +553,12 @@ impl Phone {
     }
 
     /// Judges the file that waited, with what TVS said.
-    fn judge_again(&mut self, waiting: Waiting, reasons: Vec<Reason>, now: Time) {
+    fn judge_again(&mut self, waiting: Waiting, asked: Asked, now: Time) {
         match waiting {
-            Waiting::List { kind, bytes } => self.judge_list(kind, bytes, Some(reasons), now),
+            Waiting::List { kind, bytes } => self.judge_list(kind, bytes, Some(asked), now),
             Waiting::Config { file, bytes } => {
                 debug_assert!(matches!(self.stage, Stage::Config { .. }));
-                self.judge_config(file, bytes, Some(reasons), now);
+                self.judge_config(file, bytes, Some(asked), now);
             }
         }
     }

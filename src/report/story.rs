@@ -1,7 +1,7 @@
 //! A rehearsal as it happens, one line a step. Made from events alone.
 //!
-//! Phones that live through the same are told once: the first phone of a boot is told as it goes,
-//! the others when they have ended, in one line if their story is the first one's.
+//! Phones that live through the same are told once: the first phone of a round of boots is told as it
+//! goes, the others at the end of the round, in one line if their story was told.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,8 @@ pub struct Story {
     begun: bool,
     /// The phone whose boot is told as it goes.
     lead: Option<String>,
-    /// What the lead's boot came to, once it has ended.
-    lead_story: Option<Vec<String>>,
-    /// Boots that are not told yet: lines with their times.
+    /// Boots of this round: lines with their times. The lead's is told already.
     boots: BTreeMap<String, Vec<(Time, String)>>,
-    /// Boots that ended while the lead's was still going.
-    ended: Vec<String>,
-    /// Phones whose boot was the lead's again.
-    alike: Vec<String>,
     out: Vec<String>,
 }
 
@@ -40,10 +34,7 @@ impl Story {
             names: BTreeMap::new(),
             begun: false,
             lead: None,
-            lead_story: None,
             boots: BTreeMap::new(),
-            ended: Vec::new(),
-            alike: Vec::new(),
             out: Vec::new(),
         }
     }
@@ -83,81 +74,59 @@ impl Story {
             return;
         }
         let device = &event.actor;
-        if matches!(event.kind, Kind::Boot { .. }) {
-            self.boots.insert(device.clone(), Vec::new());
-            if self.lead.is_none() {
-                self.lead = Some(device.clone());
-            }
+        if matches!(event.kind, Kind::Boot { .. }) && self.lead.is_none() {
+            self.lead = Some(device.clone());
         }
         if let Some(text) = self.text(event) {
-            let leads = self.lead.as_ref() == Some(device);
-            if leads || self.verbose {
+            if self.verbose || self.lead.as_ref() == Some(device) {
                 self.line(event.at, device, &text);
             }
-            self.boots
-                .entry(device.clone())
-                .or_default()
-                .push((event.at, text));
-        }
-        if matches!(event.kind, Kind::BootEnded { .. }) {
-            if self.lead.as_ref() == Some(device) {
-                self.lead_story = self.boots.remove(device).map(|b| alike_form(device, &b));
-                for other in std::mem::take(&mut self.ended) {
-                    self.boot_ended(&other);
-                }
-            } else if self.lead_story.is_some() {
-                self.boot_ended(&device.clone());
-            } else {
-                self.ended.push(device.clone());
-            }
+            let boot = self.boots.entry(device.clone()).or_default();
+            boot.push((event.at, text));
         }
     }
 
-    /// Tells a boot that was not told as it went.
-    fn boot_ended(&mut self, device: &str) {
-        let Some(boot) = self.boots.remove(device) else {
-            return;
-        };
+    /// Ends the telling of a round of boots: the phones that were not told as they went.
+    fn close_boots(&mut self) {
+        let boots = std::mem::take(&mut self.boots);
+        let lead = self.lead.take();
         if self.verbose {
             return;
         }
-        if self.lead_story.as_ref() == Some(&alike_form(device, &boot)) {
-            self.alike.push(device.to_owned());
-            return;
-        }
-        for (at, text) in boot {
-            self.line(at, device, &text);
-        }
-    }
-
-    /// Ends the telling of a round of boots.
-    fn close_boots(&mut self) {
-        for device in std::mem::take(&mut self.ended) {
-            self.boot_ended(&device);
-        }
-        let rest: Vec<_> = self.boots.keys().cloned().collect();
-        for device in rest {
-            if self.lead.as_ref() != Some(&device) {
-                self.boot_ended(&device);
+        // Phones with one story, the lead's first; the others in the order of their names.
+        let mut groups: Vec<(Vec<String>, Vec<String>)> = Vec::new();
+        let leads = |d: &&String| Some(*d) == lead.as_ref();
+        let first = boots.keys().filter(leads);
+        let rest = boots.keys().filter(|d| !leads(d));
+        for device in first.chain(rest) {
+            let story = alike_form(device, &boots[device]);
+            match groups.iter_mut().find(|(s, _)| *s == story) {
+                Some((_, phones)) => phones.push(device.clone()),
+                None => groups.push((story, vec![device.clone()])),
             }
         }
-        self.boots.clear();
-        let mut alike = std::mem::take(&mut self.alike);
-        alike.sort();
-        let like = self.lead.take().map(|d| short(&d)).unwrap_or_default();
-        self.lead_story = None;
-        let text = match alike.as_slice() {
-            [] => return,
-            [one] => format!("{:>7}  {:<14} the same as {like}", "", short(one)),
-            [first, .., last] => format!(
-                "{:>7}  {:<14} to {}, {} phones: the same as {like}",
-                "",
-                short(first),
-                short(last),
-                alike.len()
-            ),
-        };
-        self.out.push(text);
+        for (_, phones) in groups {
+            let told = &phones[0];
+            if lead.as_ref() != Some(told) {
+                for (at, text) in &boots[told] {
+                    self.line(*at, told, text);
+                }
+            }
+            let like = short(told);
+            match &phones[1..] {
+                [] => {}
+                [one] => self
+                    .out
+                    .push(format!("{:>7}  {:<14} the same as {like}", "", short(one))),
+                [first, .., last] => self.out.push(format!(
+                    "{:>7}  {:<14} to {}, {} phones: the same as {like}",
+                    "",
+                    short(first),
+                    short(last),
+                    phones.len() - 1
+                )),
+            }
+        }
     }
 
     fn name(&self, host: &str) -> String {
@@ -195,6 +164,22 @@ impl Story {
                 "{store} {}: it has one of this name that begins later",
                 p.warn(&format!("drops {}", signer_text(certificate)))
             ),
+            Kind::Bulk {
+                action,
+                result,
+                text,
+                files,
+                ..
+            } => {
+                let result = match result.as_str() {
+                    "done" => p.good(result),
+                    _ => p.bad(result),
+                };
+                format!(
+                    "{action} {result}: {text} ({} files in the directory)",
+                    files.len()
+                )
+            }
             Kind::Boot {
                 cause,
                 option_150,
@@ -481,7 +466,7 @@ fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);

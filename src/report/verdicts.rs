@@ -4,7 +4,7 @@
 use super::story::{short, signer_text};
 use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
-use crate::trust::rules;
+use crate::trust::rules::{self, Basis};
 
 /// One phone's verdict, as its event told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,7 +249,8 @@ impl Verdicts {
         let same = |a: &Row, b: &Row| {
             a.verdict == b.verdict
                 && a.rules == b.rules
-                && a.fix == b.fix
+                && a.fix.as_ref().map(|f| without_device(f, a))
+                    == b.fix.as_ref().map(|f| without_device(f, b))
                 && a.reasons
                     .iter()
                     .map(|r| r.code)
@@ -315,7 +316,9 @@ fn explain(group: &[&Row], paint: Paint) -> String {
     if let Some(shows) = &row.shows {
         part("shows", &format!("\"{shows}\""));
     }
-    for name in &row.rules {
+    // A documented rule is no reason for doubt.
+    let doubtful = row.rests_on != Basis::Documented.to_string();
+    for name in row.rules.iter().filter(|_| doubtful) {
         let what = rules::find(name).map_or("", |r| r.what);
         part("rests on", &format!("{} {name}: {what}", row.rests_on));
     }
@@ -324,6 +327,11 @@ fn explain(group: &[&Row], paint: Paint) -> String {
     }
     out.push('\n');
     out
+}
+
+/// A sentence without what differs from phone to phone.
+fn without_device(text: &str, row: &Row) -> String {
+    text.replace(row.device.trim_start_matches("SEP"), "")
 }
 
 fn who(group: &[&Row]) -> String {

@@ -1,78 +1,107 @@
 //! What a verdict rests on: the weakest rule whose other listed choice would change it.
 //!
 //! It is found by trying: the scenario runs again in virtual time with each other choice of each
-//! rule that was used, and the phones' verdicts are compared.
+//! rule that was used, and the phones' verdicts are compared. The weakest rules are tried first, and
+//! a phone whose verdict one of them changes needs no trial of a stronger one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
+use super::diagnostic::Span;
 use super::driver::Network;
 use super::judge::{Fate, fates};
-use super::model::Scenario;
+use super::model::{Action, Scenario, Step};
 use super::run::{LabPhone, rehearse};
-use super::words::Verdict;
+use super::select::Selector;
+use super::words::{Verb, Verdict};
 use crate::phone::Pace;
-use crate::trust::rules::{self, Basis, Key, RULES};
+use crate::trust::rules::{self, Basis, Key};
 
 /// What the verdict of one phone rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestsOn {
-    /// The basis of the weakest rule that matters.
+    /// The basis of the weakest rule that matters; documented where none does.
     pub basis: Basis,
     /// The rules of that basis whose other choice changes the verdict.
     pub rules: Vec<String>,
-    /// The other rules that were used.
+    /// The other rules that the phone used since the first step.
     pub trace: Vec<String>,
 }
 
-/// Finds out for every phone. Rules of the clusters count for each phone, whether or not its own
-/// boot used them.
+/// Finds out for every phone.
 pub(super) fn rests_on(scenario: &Scenario, phones: &[LabPhone], fates: &[Fate]) -> Vec<RestsOn> {
-    let mut matters: Vec<Vec<Key>> = phones.iter().map(|_| Vec::new()).collect();
-    let mut cache: BTreeMap<(Key, i64), Vec<Verdict>> = BTreeMap::new();
-    for rule in RULES {
-        let users: Vec<usize> = (0..phones.len())
-            .filter(|&i| is_candidate(rule.key, &phones[i]))
+    let used = used(scenario, phones);
+    let mut decisive: Vec<Vec<Key>> = phones.iter().map(|_| Vec::new()).collect();
+    for basis in [Basis::Assumed, Basis::Inferred, Basis::Documented] {
+        let open: Vec<usize> = (0..phones.len())
+            .filter(|&i| decisive[i].is_empty())
             .collect();
-        let Some(&first) = users.first() else {
-            continue;
-        };
-        let value = phones[first].setup.settings.peek(rule.key);
-        for other in rule.others(value) {
-            let verdicts = cache
-                .entry((rule.key, other))
-                .or_insert_with(|| verdicts_with(scenario, rule.key, other));
-            for &i in &users {
-                let differs = verdicts.get(i).is_some_and(|&v| v != fates[i].verdict);
-                if differs && !matters[i].contains(&rule.key) {
-                    matters[i].push(rule.key);
+        for &key in &used {
+            let settings = |i: usize| &phones[i].setup.settings;
+            let concerned = || open.iter().filter(|&&i| settings(i).basis(key) == basis);
+            // Phones of two families may follow the rule differently.
+            let values: BTreeSet<i64> = concerned().map(|&i| settings(i).peek(key)).collect();
+            let others: BTreeSet<i64> = values
+                .iter()
+                .flat_map(|&value| rules::rule(key).others(value))
+                .collect();
+            for other in others {
+                let verdicts = verdicts_with(scenario, key, other);
+                for &i in concerned().filter(|&&i| settings(i).peek(key) != other) {
+                    let same = verdicts.get(i) == Some(&fates[i].verdict);
+                    if !same && !decisive[i].contains(&key) {
+                        decisive[i].push(key);
+                    }
                 }
             }
         }
     }
     phones
         .iter()
-        .zip(matters)
-        .map(|(p, keys)| weakest(p, &keys))
+        .zip(&decisive)
+        .map(|(phone, decisive)| told(phone, decisive))
         .collect()
 }
 
-/// Rules that are sure cannot weaken a verdict, so they need not be tried.
-fn is_candidate(key: Key, phone: &LabPhone) -> bool {
-    phone.setup.settings.basis(key) > Basis::Documented
-        && (phone.used.contains(&key) || is_of_cluster(key))
+/// Rules on which a verdict can hang: those that a phone used, and those of the clusters. A rule
+/// that nobody looked at has no other outcome.
+fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
+    let by_phones = phones.iter().flat_map(|p| p.used.iter().copied());
+    let mut used: BTreeSet<Key> = by_phones.collect();
+    used.extend(used_at_home(scenario));
+    used.extend(OF_CLUSTERS);
+    used
 }
 
-/// Rules that the clusters follow.
-fn is_of_cluster(key: Key) -> bool {
-    matches!(
-        key,
-        Key::TvsRestartNeeded
-            | Key::TvsRolesOfStore
-            | Key::TvsMiss
-            | Key::BlankItl
-            | Key::DigestScope
-            | Key::SignerKeyBits
-    )
+/// Rules that the clusters follow: they count whether or not a phone looked at them.
+const OF_CLUSTERS: [Key; 6] = [
+    Key::TvsRestartNeeded,
+    Key::TvsRolesOfStore,
+    Key::TvsMiss,
+    Key::BlankItl,
+    Key::DigestScope,
+    Key::SignerKeyBits,
+];
+
+/// Rules that phones use when they first boot, in their own cluster: what they hold afterwards, and
+/// so the verdict, can hang on these too. That boot ends before the first step, so it is made once
+/// more, as one.
+fn used_at_home(scenario: &Scenario) -> Vec<Key> {
+    let first_boot = Step {
+        span: Span { start: 0, end: 0 },
+        verb: Verb::FactoryReset,
+        action: Action::FactoryReset {
+            phones: Selector::all(),
+        },
+    };
+    let at_home = Scenario {
+        steps: vec![first_boot],
+        expectations: Vec::new(),
+        ..scenario.clone()
+    };
+    let booted = rehearse(&at_home, Network::Sim, Pace::Real, None, &mut |_| {});
+    // It was built before, so it can be built.
+    let phones = booted.map(|r| r.phones).unwrap_or_default();
+    phones.into_iter().flat_map(|p| p.used).collect()
 }
 
 fn verdicts_with(scenario: &Scenario, key: Key, value: i64) -> Vec<Verdict> {
@@ -84,24 +113,15 @@ fn verdicts_with(scenario: &Scenario, key: Key, value: i64) -> Vec<Verdict> {
     }
 }
 
-fn weakest(phone: &LabPhone, keys: &[Key]) -> RestsOn {
-    let basis_of = |k: &Key| phone.setup.settings.basis(*k);
-    let basis = keys.iter().map(basis_of).max().unwrap_or(Basis::Documented);
+fn told(phone: &LabPhone, decisive: &[Key]) -> RestsOn {
     let named = |k: &Key| rules::rule(*k).name.to_owned();
-    let decisive = keys
-        .iter()
-        .filter(|k| basis_of(k) == basis)
-        .map(named)
-        .collect();
-    let trace = phone
-        .used
-        .iter()
-        .filter(|k| !keys.contains(k))
-        .map(named)
-        .collect();
+    let basis = decisive
+        .first()
+        .map_or(Basis::Documented, |&k| phone.setup.settings.basis(k));
+    let rest = phone.used.iter().filter(|k| !decisive.contains(k));
     RestsOn {
         basis,
-        rules: decisive,
-        trace,
+        rules: decisive.iter().map(named).collect(),
+        trace: rest.map(named).collect(),
     }
 }

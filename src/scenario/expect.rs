@@ -232,7 +232,7 @@ pub fn event_matches(pattern: &EventPattern, event: &Event) -> bool {
             .get(&name.replace('-', "_"))
             .is_some_and(|found| match found {
                 serde_json::Value::String(s) => FilePattern::new(wanted.clone()).matches(s),
-                other => other.to_string() == *wanted,
+                other => *wanted == format!("{other}"),
             })
     })
 }

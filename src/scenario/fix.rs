@@ -2,11 +2,15 @@
 
 use super::judge::Fate;
 use super::run::LabPhone;
-use crate::cluster::{CertificateKind, Lab};
+use crate::cluster::{CertificateKind, Lab, PublicCertificate, Service, TrustStore};
 use crate::event::{Kind, SignerFacts};
 use crate::phone::flash::CONFIG;
 use crate::trust::search::hex;
 use crate::wire::phone_config::PhoneConfig;
+
+/// What is left where nobody can vouch (8800 and 7800 Administration Guides, Trust List update
+/// failed: the last resort).
+const ERASE: &str = "erase CTL and ITL on the phone by hand";
 
 /// What to do about the decisive reason.
 pub(super) fn way_out(
@@ -16,111 +20,158 @@ pub(super) fn way_out(
     destination: &str,
     file: Option<&str>,
 ) -> String {
-    let home = home_of(phone, lab);
-    let tvs = tvs_nodes(phone, &home);
-    let signer = fate.signer.as_ref().and_then(|s| certificate_of(lab, s));
-    let what = signer.as_ref().map_or_else(
-        || "the certificate of the signer".to_owned(),
-        |(kind, node, _)| format!("{} of {node}", kind.name()),
-    );
-    let from = signer.map(|(_, _, cluster)| cluster);
     let Some(code) = fate.reason() else {
-        return "no boot came to an end: look at the events of the phone".into();
+        return match &fate.follows {
+            None => format!("start CallManager on a node of {destination}, then reset the phone"),
+            Some(_) => "look at the events of the phone".into(),
+        };
     };
+    let action = action(code, fate, phone, lab, destination, file);
+    match split_home(fate, phone, lab) {
+        // Whom the phone would ask it does not trust, and whom it trusts it does not ask.
+        Some((config, itl)) if asks_tvs(code) => format!(
+            "the phone has the configuration of {config} and the ITL of {itl}: point option 150 back to {itl} and reset, so that it asks TVS of {itl} again; before it moves a second time, {action}"
+        ),
+        _ => action,
+    }
+}
+
+/// Reasons that come of asking TVS.
+fn asks_tvs(code: &str) -> bool {
+    code.starts_with("tvs-") || code.starts_with("no-tvs-") || code == "signer-unknown-to-tvs"
+}
+
+/// The cluster of the phone's configuration and that of its ITL, where they differ.
+fn split_home(fate: &Fate, phone: &LabPhone, lab: &Lab) -> Option<(String, String)> {
+    let config = config_home(phone, lab)?;
+    let itl = fate.itl.as_ref()?.cluster.clone()?;
+    (config != itl).then_some((config, itl))
+}
+
+fn action(
+    code: &str,
+    fate: &Fate,
+    phone: &LabPhone,
+    lab: &Lab,
+    destination: &str,
+    file: Option<&str>,
+) -> String {
+    let home = home_of(fate, phone, lab);
+    let tvs = tvs_nodes(lab, &home);
+    let signer = fate.signer.as_ref().and_then(|s| certificate_of(lab, s));
+    let serving = serving_nodes(phone, lab);
     match code {
-        "signer-unknown-to-tvs" | "tvs-wrong-certificate" if from.is_some() => format!(
-            "import {what} into Phone-SAST-trust and CallManager-trust of {home}, then restart TVS on {tvs}, then reset the phone"
+        "signer-unknown-to-tvs" if is_imported(fate, lab, &home) => format!(
+            "restart TVS on {tvs}: the signer's certificate is in Phone-SAST-trust of {home}, but TVS had not loaded it; then reset the phone"
         ),
-        "tvs-role-missing" => format!(
-            "import {what} into Phone-SAST-trust of {home} (the role SAST comes from there), then restart TVS on {tvs}, then reset the phone"
-        ),
+        "signer-unknown-to-tvs" | "tvs-wrong-certificate" | "tvs-role-missing" => match signer {
+            None => format!(
+                "restart TFTP on {serving}: no node has the certificate of that signer now, so the list is an old one; then reset the phone"
+            ),
+            Some((kind, node)) => format!(
+                "import {kind} of {node} into Phone-SAST-trust of {home} (it gives the role SAST) and into CallManager-trust, then restart TVS on {tvs}, then reset the phone"
+            ),
+        },
         "tvs-unreachable" | "tvs-no-answer" | "tvs-handshake-failed" | "tvs-answer-malformed" => {
             format!(
-                "bring TVS back on {tvs} (TCP 2445 must be open to the phones) and keep {home} up until every phone has moved, then reset the phone"
+                "bring TVS back on {tvs} (TCP 2445 must be open to the phones) and keep {home} up until every phone has moved, then reset the phone; if {home} is gone for good, {ERASE}"
             )
         }
-        "tvs-certificate-not-in-list" => format!(
-            "the phone's ITL is older than the TVS certificate of {home}: point option 150 back to {home} and reset, so that it takes the current ITL, then move it; if {home} cannot give it one that it trusts, erase the ITL on the phone"
-        ),
-        "no-tvs-in-list" => {
-            let rollback = lab
-                .clusters()
-                .iter()
-                .any(|c| c.id() == home && c.parameters().prepare_cluster_for_rollback);
-            if rollback {
-                format!(
-                    "set \"Prepare Cluster for Rollback to pre 8.0\" of {home} back to False, point option 150 back to {home} and reset, so that the phone's ITL holds TVS again, then move it; the parameter helps non-secure clusters only"
-                )
-            } else {
-                "the phone cannot ask anybody: erase its CTL and ITL by hand (Settings, Admin settings, Reset settings, Security)".into()
-            }
+        "tvs-certificate-not-in-list" if home == destination => {
+            format!("{ERASE}, or restore the old certificates of {home} from a backup")
         }
+        "tvs-certificate-not-in-list" if split_home(fate, phone, lab).is_some() => {
+            format!("import what TVS of {home} does not know")
+        }
+        "tvs-certificate-not-in-list" => format!(
+            "the phone's ITL is older than the TVS certificates of {home}: point option 150 back to {home} and reset, so that it takes the current ITL, then move it; if it refuses that one too, {ERASE}"
+        ),
+        "no-tvs-in-list" if is_prepared_for_rollback(lab, &home) => format!(
+            "set \"Prepare Cluster for Rollback to pre 8.0\" of {home} back to False, point option 150 back to {home} and reset, so that the phone's ITL holds TVS again, then move it; the parameter helps non-secure clusters only"
+        ),
+        "no-tvs-in-list" => format!("the phone cannot ask anybody: {ERASE}"),
         "no-tvs-in-configuration" => format!(
             "point option 150 back to {home} and reset, so that the phone has a configuration with TVS servers, then move it"
+        ),
+        "role-missing" => format!(
+            "point option 150 at a node of {destination} whose signer is SAST in the list: its publisher; then reset the phone"
         ),
         "file-malformed"
         | "signature-mismatch"
         | "record-mismatch"
         | "file-empty"
         | "own-signature-fails" => format!(
-            "{} is damaged on its way or on the server: restart TFTP on the node that served it ({}), compare `show itl` and `show ctl` there, then reset the phone",
+            "{} is damaged on its way or on the server: restart TFTP on the node that served it ({serving}), compare `show itl` and `show ctl` there, then reset the phone",
             file.unwrap_or("the file"),
-            serving_nodes(phone, lab)
         ),
         "file-too-large" => format!(
             "take certificates out of the lists of {destination} until they have fewer than 40, then restart TFTP there"
         ),
         "download-failed" => format!(
-            "start TFTP on {}, check that UDP 69 is open to the phones, then reset the phone",
-            serving_nodes(phone, lab)
+            "start TFTP on {serving}, check that UDP 69 is open to the phones, then reset the phone"
         ),
         "file-missing" => format!(
             "add {} to the database of {destination}, then reset it",
             fate.device
         ),
-        "role-missing"
-        | "signer-not-in-list"
-        | "signer-unknown-to-tvs"
-        | "tvs-wrong-certificate" => {
-            format!(
-                "nobody that the phone trusts knows the signer: move it back to {home}, or erase its CTL and ITL by hand"
-            )
-        }
+        "signer-not-in-list" => format!("move the phone back to {home}, or {ERASE}"),
         other => format!("see `trustline rules` and the events for {other}"),
     }
 }
 
-/// The cluster whose configuration the phone holds.
-fn home_of(phone: &LabPhone, lab: &Lab) -> String {
-    let config = phone
-        .flash
-        .get(CONFIG)
-        .and_then(|b| PhoneConfig::parse(b).ok());
-    config
-        .iter()
-        .flat_map(|c| &c.callmanager_group)
-        .find_map(|m| lab.host(&m.host))
-        .map_or_else(
-            || phone.home.clone(),
-            |id| lab.clusters()[id.cluster].id().to_owned(),
-        )
+fn is_prepared_for_rollback(lab: &Lab, cluster: &str) -> bool {
+    let cluster = lab.clusters().iter().find(|c| c.id() == cluster);
+    cluster.is_some_and(|c| c.parameters().prepare_cluster_for_rollback)
 }
 
-/// The TVS servers of the phone's configuration.
-fn tvs_nodes(phone: &LabPhone, home: &str) -> String {
-    let config = phone
-        .flash
-        .get(CONFIG)
-        .and_then(|b| PhoneConfig::parse(b).ok());
-    let hosts: Vec<_> = config
+/// True if the signer's certificate is in Phone-SAST-trust of the cluster.
+fn is_imported(fate: &Fate, lab: &Lab, cluster: &str) -> bool {
+    let Some(signer) = &fate.signer else {
+        return false;
+    };
+    let cluster = lab.clusters().iter().find(|c| c.id() == cluster);
+    let is_there = cluster.and_then(|c| {
+        let publisher = c.nodes().find(|n| n.publisher)?;
+        let store = c.store(&publisher.name, TrustStore::PhoneSast).ok()?;
+        Some(store.iter().any(|c| is_of(c, signer)))
+    });
+    is_there.unwrap_or(false)
+}
+
+/// True if the certificate is the signer's.
+fn is_of(certificate: &PublicCertificate, signer: &SignerFacts) -> bool {
+    hex(crate::wire::header::serial_number(&certificate.serial)) == signer.serial
+        && certificate.issuer_text == signer.issuer
+}
+
+/// The cluster whose TVS can vouch for the phone: that of its ITL, else that of its configuration.
+fn home_of(fate: &Fate, phone: &LabPhone, lab: &Lab) -> String {
+    let itl = fate.itl.as_ref().and_then(|o| o.cluster.clone());
+    itl.or_else(|| config_home(phone, lab))
+        .unwrap_or_else(|| phone.home.clone())
+}
+
+/// The cluster whose configuration the phone holds.
+fn config_home(phone: &LabPhone, lab: &Lab) -> Option<String> {
+    let config = PhoneConfig::parse(phone.flash.get(CONFIG)?).ok()?;
+    let node = config
+        .callmanager_group
         .iter()
-        .flat_map(|c| &c.tvs)
-        .map(|t| t.host.clone())
+        .find_map(|m| lab.host(&m.host))?;
+    Some(lab.clusters()[node.cluster].id().to_owned())
+}
+
+/// The nodes of a cluster that run TVS.
+fn tvs_nodes(lab: &Lab, cluster: &str) -> String {
+    let cluster = lab.clusters().iter().find(|c| c.id() == cluster);
+    let nodes = cluster.into_iter().flat_map(|c| c.nodes());
+    let names: Vec<_> = nodes
+        .filter(|n| n.services.contains(&Service::Tvs))
+        .map(|n| n.name.as_str())
         .collect();
-    if hosts.is_empty() {
-        format!("the nodes of {home}")
-    } else {
-        hosts.join(" and ")
+    match names.as_slice() {
+        [] => "a node that the phone's configuration names".into(),
+        names => names.join(" and "),
     }
 }
 
@@ -140,7 +191,7 @@ fn serving_nodes(phone: &LabPhone, lab: &Lab) -> String {
 }
 
 /// Whose certificate a signer is.
-fn certificate_of(lab: &Lab, signer: &SignerFacts) -> Option<(CertificateKind, String, String)> {
+fn certificate_of(lab: &Lab, signer: &SignerFacts) -> Option<(CertificateKind, String)> {
     const SIGNERS: [CertificateKind; 4] = [
         CertificateKind::CallManager,
         CertificateKind::ItlRecovery,
@@ -149,9 +200,8 @@ fn certificate_of(lab: &Lab, signer: &SignerFacts) -> Option<(CertificateKind, S
     ];
     for cluster in lab.clusters() {
         for (node, c) in cluster.certificates_to_exchange(&SIGNERS) {
-            let same = hex(crate::wire::header::serial_number(&c.public.serial)) == signer.serial;
-            if same && c.public.issuer_text == signer.issuer {
-                return Some((c.kind, node.to_owned(), cluster.id().to_owned()));
+            if is_of(&c.public, signer) {
+                return Some((c.kind, node.to_owned()));
             }
         }
     }

@@ -111,7 +111,7 @@ fn fate(p: &LabPhone, lab: &Lab) -> Fate {
         } else {
             Verdict::Migrated
         }
-    } else if follows_destination && !holds(&itl) {
+    } else if follows_destination {
         Verdict::RegistersUntrusted
     } else {
         Verdict::Stranded

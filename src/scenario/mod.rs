@@ -35,6 +35,7 @@
 mod basis;
 mod build;
 mod driver;
+mod exchange;
 mod expect;
 mod fix;
 mod registry;

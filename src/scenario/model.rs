@@ -11,8 +11,9 @@ use super::pattern::{EventPattern, FilePattern};
 use super::select::Selector;
 use super::settings::Setting;
 pub use super::words::{
-    CarriedCertificate, CutMoment, Damage, FirmwareProfile, FlashFile, Mode, OwnCertificate,
-    PhoneSecurity, RestsOn, ServedFile, Service, StoppableService, Store, Verb, Verdict,
+    BulkKind, BulkResult, CarriedCertificate, CutMoment, Damage, FirmwareProfile, FlashFile, Mode,
+    OwnCertificate, PhoneSecurity, RestsOn, ServedFile, Service, StoppableService, Store, Verb,
+    Verdict,
 };
 use crate::time::UnixSeconds;
 
@@ -209,6 +210,32 @@ pub enum ServiceChange {
     Restart,
 }
 
+/// A button of the page of bulk certificate management.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BulkButton {
+    /// Writes the cluster's certificates into the directory.
+    Export,
+    /// Makes one file of all exports.
+    Consolidate,
+    /// Takes the consolidated certificates into the stores.
+    Import,
+}
+
+/// The SFTP form of the page, as far as it is filled in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SftpServer {
+    /// Host name or address; `None` is the lab's own server.
+    pub host: Option<Located<String>>,
+    /// Port.
+    pub port: Option<u16>,
+    /// User.
+    pub user: Option<String>,
+    /// Password.
+    pub password: Option<String>,
+    /// Directory.
+    pub directory: Option<String>,
+}
+
 /// The steps that an engineer can take.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -287,6 +314,26 @@ pub enum Action {
         how: Damage,
         /// At which byte, from 0; `None` leaves it to the run. Never with [`Damage::Empty`].
         at: Option<u64>,
+    },
+    /// Fills in the SFTP form of a cluster's page. What is left out is the lab's own server's.
+    BulkSftp {
+        /// On whose publisher.
+        cluster: Located<String>,
+        /// The server.
+        server: SftpServer,
+    },
+    /// An action on a cluster's page of bulk certificate management.
+    Bulk {
+        /// Which button.
+        button: BulkButton,
+        /// Of which cluster.
+        cluster: Located<String>,
+        /// On which node; `None` is the publisher.
+        node: Option<Located<String>>,
+        /// Which certificates.
+        kind: BulkKind,
+        /// How it has to end, if that is said.
+        result: Option<Located<BulkResult>>,
     },
     /// A node goes on serving what it has, whatever is published later.
     KeepOldFiles {

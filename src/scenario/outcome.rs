@@ -42,7 +42,8 @@ pub fn run(
     let rehearsed = rehearse(scenario, network, pace, None, sink)?;
     let fates = fates(&rehearsed);
     let rests = basis::rests_on(scenario, &rehearsed.phones, &fates);
-    let checked = expect::check(scenario, &rehearsed.phones, &fates, &rests);
+    let mut checked = rehearsed.checked.clone();
+    checked.extend(expect::check(scenario, &rehearsed.phones, &fates, &rests));
     let at = rehearsed.now;
     for (fate, rests) in fates.iter().zip(&rests) {
         let kind = verdict_event(fate, rests);

@@ -54,3 +54,49 @@ pub(super) fn value_of(rule: &Rule, value: &SettingValue) -> Result<i64, String>
 pub(super) fn parameter_of(name: &str, value: &SettingValue) -> Result<Parameter, String> {
     Parameter::from_words(name, &value.to_string()).map_err(|e| e.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(name: &str, value: SettingValue) -> Result<String, String> {
+        Rules.check(name, &value)?;
+        let rule = rules::find(name).ok_or("no such setting")?;
+        Ok(rule.text_of(value_of(rule, &value)?))
+    }
+
+    #[test]
+    fn true_and_false_are_yes_and_no() {
+        use SettingValue::{Flag, Number, Word};
+        for rule in rules::RULES {
+            let yes_or_no = rule.parse("yes").is_ok() && rule.parse("no").is_ok();
+            for (flag, word) in [(true, "yes"), (false, "no")] {
+                let found = value(rule.name, Flag(flag));
+                assert_eq!(found.is_ok(), yes_or_no, "{}: {found:?}", rule.name);
+                assert!(found.is_err() || found == Ok(word.to_owned()));
+            }
+        }
+        for name in [
+            "tvs.role_required",
+            "tvs.restart_needed",
+            "tvs.cache_survives_boot",
+            "phone.ignores_expiry",
+        ] {
+            assert_eq!(value(name, Flag(true)), Ok("yes".into()), "{name}");
+            assert_eq!(value(name, Word("no".into())), Ok("no".into()), "{name}");
+        }
+        assert_eq!(value("tftp.retries", Number(2)), Ok("2".into()));
+        assert_eq!(
+            value("tvs.miss", Flag(true)),
+            Err("expected one of status-1-only, close".into())
+        );
+        assert_eq!(
+            value("tftp.retries", Flag(true)),
+            Err("expected a number of retransmissions from 0 to 20".into())
+        );
+        assert_eq!(
+            value("tftp.retires", Number(1)),
+            Err("no such setting".into())
+        );
+    }
+}

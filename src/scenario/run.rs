@@ -7,17 +7,21 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use thiserror::Error;
 
 use super::build;
+use super::diagnostic::Located;
 use super::driver::{Driver, Network};
+use super::exchange::{Done, Exchange};
+use super::expect::Checked;
 use super::model::{
     self, Action, CutMoment, FlashFile, FlashWrite, Scenario, ServiceChange, StoppableService,
 };
 use super::registry::parameter_of;
 use super::steps;
+use super::words::{BulkResult, ClosedWord};
 use crate::cluster::{
     CertificateKind, Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Service, Target,
 };
 use crate::event::{Event, Kind};
-use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, WhichWrite};
+use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
 use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
 use crate::time::{Time, UnixSeconds};
 use crate::trust::rules::{Key, Settings};
@@ -73,6 +77,8 @@ pub struct Rehearsed {
     pub phones: Vec<LabPhone>,
     /// The lab's clock.
     pub now: Time,
+    /// What steps said of their own result.
+    pub checked: Vec<Checked>,
 }
 
 impl Rehearsed {
@@ -110,6 +116,7 @@ pub fn rehearse(
         lab: run.lab,
         phones: run.phones,
         now,
+        checked: run.checked,
     })
 }
 
@@ -126,6 +133,10 @@ struct Run<'a> {
     /// Publications of each cluster that were told.
     told: Vec<usize>,
     sink: &'a mut dyn FnMut(&Event),
+    /// The directory that the clusters exchange certificates through.
+    exchange: Exchange,
+    /// What steps said of their own result.
+    checked: Vec<Checked>,
 }
 
 impl<'a> Run<'a> {
@@ -171,6 +182,11 @@ impl<'a> Run<'a> {
             waited: 0,
             told,
             sink,
+            exchange: match forced {
+                Some(_) => Exchange::quick(),
+                None => Exchange::default(),
+            },
+            checked: Vec::new(),
         };
         let started = Kind::RunStarted {
             name: scenario.name.value.clone(),
@@ -398,6 +414,27 @@ impl<'a> Run<'a> {
                 };
                 self.on_node(&node.value, |c, n| c.damage_file(n, file, damage))?;
             }
+            Action::BulkSftp { cluster, server } => {
+                self.exchange.fill_in(&cluster.value, server.clone());
+            }
+            Action::Bulk {
+                button,
+                cluster,
+                node,
+                kind,
+                result,
+            } => {
+                let node = node.as_ref().map(|n| n.value.as_str());
+                let done = {
+                    let mut lab = lock(&self.lab);
+                    let lab = &mut *lab;
+                    self.exchange
+                        .press(lab, &cluster.value, node, *button, *kind, at)
+                };
+                if let Some(done) = done {
+                    self.pressed(&cluster.value, result.as_ref(), done);
+                }
+            }
             Action::KeepOldFiles { node } => {
                 self.on_node(&node.value, Cluster::keep_old_files)?;
             }
@@ -427,6 +464,41 @@ impl<'a> Run<'a> {
             Action::Note { .. } => {}
         }
         Ok(())
+    }
+
+    /// Tells what an action on a page came to, and checks it against what the step says.
+    fn pressed(&mut self, cluster: &str, wanted: Option<&Located<BulkResult>>, done: Done) {
+        for kind in done.events {
+            self.tell(cluster, kind);
+        }
+        if let Some(wanted) = wanted {
+            let wanted = wanted.value.as_str();
+            self.checked.push(Checked {
+                text: format!("step {}: {wanted}", self.step),
+                failed: (wanted != done.result).then(|| format!("{}: {}", done.result, done.text)),
+            });
+        }
+        if done.resets_phones {
+            let text = format!(
+                "the phones of {cluster} reset by themselves after an import (admin guide 14)"
+            );
+            self.tell(
+                LAB,
+                Kind::Step {
+                    verb: "reset-phones".into(),
+                    text,
+                },
+            );
+            let of_cluster = |p: &LabPhone| {
+                let lab = lock(&self.lab);
+                let first = p.setup.option_150.iter().find_map(|a| lab.at(*a));
+                first.is_some_and(|id| lab.clusters()[id.cluster].id() == cluster)
+            };
+            let indices: Vec<_> = (0..self.phones.len())
+                .filter(|&i| of_cluster(&self.phones[i]))
+                .collect();
+            self.boot(&indices, BootCause::Reset);
+        }
     }
 
     fn trust_certificates(&mut self, action: &Action) -> Result<(), ClusterError> {
@@ -567,7 +639,7 @@ fn cut(at: CutMoment, write: FlashWrite) -> Cut {
     Cut {
         at: match at {
             CutMoment::Before => Moment::Before,
-            CutMoment::Inside => Moment::Inside,
+            CutMoment::Inside => Moment::Inside(Torn::Half),
             CutMoment::After => Moment::After,
         },
         write: match write {

@@ -2,7 +2,9 @@
 
 use std::fmt::Display;
 
-use super::model::{self, Action, CarriedCertificate, FlashWrite, Scenario, ServiceChange};
+use super::model::{
+    self, Action, BulkButton, CarriedCertificate, FlashWrite, Scenario, ServiceChange,
+};
 use super::words::ClosedWord;
 use crate::cluster::{CertificateKind, PublicCertificate, TrustStore, Trusted};
 use crate::event::{Kind, SignerFacts};
@@ -152,6 +154,37 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
                 node.value,
                 file.as_str(),
                 how.as_str()
+            )
+        }
+        Action::BulkSftp { cluster, server } => match &server.host {
+            Some(host) => format!(
+                "the page of {} names the SFTP server {}",
+                cluster.value, host.value
+            ),
+            None => format!(
+                "the page of {} names the lab's own SFTP server",
+                cluster.value
+            ),
+        },
+        Action::Bulk {
+            button,
+            cluster,
+            node,
+            kind,
+            ..
+        } => {
+            let what = match button {
+                BulkButton::Export => "exports",
+                BulkButton::Consolidate => "consolidates",
+                BulkButton::Import => "imports",
+            };
+            let at = node
+                .as_ref()
+                .map_or_else(String::new, |n| format!(" on {}", n.value));
+            format!(
+                "{}{at} {what} certificates of type {}",
+                cluster.value,
+                kind.as_str()
             )
         }
         Action::KeepOldFiles { node } => {

@@ -226,6 +226,14 @@ closed_words! {
         UpdateCtl = "update-ctl",
         /// See [`Action::DamageFile`].
         DamageFile = "damage-file",
+        /// See [`Action::BulkSftp`].
+        BulkSftp = "bulk-sftp",
+        /// See [`Action::Bulk`].
+        BulkExport = "bulk-export",
+        /// See [`Action::Bulk`].
+        BulkConsolidate = "bulk-consolidate",
+        /// See [`Action::Bulk`].
+        BulkImport = "bulk-import",
         /// See [`Action::KeepOldFiles`].
         KeepOldFiles = "keep-old-files",
         /// See [`Action::RemovePhones`].
@@ -236,6 +244,30 @@ closed_words! {
         Wait = "wait",
         /// See [`Action::Note`].
         Note = "note",
+    }
+
+    /// A certificate type of bulk certificate management.
+    BulkKind, "certificate type" {
+        /// All that there are.
+        All = "All",
+        /// The certificates of HTTPS.
+        Tomcat = "Tomcat",
+        /// The CallManager certificates, which TFTP signs with.
+        Tftp = "TFTP",
+        /// The certificates that issue LSCs.
+        Capf = "CAPF",
+        /// The trust anchors, from 12.0 on.
+        ItlRecovery = "ITL_Recovery",
+    }
+
+    /// How an action of bulk certificate management ends.
+    BulkResult, "result" {
+        /// It was done.
+        Done = "done",
+        /// A step was missing, and nothing was changed.
+        Refused = "refused",
+        /// The directory failed.
+        Failed = "failed",
     }
 
     /// How sure the weakest rule is that a verdict rests on.

@@ -350,7 +350,7 @@ impl World {
                 Output::Register { host } => {
                     self.after(1, Happening::RegisterAtNode { phone: i, host });
                 }
-                Output::Event(event) => self.events.push(event),
+                Output::Event(event) => self.events.push(*event),
             }
         }
         let Some(phone) = self.phones[i].phone.as_ref() else {
@@ -415,7 +415,7 @@ impl World {
                     .map(|a| a.file.escape_ascii().to_string());
                 self.served(actor, asked.unwrap_or_default(), from, refusal.text);
                 let end = SocketAddr::new(to.ip(), self.next_port);
-                self.to_phone(end, refusal.transmit.to, refusal.transmit.payload);
+                self.send_to_phone(end, refusal.transmit.to, refusal.transmit.payload);
             }
             Answer::Ignored(_) => {}
         }
@@ -437,7 +437,7 @@ impl World {
         let file = s.transfer.asked().file.escape_ascii().to_string();
         let peer = s.transfer.peer();
         for t in out {
-            self.to_phone(end, t.to, t.payload);
+            self.send_to_phone(end, t.to, t.payload);
         }
         if let Some(server) = self.servers.get_mut(&node) {
             if answered {
@@ -478,7 +478,7 @@ impl World {
         phone.map_or_else(|| client.to_string(), |p| p.device.clone())
     }
 
-    fn to_phone(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+    fn send_to_phone(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let phone = self
             .phones
             .iter()
@@ -507,7 +507,7 @@ impl World {
             Some(node) if !guard.serves(node, Service::Tvs) => refused("connection refused"),
             Some(node) => match guard.tvs_identity(node) {
                 None => refused("the node has no TVS certificate"),
-                Some((certificate, _)) if pins.iter().any(|p| **p == *certificate) => {
+                Some(own) if pins.iter().any(|p| **p == *own.certificate) => {
                     let exchange = ServerExchange::new(guard.tvs_settings(), self.now);
                     let open = Connection { node, exchange };
                     self.connections.insert((phone, connection), open);
@@ -516,12 +516,12 @@ impl World {
                         None => "TLS modelled".to_owned(),
                     };
                     TvsInput::Connected {
-                        certificate: certificate.to_vec(),
+                        certificate: own.certificate.to_vec(),
                         tls,
                     }
                 }
-                Some((certificate, _)) => TvsInput::Failed(ConnectFailure::NotPinned {
-                    presented: certificate.to_vec(),
+                Some(own) => TvsInput::Failed(ConnectFailure::NotPinned {
+                    presented: own.certificate.to_vec(),
                 }),
             },
         };

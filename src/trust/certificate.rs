@@ -11,6 +11,7 @@ use std::fmt;
 use thiserror::Error;
 
 pub use super::name::{escape_for_terminal, name_text, same_name};
+use crate::time::UnixSeconds;
 
 /// DER tags that the walk meets (X.690 8.1.2).
 pub(super) mod der_tag {
@@ -86,6 +87,31 @@ impl<'a> PublicKey<'a> {
     }
 }
 
+/// When a certificate is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dates {
+    /// First second, since 1970-01-01T00:00:00Z; negative before.
+    pub not_before: i64,
+    /// Last second, since 1970-01-01T00:00:00Z; negative before.
+    pub not_after: i64,
+}
+
+impl Dates {
+    /// The dates of a certificate.
+    pub fn of(certificate: &Certificate<'_>) -> Self {
+        Self {
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+        }
+    }
+
+    /// True between the dates, and on them.
+    pub fn contain(self, now: UnixSeconds) -> bool {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        (self.not_before..=self.not_after).contains(&now)
+    }
+}
+
 /// Bytes that are not a certificate, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("offset {offset} of the certificate: {field}: expected {expected}")]
@@ -112,7 +138,7 @@ impl<'a> Certificate<'a> {
 
         let mut tbs = certificate.constructed(tag::SEQUENCE, "tbsCertificate", "a SEQUENCE")?;
         certificate.take(tag::SEQUENCE, "signatureAlgorithm", "a SEQUENCE")?;
-        let signature = certificate.bit_string("signatureValue")?.bytes;
+        let signature = certificate.bit_string("signatureValue")?.left;
         certificate.end("certificate")?;
 
         if tbs.peek() == Some(tag::VERSION) {
@@ -167,14 +193,14 @@ fn public_key<'a>(tbs: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateError> 
     spki.end(field)?;
     if oid == OID_RSA {
         return Ok(PublicKey::Rsa {
-            pkcs1: key.bytes,
+            pkcs1: key.left,
             bits: key.modulus_bits()?,
         });
     }
     if oid == OID_EC && algorithm.peek() == Some(tag::OID) {
         let curve_oid = algorithm.take(tag::OID, field, "a curve")?.content;
         return Ok(PublicKey::Ec {
-            point: key.bytes,
+            point: key.left,
             curve_oid,
         });
     }
@@ -193,25 +219,24 @@ pub(super) struct Tlv<'a> {
 /// A cursor over DER. It never goes into itself: every container gets a cursor of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Der<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    base: usize,
+    left: &'a [u8],
+    /// Offset of the end of `left` from the start of the whole.
+    end: usize,
 }
 
 impl<'a> Der<'a> {
     #[inline]
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self {
-            bytes,
-            at: 0,
-            base: 0,
+            left: bytes,
+            end: bytes.len(),
         }
     }
 
     #[cold]
     fn fail(&self, field: &'static str, expected: &'static str) -> CertificateError {
         CertificateError {
-            offset: self.base + self.at,
+            offset: self.end - self.left.len(),
             field,
             expected,
         }
@@ -219,12 +244,12 @@ impl<'a> Der<'a> {
 
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.at == self.bytes.len()
+        self.left.is_empty()
     }
 
     #[inline]
     fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+        self.left.first().copied()
     }
 
     #[inline]
@@ -239,7 +264,42 @@ impl<'a> Der<'a> {
     /// The next element, of any tag of one byte.
     #[inline]
     pub(super) fn any(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
-        let rest = &self.bytes[self.at..];
+        match self.peek().and_then(|tag| self.usual(tag)) {
+            Some(element) => Ok(element),
+            None => self.unusual(field),
+        }
+    }
+
+    /// The next element, if it has `tag`, is whole, and its length has one of the three forms that
+    /// usual certificates have. A certificate has some twenty elements and a list up to forty
+    /// certificates, all of which a decision walks: so this is inlined, and what is slow or wrong
+    /// is left to [`Self::unusual`].
+    #[inline(always)]
+    fn usual(&mut self, tag: u8) -> Option<Tlv<'a>> {
+        let (head, length) = match *self.left {
+            [t, short, ..] if t == tag && short < 0x80 => (2, usize::from(short)),
+            [t, 0x82, high, low, ..] if t == tag && high > 0 => {
+                (4, usize::from(u16::from_be_bytes([high, low])))
+            }
+            [t, 0x81, long, ..] if t == tag && long >= 0x80 => (3, usize::from(long)),
+            _ => return None,
+        };
+        let (whole, left) = self.left.split_at_checked(head + length)?;
+        if tag & 0x1f == 0x1f {
+            return None;
+        }
+        self.left = left;
+        Some(Tlv {
+            tag,
+            whole,
+            content: &whole[head..],
+        })
+    }
+
+    /// The next element, however its length is written, or what is wrong with it.
+    #[cold]
+    fn unusual(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
+        let rest = self.left;
         let (&tag, after_tag) = rest
             .split_first()
             .ok_or_else(|| self.fail(field, "another element"))?;
@@ -266,10 +326,10 @@ impl<'a> Der<'a> {
             }
             _ => return Err(self.fail(field, "a definite length of at most four bytes")),
         };
-        let whole = rest
-            .get(..head.saturating_add(length))
+        let (whole, left) = rest
+            .split_at_checked(head.saturating_add(length))
             .ok_or_else(|| self.fail(field, "an element that ends inside its container"))?;
-        self.at += whole.len();
+        self.left = left;
         Ok(Tlv {
             tag,
             whole,
@@ -278,15 +338,28 @@ impl<'a> Der<'a> {
     }
 
     /// The next element, which must have `tag`.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(
         &mut self,
         tag: u8,
         field: &'static str,
         expected: &'static str,
     ) -> Result<Tlv<'a>, CertificateError> {
+        match self.usual(tag) {
+            Some(element) => Ok(element),
+            None => self.take_unusual(tag, field, expected),
+        }
+    }
+
+    #[cold]
+    fn take_unusual(
+        &mut self,
+        tag: u8,
+        field: &'static str,
+        expected: &'static str,
+    ) -> Result<Tlv<'a>, CertificateError> {
         let before = *self;
-        let element = self.any(field)?;
+        let element = self.unusual(field)?;
         if element.tag == tag {
             Ok(element)
         } else {
@@ -295,7 +368,7 @@ impl<'a> Der<'a> {
     }
 
     /// A cursor over the content of the next element, which must have `tag`.
-    #[inline]
+    #[inline(always)]
     fn constructed(
         &mut self,
         tag: u8,
@@ -304,21 +377,19 @@ impl<'a> Der<'a> {
     ) -> Result<Self, CertificateError> {
         let element = self.take(tag, field, expected)?;
         Ok(Self {
-            bytes: element.content,
-            at: 0,
-            base: self.base + self.at - element.content.len(),
+            left: element.content,
+            end: self.end - self.left.len(),
         })
     }
 
     /// A cursor over the bytes of the next element, a BIT STRING of whole bytes.
-    #[inline]
+    #[inline(always)]
     fn bit_string(&mut self, field: &'static str) -> Result<Self, CertificateError> {
         let before = *self;
         let mut inner = self.constructed(der_tag::BIT_STRING, field, "a BIT STRING")?;
-        match inner.bytes.split_first() {
+        match inner.left.split_first() {
             Some((0, bytes)) => {
-                inner.bytes = bytes;
-                inner.base += 1;
+                inner.left = bytes;
                 Ok(inner)
             }
             _ => Err(before.fail(field, "a BIT STRING of whole bytes")),
@@ -361,55 +432,67 @@ impl<'a> Der<'a> {
 /// Seconds since 1970 of `YY[YY]MMDDhhmm[ss](Z|+hhmm|-hhmm)`. The short and the shifted forms are
 /// not DER, but X.509 of 1988 has them.
 fn seconds_of(text: &[u8], year_digits: usize) -> Option<i64> {
-    let mut rest = text;
-    let mut year = two_digits(&mut rest)?;
-    if year_digits == 2 {
-        // RFC 5280 4.1.2.5.1: 50 to 99 are of the last century.
-        year += if year < 50 { 2000 } else { 1900 };
-    } else {
-        year = year * 100 + two_digits(&mut rest)?;
-    }
-    let month = two_digits(&mut rest)?;
-    let day = two_digits(&mut rest)?;
-    let hour = two_digits(&mut rest)?;
-    let minute = two_digits(&mut rest)?;
-    let second = if rest.first().is_some_and(u8::is_ascii_digit) {
-        two_digits(&mut rest)?
-    } else {
-        0
+    let (century, text) = match year_digits {
+        2 => (None, text),
+        _ => {
+            let ([century], rest) = numbers(text)?;
+            (Some(century), rest)
+        }
     };
-    let (sign, mut shift) = match rest {
-        b"Z" => (0, &b"0000"[..]),
-        [b'+', shift @ ..] => (-1, shift),
-        [b'-', shift @ ..] => (1, shift),
+    let ([year, month, day, hour, minute], rest) = numbers(text)?;
+    let year = match century {
+        Some(century) => century * 100 + year,
+        // RFC 5280 4.1.2.5.1: 50 to 99 are of the last century.
+        None if year < 50 => 2000 + year,
+        None => 1900 + year,
+    };
+    let (second, rest) = match rest {
+        [b'0'..=b'9', ..] => {
+            let ([second], rest) = numbers(rest)?;
+            (second, rest)
+        }
+        _ => (0, rest),
+    };
+    let shift = match rest {
+        b"Z" => 0,
+        [sign @ (b'+' | b'-'), shift @ ..] => {
+            let ([hours, minutes], []) = numbers(shift)? else {
+                return None;
+            };
+            if hours >= 24 || minutes >= 60 {
+                return None;
+            }
+            let shift = (hours * 60 + minutes) * 60;
+            if *sign == b'+' { -shift } else { shift }
+        }
         _ => return None,
     };
-    let shift_hours = two_digits(&mut shift)?;
-    let shift_minutes = two_digits(&mut shift)?;
     let in_range = (1..=12).contains(&month)
         && (1..=31).contains(&day)
         && hour < 24
         && minute < 60
-        && second <= 60
-        && shift_hours < 24
-        && shift_minutes < 60
-        && shift.is_empty();
+        && second <= 60;
     if !in_range {
         return None;
     }
     let days = days_since_1970(year, month, day);
-    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
-    Some(seconds + sign * (shift_hours * 60 + shift_minutes) * 60)
+    Some(((days * 24 + hour) * 60 + minute) * 60 + second + shift)
 }
 
-/// The next two digits of `rest` as a number.
+/// The next `N` numbers of two digits each, and what follows.
 #[inline]
-fn two_digits(rest: &mut &[u8]) -> Option<i64> {
-    let &[tens @ b'0'..=b'9', ones @ b'0'..=b'9', ref tail @ ..] = *rest else {
-        return None;
-    };
-    *rest = tail;
-    Some(i64::from(tens - b'0') * 10 + i64::from(ones - b'0'))
+fn numbers<const N: usize>(text: &[u8]) -> Option<([i64; N], &[u8])> {
+    let (digits, rest) = text.split_at_checked(2 * N)?;
+    let (pairs, _) = digits.as_chunks::<2>();
+    let mut odd = 0;
+    let mut numbers = [0; N];
+    for (number, pair) in numbers.iter_mut().zip(pairs) {
+        // Both digits in one word: each half is 0 to 9, or 6 more reaches its upper four bits.
+        let pair = u32::from(u16::from_le_bytes(*pair)) ^ 0x3030;
+        odd |= pair | (pair + 0x0606);
+        *number = i64::from((pair * 10 + (pair >> 8)) & 0xff);
+    }
+    (odd & 0xf0f0 == 0).then_some((numbers, rest))
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar. The year starts in March, so that the leap day
@@ -580,6 +663,19 @@ mod tests {
         ] {
             assert_eq!(seconds_of(text.as_bytes(), digits), seconds, "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_are_two_digits_and_nothing_else() {
+        for tens in 0..=u8::MAX {
+            for ones in 0..=u8::MAX {
+                let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+                let number = || i64::from(tens - b'0') * 10 + i64::from(ones - b'0');
+                let expected = digits.then(|| ([number(), 42], &b"Z"[..]));
+                assert_eq!(numbers(&[tens, ones, b'4', b'2', b'Z']), expected);
+            }
+        }
+        assert_eq!(numbers::<2>(b"123"), None);
     }
 
     #[test]

@@ -3,17 +3,20 @@
 //! The order is the phone's (Cisco 213407, EMCC technote): find the signer, compare the hash, then
 //! read the content, then replace. "Not trusted" is a result like any other, with its reasons.
 
-use super::certificate::{Certificate, escape_for_terminal};
-use super::installed::{InForce, InstalledList};
+use std::fmt;
+use std::sync::Arc;
+
+use super::certificate::{Certificate, CertificateError, Dates, escape_for_terminal};
+use super::installed::{InForce, SignerKey};
 use super::own_signature;
-use super::reason::{Code, Reason};
+use super::reason::{Code, Reason, Sentence};
 use super::rules::{
     ConfigFileName, DigestSha256, DuplicateElements, EmptyItl, EqualList,
     FirstContactSelfSignature, IgnoresExpiry, Key, LeapOfFaith, ListFileName, ListVersion,
     ListWithoutSast, MissingElements, NameEncoding, OlderTimestamp, Settings, SignerContainer,
     TrailingBytes, TvsRoleRequired, UnknownElements, WrongRole,
 };
-use super::search::{self, Match, SignerId};
+use super::search::{self, FoundIn, Match, Searched, SignerId};
 use super::signature::{Policy, SignatureCheck, SignatureFault};
 use super::vouch::Vouch;
 use crate::time::UnixSeconds;
@@ -66,34 +69,37 @@ pub struct Decision {
     /// Why, in order; the last is the decisive one.
     pub reasons: Vec<Reason>,
     /// The signer that the header names, where it could be read.
-    pub signer: Option<SignerId>,
+    pub signer: Option<Arc<SignerId>>,
     /// Where the signer was found.
-    pub found_in: Option<String>,
-    /// What was searched: `installed ITL (5 records)`.
-    pub searched: String,
+    pub found_in: Option<FoundIn>,
+    /// What was searched, where it came to that.
+    pub searched: Option<Searched>,
     /// The digest, and whether the signature holds, where it came to that.
     pub compared: Option<(Digest, bool)>,
     /// Dates of the certificate that the signature was checked by: for a clock on the same side of
     /// both the decision is the same.
     pub signer_dates: Option<Dates>,
-    /// Remarks on the header that change nothing.
-    pub notes: Vec<String>,
+    /// A remark on the header that changes nothing.
+    pub note: Option<VersionNote>,
 }
 
-/// When a certificate is valid.
+/// A header version that is newer than the firmware knows, which reads it all the same. As text it
+/// is the phone's log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dates {
-    /// First second, since 1970-01-01T00:00:00Z; negative before.
-    pub not_before: i64,
-    /// Last second, since 1970-01-01T00:00:00Z; negative before.
-    pub not_after: i64,
+pub struct VersionNote {
+    /// The header's version: major, minor.
+    pub version: (u8, u8),
+    /// The highest that the firmware knows.
+    pub known: (u8, u8),
 }
 
-impl Dates {
-    /// True between the dates, and on them.
-    pub fn contain(self, now: UnixSeconds) -> bool {
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
-        (self.not_before..=self.not_after).contains(&now)
+impl fmt::Display for VersionNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ((major, minor), (known_major, known_minor)) = (self.version, self.known);
+        write!(
+            f,
+            "hdr ver {major}.{minor} (knows only upto {known_major}.{known_minor})"
+        )
     }
 }
 
@@ -104,10 +110,10 @@ impl Decision {
             reasons: Vec::new(),
             signer: None,
             found_in: None,
-            searched: String::new(),
+            searched: None,
             compared: None,
             signer_dates: None,
-            notes: Vec::new(),
+            note: None,
         }
     }
 
@@ -234,7 +240,7 @@ pub fn decide_list(q: &ListQuestion<'_>, check: &mut SignatureCheck) -> Decision
     if in_header.is_some() || list.header.signature().is_empty() {
         return d.refuse(malformed(q.kind.file_name(), in_header));
     }
-    let signer = SignerId::of(&list.header);
+    let signer = SignerId::shared(&list.header, &q.in_force);
     d = judge_list(d, q, &signer, list, partial.fault, check);
     d.signer = Some(signer);
     d
@@ -244,7 +250,7 @@ pub fn decide_list(q: &ListQuestion<'_>, check: &mut SignatureCheck) -> Decision
 fn judge_list(
     mut d: Decision,
     q: &ListQuestion<'_>,
-    signer: &SignerId,
+    signer: &Arc<SignerId>,
     list: &TrustList<&[u8]>,
     fault: Option<WireError>,
     check: &mut SignatureCheck,
@@ -252,14 +258,14 @@ fn judge_list(
     let s = q.settings;
     let version = list.header.version();
     if version > q.known_version {
-        let ((major, minor), (known_major, known_minor)) = (version, q.known_version);
-        d.notes.push(format!(
-            "hdr ver {major}.{minor} (knows only upto {known_major}.{known_minor})"
-        ));
+        d.note = Some(VersionNote {
+            version,
+            known: q.known_version,
+        });
     }
     if s.word::<ListVersion>() == ListVersion::Known && !matches!(version, (1, 1 | 2)) {
         let text = format!("header version {}.{} is not read", version.0, version.1);
-        return d.refuse(Reason::new(Code::VersionUnknown, text).at("offset 3"));
+        return d.refuse(Reason::new(Code::VersionUnknown, text).at_offset(3));
     }
     if s.word::<ListFileName>() == ListFileName::MustMatch
         && list.header.file_name() != Some(q.kind.file_name().as_bytes())
@@ -300,7 +306,7 @@ pub fn decide_file(q: &FileQuestion<'_>, check: &mut SignatureCheck) -> Decision
         Ok(file) => file,
         Err(fault) => return d.refuse(malformed(q.name, Some(fault))),
     };
-    let signer = SignerId::of(&file.header);
+    let signer = SignerId::shared(&file.header, &q.in_force);
     if s.word::<ConfigFileName>() == ConfigFileName::MustMatch
         && file.header.file_name() != Some(q.name.as_bytes())
     {
@@ -381,7 +387,7 @@ fn without_signer(
     fault: Option<WireError>,
     check: &mut SignatureCheck,
 ) -> Decision {
-    d.searched = "no installed list".into();
+    d.searched = Some(Searched::default());
     d.reasons.push(match how {
         How::Rollback => Reason::new(
             Code::RollbackItl,
@@ -412,7 +418,7 @@ fn without_signer(
 /// Finds the signer and compares the hash.
 fn judge_signer(
     mut d: Decision,
-    signer: &SignerId,
+    signer: &Arc<SignerId>,
     header: &Header<&[u8]>,
     bytes: &[u8],
     signs: Signs,
@@ -421,55 +427,63 @@ fn judge_signer(
 ) -> Decision {
     let lists = match signs {
         Signs::Lists(kind) => c.in_force.searched_for(kind, c.settings),
-        Signs::Files => c.in_force.all(),
+        Signs::Files => c.in_force,
     };
-    d.searched = search::describe(&lists);
+    let searched = Searched::of(&lists);
+    d.searched = Some(searched);
+    let id = || Arc::clone(signer);
     match search::find(signer, &lists, |role| signs.allows(role), c.settings) {
         Match::Found {
-            certificate,
+            signer: found,
             list,
-            record,
-            role,
         } => {
-            d.found_in = Some(list.label());
-            d.reasons.push(
-                Reason::new(
-                    Code::SignerInList,
-                    format!("signer {signer} is in the {} as {role}", list.name()),
-                )
-                .at(format!("record {}", record + 1)),
-            );
-            return compare(d, How::Signer, certificate, header, bytes, c, check);
+            let list = list.name();
+            d.found_in = Some(FoundIn::List(list));
+            let sentence = Sentence::SignerInList {
+                signer: id(),
+                list,
+                role: found.role,
+            };
+            d.reasons
+                .push(Reason::of(Code::SignerInList, sentence).at_record(found.record));
+            return match &found.key {
+                Ok(key) => compare(d, How::Signer, key, header, bytes, c, check),
+                Err(e) => d.refuse(unreadable(*e)),
+            };
         }
         Match::Ambiguous { list } => {
-            let text = format!(
-                "two different certificates in the {} have the issuer and serial of {signer}",
-                list.name()
-            );
-            return d.refuse(Reason::new(Code::SignerAmbiguous, text));
+            let sentence = Sentence::SignerAmbiguous {
+                signer: id(),
+                list: list.name(),
+            };
+            return d.refuse(Reason::of(Code::SignerAmbiguous, sentence));
         }
         Match::OtherRole { list, role } => {
-            let text = format!(
-                "signer {signer} is in the {} as {role}, which may not sign this; {} is needed",
-                list.label(),
-                signs.wanted()
-            );
-            let reason = Reason::new(Code::RoleMissing, text);
+            let sentence = Sentence::RoleMissing {
+                signer: id(),
+                list: list.name(),
+                role,
+                wanted: signs.wanted(),
+            };
+            let reason = Reason::of(Code::RoleMissing, sentence);
             if c.settings.word::<WrongRole>() == WrongRole::Refuse {
                 return d.refuse(reason);
             }
             d.reasons.push(reason);
         }
         Match::Nowhere => {
-            let text = format!("signer {signer} is not in the {}", d.searched);
-            d.reasons.push(Reason::new(Code::SignerNotInList, text));
+            let sentence = Sentence::SignerNotInList {
+                signer: id(),
+                searched,
+            };
+            d.reasons.push(Reason::of(Code::SignerNotInList, sentence));
         }
     }
     let Some(vouch) = c.vouches.iter().find(|v| v.is_for(signer)) else {
         d.ruling = Ruling::AskTvs;
         return d;
     };
-    d.found_in = Some("TVS answer".into());
+    d.found_in = Some(FoundIn::TvsAnswer);
     let role_is_needed = c.settings.word::<TvsRoleRequired>() == TvsRoleRequired::Yes;
     if role_is_needed && !vouch.roles.iter().any(|&r| signs.allows(r)) {
         let given = crate::wire::join_roles(&vouch.roles);
@@ -489,41 +503,41 @@ fn judge_signer(
     );
     d.reasons
         .push(Reason::new(Code::SignerVouchedByTvs, text).at(vouch.server.clone()));
-    compare(d, How::Tvs, &vouch.certificate, header, bytes, c, check)
+    match Certificate::parse(&vouch.certificate) {
+        Ok(certificate) => {
+            let key = SignerKey::of(&certificate);
+            compare(d, How::Tvs, &key, header, bytes, c, check)
+        }
+        Err(e) => d.refuse(unreadable(e)),
+    }
+}
+
+fn unreadable(error: CertificateError) -> Reason {
+    let text = format!("the signer's certificate cannot be read: {error}");
+    Reason::new(Code::KeyUnsupported, text)
 }
 
 fn compare(
     mut d: Decision,
     how: How,
-    certificate: &[u8],
+    key: &SignerKey,
     header: &Header<&[u8]>,
     bytes: &[u8],
     c: &Common<'_>,
     check: &mut SignatureCheck,
 ) -> Decision {
-    let certificate = match Certificate::parse(certificate) {
-        Ok(certificate) => certificate,
-        Err(e) => {
-            let text = format!("the signer's certificate cannot be read: {e}");
-            return d.refuse(Reason::new(Code::KeyUnsupported, text));
-        }
-    };
-    let dates = Dates {
-        not_before: certificate.not_before,
-        not_after: certificate.not_after,
-    };
-    d.signer_dates = Some(dates);
-    if !dates.contain(c.now) && c.settings.word::<IgnoresExpiry>() == IgnoresExpiry::No {
+    d.signer_dates = Some(key.dates);
+    if !key.dates.contain(c.now) && c.settings.word::<IgnoresExpiry>() == IgnoresExpiry::No {
         let text = "the signer's certificate is outside its dates";
         return d.refuse(Reason::new(Code::SignerExpired, text));
     }
     let digest = header.digest();
     let span = header.signature_span();
     let start = span.start;
-    let result = check.verify(
+    let result = check.verify_by(
         &policy(c.settings),
         digest,
-        &certificate,
+        key.public_key(),
         bytes,
         span,
         header.signature(),
@@ -531,8 +545,8 @@ fn compare(
     match result {
         Ok(()) => {
             d.compared = Some((digest, true));
-            let text = format!("the {digest} signature holds");
-            d.reasons.push(Reason::new(Code::SignatureHolds, text));
+            let sentence = Sentence::SignatureHolds(digest);
+            d.reasons.push(Reason::of(Code::SignatureHolds, sentence));
             d.accept(how)
         }
         Err(fault) => {
@@ -540,7 +554,7 @@ fn compare(
             if reason.code == Code::SignatureMismatch {
                 d.compared = Some((digest, false));
             }
-            d.refuse(reason.at(format!("offset {start}")))
+            d.refuse(reason.at_offset(start))
         }
     }
 }
@@ -558,11 +572,14 @@ fn content(
     if list.records.is_empty() {
         // Else a signed configuration under a list's name would pass for a list and wipe the table.
         let text = format!("{} has no record", q.kind.file_name());
-        let at = format!("offset {}", list.header.length());
-        return d.refuse(Reason::new(Code::FileMalformed, text).at(at));
+        let reason = Reason::new(Code::FileMalformed, text);
+        return d.refuse(reason.at_offset(list.header.length()));
     }
-    if let Err(why) = own_signature::check_records(list) {
-        return d.refuse(Reason::new(Code::RecordMismatch, why.to_string()));
+    if let Err(why) = own_signature::check_new_records(list, &q.in_force) {
+        return d.refuse(Reason::of(
+            Code::RecordMismatch,
+            Sentence::RecordMismatch(why),
+        ));
     }
     let has_sast = list.records.iter().any(|r| r.role().signs_lists());
     if !has_sast && q.settings.word::<ListWithoutSast>() == ListWithoutSast::Refuse {
@@ -589,7 +606,7 @@ fn malformed(file: &str, fault: Option<WireError>) -> Reason {
             Code::FileMalformed,
             format!("{file} is damaged: {}: {}", fault.element, fault.kind),
         )
-        .at(format!("offset {}", fault.offset)),
+        .at_offset(fault.offset),
         None => Reason::new(Code::FileMalformed, format!("{file} has no signature")),
     }
 }
@@ -612,14 +629,13 @@ fn signature_reason(fault: SignatureFault) -> Reason {
         SignatureFault::KeyNotRsa | SignatureFault::KeyTooLarge { .. } => Code::KeyUnsupported,
         SignatureFault::WrongLength { .. } | SignatureFault::Mismatch => Code::SignatureMismatch,
     };
-    Reason::new(code, fault.to_string())
+    Reason::of(code, Sentence::SignatureFails(fault))
 }
 
 /// True if a phone with these lists asks for signed configuration files: it holds a TFTP
 /// certificate (7906/7911 guide for CUCM 8.0).
 pub fn asks_for_signed_files(in_force: &InForce<'_>) -> bool {
     in_force
-        .all()
         .iter()
-        .any(|l: &&InstalledList| l.list.has_certificate_with(Role::signs_files))
+        .any(|list| list.has_signer_with(Role::signs_files))
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use thiserror::Error;
 
 use super::certificate::{Certificate, CertificateError};
+use super::installed::InForce;
 use super::signature::{Policy, SignatureCheck, SignatureFault};
 use crate::wire::header::same_serial;
 use crate::wire::{Record, Role, TrustList};
@@ -153,8 +154,36 @@ pub fn check_records<B: AsRef<[u8]>>(list: &TrustList<B>) -> Result<(), RecordFa
     Ok(())
 }
 
+/// [`check_records`] for a new list. A record that an installed list holds just so was checked
+/// when that list was read, and in a usual new list that is nearly every one.
+///
+/// # Errors
+/// The first record that does not agree.
+pub(super) fn check_new_records(
+    list: &TrustList<&[u8]>,
+    installed: &InForce<'_>,
+) -> Result<(), RecordFault> {
+    for (record, fields) in list.records.iter().enumerate() {
+        let Some(der) = fields.certificate() else {
+            continue;
+        };
+        if !installed.iter().any(|l| l.holds_checked(fields, der)) {
+            check_record(fields, der).map_err(|field| RecordFault { record, field })?;
+        }
+    }
+    Ok(())
+}
+
 fn check_record<B: AsRef<[u8]>>(record: &Record<B>, der: &[u8]) -> Result<(), RecordField> {
     let certificate = Certificate::parse(der).map_err(RecordField::Certificate)?;
+    check_against(record, &certificate)
+}
+
+/// Checks that a record agrees with its certificate.
+pub(super) fn check_against<B: AsRef<[u8]>>(
+    record: &Record<B>,
+    certificate: &Certificate<'_>,
+) -> Result<(), RecordField> {
     if record
         .serial()
         .is_some_and(|serial| !same_serial(serial, certificate.serial))
@@ -212,9 +241,10 @@ fn signer<'l>(list: &'l TrustList<&[u8]>) -> Result<(usize, &'l [u8]), OwnSignat
 
 #[cfg(test)]
 mod tests {
+    use super::super::installed::InstalledList;
     use super::*;
-    use crate::wire::Strictness;
     use crate::wire::element::{find_mut, record_tag as tag};
+    use crate::wire::{ListKind, Strictness};
 
     const LIST: &[u8] = include_bytes!("../../testdata/vectors/tool/itl-a-v10-sha1.tlv");
     const OTHER: &[u8] = include_bytes!("../../testdata/vectors/keys/a-tvs.der");
@@ -318,6 +348,62 @@ mod tests {
             second: 5,
         };
         assert_eq!(verdict(third), fault);
+    }
+
+    /// What [`check_new_records`] says of the list with the changed records, while a list with the
+    /// other change is installed.
+    fn beside(
+        installed: impl Fn(&mut Vec<Record<Vec<u8>>>),
+        new: impl Fn(&mut Vec<Record<Vec<u8>>>),
+    ) -> Result<(), RecordFault> {
+        fn changed(change: impl Fn(&mut Vec<Record<Vec<u8>>>)) -> Vec<u8> {
+            let list = TrustList::parse(LIST, &Strictness::default()).unwrap();
+            let mut list = list.to_owned();
+            change(&mut list.records);
+            list.emit().unwrap()
+        }
+        let installed = changed(installed);
+        let installed = InstalledList::parse(ListKind::Itl, installed.into()).unwrap();
+        let new = changed(new);
+        let in_force = InForce {
+            ctl: None,
+            itl: Some(&installed),
+        };
+        let new = TrustList::parse(&new, &Strictness::default()).unwrap();
+        let verdict = check_new_records(&new, &in_force);
+        // Installed or not, the records are judged alike.
+        assert_eq!(verdict, check_records(&new));
+        verdict
+    }
+
+    #[test]
+    fn what_is_installed_vouches_for_equal_records_alone() {
+        let same = |_: &mut Vec<Record<Vec<u8>>>| {};
+        assert_eq!(beside(same, same), Ok(()));
+        assert_eq!(beside(Vec::clear, same), Ok(()));
+        let fault = |record, field| Err(RecordFault { record, field });
+        let serial = |r: &mut Vec<Record<_>>| set(&mut r[1], tag::SERIAL_NUMBER, &[1]);
+        let key = |r: &mut Vec<Record<_>>| set(&mut r[2], tag::PUBLIC_KEY, &[1]);
+        let damaged = |r: &mut Vec<Record<_>>| set(&mut r[3], tag::CERTIFICATE, &[0x30]);
+        let swapped = |r: &mut Vec<Record<_>>| set(&mut r[0], tag::CERTIFICATE, OTHER);
+        assert_eq!(beside(same, serial), fault(1, RecordField::SerialNumber));
+        assert_eq!(beside(same, key), fault(2, RecordField::PublicKey));
+        // The other certificate is installed too, in the record that it belongs to.
+        assert_eq!(beside(same, swapped), fault(0, RecordField::SerialNumber));
+        assert!(beside(same, damaged).is_err());
+        // A record that does not agree vouches for nothing, not even for itself.
+        assert_eq!(beside(serial, serial), fault(1, RecordField::SerialNumber));
+        assert_eq!(beside(key, key), fault(2, RecordField::PublicKey));
+        assert!(beside(damaged, damaged).is_err());
+        assert_eq!(beside(serial, same), Ok(()));
+        // What a record does not say cannot contradict.
+        let quiet = |r: &mut Vec<Record<_>>| {
+            remove(&mut r[1], tag::PUBLIC_KEY);
+            remove(&mut r[2], tag::SERIAL_NUMBER);
+        };
+        assert_eq!(beside(same, quiet), Ok(()));
+        assert_eq!(beside(quiet, same), Ok(()));
+        assert_eq!(beside(quiet, key), fault(2, RecordField::PublicKey));
     }
 
     #[test]

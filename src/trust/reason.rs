@@ -1,7 +1,20 @@
 //! Reasons: why a decision fell as it did. Data with a stable code, a sentence, and the place that
 //! shows it.
+//!
+//! The sentence of a usual decision is kept as what it is made of and written when someone asks for
+//! it: of a fleet's decisions most are read by nobody, and to write them all costs as much as to
+//! read the lists.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use super::installed::ListLabel;
+use super::own_signature::RecordFault;
+use super::search::{Searched, SignerId};
+use super::signature::SignatureFault;
 use crate::event::ReasonFacts;
+use crate::wire::{Digest, Role};
 
 macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $text:literal),+ $(,)?) => {
@@ -102,46 +115,230 @@ codes! {
     ListNotUpdated = "list-not-updated",
 }
 
-impl std::fmt::Display for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
 
-/// One reason.
+/// One reason. As text it is its sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
     /// The stable code.
     pub code: Code,
-    /// The sentence, in lower case and without a full stop.
-    pub text: String,
-    /// Where it shows: an offset in a file, a server, a file name.
-    pub evidence: Option<String>,
+    sentence: Sentence,
+    place: Place,
 }
 
 impl Reason {
-    /// A reason without a place.
-    pub fn new(code: Code, text: impl Into<String>) -> Self {
+    /// A reason without a place. `text` is in lower case and without a full stop.
+    pub fn new(code: Code, text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
-            text: text.into(),
-            evidence: None,
+            sentence: Sentence::Written(text.into()),
+            place: Place::None,
+        }
+    }
+
+    /// A reason whose sentence is written later.
+    pub(super) fn of(code: Code, sentence: Sentence) -> Self {
+        Self {
+            code,
+            sentence,
+            place: Place::None,
         }
     }
 
     /// The same reason, with the place that shows it.
     #[must_use]
     pub fn at(mut self, evidence: impl Into<String>) -> Self {
-        self.evidence = Some(evidence.into());
+        self.place = Place::Named(evidence.into());
         self
+    }
+
+    /// The same reason, shown by an offset in the file, in bytes.
+    #[must_use]
+    pub(super) fn at_offset(mut self, offset: usize) -> Self {
+        self.place = Place::Offset(offset);
+        self
+    }
+
+    /// The same reason, shown by a record of a list; records count from 0 here.
+    #[must_use]
+    pub(super) fn at_record(mut self, record: usize) -> Self {
+        self.place = Place::Record(record);
+        self
+    }
+
+    /// The sentence, in lower case and without a full stop.
+    pub fn text(&self) -> String {
+        self.sentence.to_string()
+    }
+
+    /// Where it shows: an offset in a file, a record, a server, a file name.
+    pub fn evidence(&self) -> Option<String> {
+        match &self.place {
+            Place::None => None,
+            Place::Offset(offset) => Some(format!("offset {offset}")),
+            Place::Record(record) => Some(format!("record {}", record + 1)),
+            Place::Named(place) => Some(place.clone()),
+        }
     }
 
     /// For an event.
     pub fn facts(&self) -> ReasonFacts {
         ReasonFacts {
             code: self.code.as_str(),
-            text: self.text.clone(),
-            evidence: self.evidence.clone(),
+            text: self.text(),
+            evidence: self.evidence(),
         }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.sentence.fmt(f)
+    }
+}
+
+/// What shows a reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    None,
+    /// Bytes from the start of the file.
+    Offset(usize),
+    /// A record, from 0.
+    Record(usize),
+    /// A server or a file.
+    Named(String),
+}
+
+/// What a sentence is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Sentence {
+    /// It is written already.
+    Written(Cow<'static, str>),
+    /// The signer is in a list, with a role that fits.
+    SignerInList {
+        signer: Arc<SignerId>,
+        list: ListLabel,
+        role: Role,
+    },
+    /// The signer is in a list twice, with different certificates.
+    SignerAmbiguous {
+        signer: Arc<SignerId>,
+        list: ListLabel,
+    },
+    /// The signer is in a list, with a role that does not fit.
+    RoleMissing {
+        signer: Arc<SignerId>,
+        list: ListLabel,
+        role: Role,
+        /// The roles that would.
+        wanted: &'static str,
+    },
+    /// The signer is in no list.
+    SignerNotInList {
+        signer: Arc<SignerId>,
+        searched: Searched,
+    },
+    /// The signature holds.
+    SignatureHolds(Digest),
+    /// The signature does not hold, or is not looked at.
+    SignatureFails(SignatureFault),
+    /// A record contradicts its certificate.
+    RecordMismatch(RecordFault),
+}
+
+impl fmt::Display for Sentence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(text) => f.write_str(text),
+            Self::SignerInList { signer, list, role } => {
+                write!(f, "signer {signer} is in the {list} as {role}")
+            }
+            Self::SignerAmbiguous { signer, list } => write!(
+                f,
+                "two different certificates in the {list} have the issuer and serial of {signer}"
+            ),
+            Self::RoleMissing {
+                signer,
+                list,
+                role,
+                wanted,
+            } => write!(
+                f,
+                "signer {signer} is in the {list} as {role}, which may not sign this; \
+                 {wanted} is needed"
+            ),
+            Self::SignerNotInList { signer, searched } => {
+                write!(f, "signer {signer} is not in the {searched}")
+            }
+            Self::SignatureHolds(digest) => write!(f, "the {digest} signature holds"),
+            Self::SignatureFails(fault) => fault.fmt(f),
+            Self::RecordMismatch(fault) => fault.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ListKind;
+
+    #[test]
+    fn a_sentence_is_written_when_it_is_asked_for() {
+        let signer = Arc::new(SignerId {
+            subject: b"CN=src-pub;OU=lab".to_vec(),
+            issuer: b"CN=CA".to_vec(),
+            serial: vec![0x4f, 0x2a, 1, 2, 0x91],
+        });
+        let list = ListLabel {
+            kind: ListKind::Itl,
+            is_new: false,
+        };
+        let reason = |code, sentence| Reason::of(code, sentence).at_record(0);
+        let found = reason(
+            Code::SignerInList,
+            Sentence::SignerInList {
+                signer: Arc::clone(&signer),
+                list,
+                role: Role::Sast,
+            },
+        );
+        let facts = found.facts();
+        assert_eq!(facts.code, "signer-in-list");
+        assert_eq!(
+            facts.text,
+            "signer CN=src-pub 4F:2A:..:91 is in the installed ITL as SAST"
+        );
+        assert_eq!(facts.evidence.as_deref(), Some("record 1"));
+        let other = reason(
+            Code::RoleMissing,
+            Sentence::RoleMissing {
+                signer: Arc::clone(&signer),
+                list,
+                role: Role::Tftp,
+                wanted: "SAST",
+            },
+        );
+        assert_eq!(
+            other.text(),
+            "signer CN=src-pub 4F:2A:..:91 is in the installed ITL as TFTP, which may not sign \
+             this; SAST is needed"
+        );
+        let twice = reason(
+            Code::SignerAmbiguous,
+            Sentence::SignerAmbiguous { signer, list },
+        );
+        assert_eq!(
+            twice.to_string(),
+            "two different certificates in the installed ITL have the issuer and serial of \
+             CN=src-pub 4F:2A:..:91"
+        );
+        let written = Reason::new(Code::FileMissing, "not there").at("tftp");
+        assert_eq!(written.text(), "not there");
+        assert_eq!(written.evidence().as_deref(), Some("tftp"));
+        assert_eq!(written.at_offset(7).evidence().as_deref(), Some("offset 7"));
     }
 }

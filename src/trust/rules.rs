@@ -422,7 +422,7 @@ rules! {
         "whether a phone without lists takes the first one without knowing its signer",
         "CUCM 14SU2 Security Guide, Default Security; 8941 firmware string";
     EmptyItl "trust.empty_itl" of::<EmptyItl>(), 0, Documented,
-        "what a phone with the empty ITL of a rollback does with a new ITL or an unsigned configuration",
+        "what a phone with the empty ITL of a rollback does with a new ITL",
         "CUCM 15 Security Guide, rollback";
     CtlSearchedIn "trust.ctl_searched_in" of::<CtlSearchedIn>(), 0, Documented,
         "where the signer of a new CTL is looked for",
@@ -438,7 +438,7 @@ rules! {
         "defined in the open tools, which refuse it; no phone shown";
     MinRsaBits "trust.min_rsa_bits" number("bits", 512, 4096, &[512, 2048]), 1024, Assumed,
         "the smallest RSA key that may sign",
-        "1024-bit signers are in Cisco's dumps; no source gives a bound";
+        "1024-bit signers are in Cisco's dumps; a bound is stated for FIPS mode alone, 2048 (8800 Administration Guide)";
     IgnoresExpiry "phone.ignores_expiry" of::<IgnoresExpiry>(), 0, Assumed,
         "whether a signer's certificate may be past its dates",
         "no source says that a phone looks at the dates";
@@ -475,9 +475,9 @@ rules! {
     NameEncoding "list.name_encoding" of::<NameEncoding>(), 0, Inferred,
         "how names are read",
         "Cisco 118892 prints names with odd quotes and cuts; the open tools use other separators and phones accept them";
-    ListVersion "list.version" of::<ListVersion>(), 0, Documented,
+    ListVersion "list.version" of::<ListVersion>(), 0, Inferred,
         "which header versions are read",
-        "Cisco 213407 and the EMCC technote: 1.2 is remarked on and accepted by firmware that knows 1.1";
+        "Cisco 213407 and the EMCC technote: firmware that knows 1.1 remarks on 1.2 and accepts it; of other versions no source speaks";
     ListWithoutSast "list.without_sast" of::<ListWithoutSast>(), 0, Assumed,
         "whether a list without any SAST record is installed",
         "no source says; nothing could ever follow such a list but TVS";
@@ -517,9 +517,9 @@ rules! {
     TvsRolesOfStore "tvs.roles_of_store" of::<TvsRolesOfStore>(), 0, Inferred,
         "which roles a TVS gives to a certificate of a trust store",
         "Cisco 213407: an imported CallManager certificate has roles 0 and 3; 118893: own ones 0 and 2";
-    TftpOptions "tftp.options" of::<TftpOptions>(), 0, Inferred,
+    TftpOptions "tftp.options" of::<TftpOptions>(), 0, Assumed,
         "which options the phone's TFTP requests have",
-        "a 7962's capture shows 512-byte blocks and no option; not documented";
+        "a 7962's capture shows 512-byte blocks and no option; nothing is known of other models";
     TftpRetries "tftp.retries" number("retransmissions", 0, 20, &[2]), 5, Assumed,
         "how often a TFTP request is sent again before the next server is tried",
         "no source";
@@ -628,15 +628,11 @@ impl Settings {
         }
     }
 
-    /// Sets a rule by the user's wish: the default keeps its basis, anything else is assumed.
+    /// Sets a rule by the user's wish. The value that it has anyway keeps its basis; any other is
+    /// the user's own assumption, the table's default too where a profile or a release has its own.
     pub fn choose(&mut self, rule: &Rule, value: i64) {
         if self.peek(rule.key) != value {
-            let basis = if value == rule.default {
-                rule.basis
-            } else {
-                Basis::Assumed
-            };
-            self.set(rule.key, value, basis);
+            self.set(rule.key, value, Basis::Assumed);
         }
     }
 
@@ -697,6 +693,58 @@ mod tests {
         }
     }
 
+    /// Settings that scenarios and other documents may rely on, with their defaults and choices.
+    #[test]
+    fn pinned_settings_stay() {
+        for (name, default, choices) in [
+            (
+                "trust.signer_match",
+                "issuer-bytes",
+                "issuer-bytes certificate",
+            ),
+            ("trust.wrong_role", "ask-tvs", "ask-tvs refuse"),
+            (
+                "trust.first_contact_self_signature",
+                "required",
+                "required ignored",
+            ),
+            ("trust.digest_sha256", "refuse", "refuse accept"),
+            ("list.max_bytes", "65535", ""),
+            ("list.older_timestamp", "accept", "accept refuse"),
+            ("list.equal", "no-op", "no-op reinstall"),
+            ("list.trailing_bytes", "ignore", "ignore refuse"),
+            ("list.unknown_elements", "skip", "skip refuse"),
+            ("list.duplicate_elements", "refuse", "refuse last-wins"),
+            ("tvs.query_issuer_tag", "4", ""),
+            ("tvs.query_serial_tag", "5", ""),
+            ("tvs.miss", "status-1-only", "status-1-only close"),
+            ("tvs.role_required", "yes", "yes no"),
+            ("tvs.cache_survives_boot", "no", "no yes"),
+            ("tvs.restart_needed", "no", "no yes"),
+            (
+                "tvs.roles_of_store",
+                "by-store",
+                "by-store callmanager-trust-gives-both",
+            ),
+            ("tftp.options", "none", "none tsize tsize-blksize"),
+            ("tftp.retries", "5", ""),
+            (
+                "cluster.blank_itl",
+                "no-records",
+                "no-records empty-records",
+            ),
+            ("phone.ignores_expiry", "yes", "yes no"),
+        ] {
+            let rule = find(name).unwrap_or_else(|| panic!("no rule {name}"));
+            assert_eq!(rule.text_of(rule.default), default, "{name}");
+            let words = match rule.choices {
+                Choices::Words(words) => words.join(" "),
+                Choices::Number { .. } => String::new(),
+            };
+            assert_eq!(words, choices, "{name}");
+        }
+    }
+
     #[test]
     fn used_rules_are_remembered() {
         let mut s = Settings::default();
@@ -704,7 +752,31 @@ mod tests {
         assert_eq!(s.used(), vec![Key::WrongRole]);
         s.choose(rule(Key::WrongRole), 1);
         assert_eq!(s.word::<WrongRole>(), WrongRole::Refuse);
-        assert_eq!(s.basis(Key::WrongRole), Basis::Assumed);
+        s.forget_used();
+        assert_eq!((s.peek(Key::WrongRole), s.used()), (1, vec![]));
+    }
+
+    #[test]
+    fn what_a_user_changes_is_assumed() {
+        let leap = rule(Key::LeapOfFaith);
+        let mut s = Settings::default();
+        s.choose(leap, 0);
+        assert_eq!(s.basis(leap.key), Basis::Documented, "as it is anyway");
+        s.choose(leap, 1);
+        assert_eq!(s.basis(leap.key), Basis::Assumed);
+
+        let cited = Override {
+            key: leap.key,
+            value: 1,
+            basis: Basis::Inferred,
+            source: "a profile",
+        };
+        let mut s = Settings::default();
+        s.apply(&[cited]);
+        s.choose(leap, 1);
+        assert_eq!(s.basis(leap.key), Basis::Inferred, "the profile says it");
+        s.choose(leap, 0);
+        assert_eq!(s.basis(leap.key), Basis::Assumed, "against the profile");
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Finding a signer among the records of the lists.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
+use std::sync::Arc;
 
 use super::certificate::{Certificate, escape_for_terminal, same_name};
-use super::installed::InstalledList;
+use super::installed::{InForce, InstalledList, InstalledSigner, ListLabel};
 use super::rules::{Settings, SignerMatch};
 use crate::event::SignerFacts;
+use crate::wire::Role;
 use crate::wire::header::{Header, same_serial, serial_number};
-use crate::wire::{Record, Role};
 
 /// A signer as a header names it. Names are opaque bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,11 +24,23 @@ pub struct SignerId {
 impl SignerId {
     /// The signer that a header names.
     pub fn of<B: AsRef<[u8]>>(header: &Header<B>) -> Self {
+        let [subject, issuer, serial] = header.signer();
         Self {
-            subject: header.signer_name().unwrap_or_default().to_vec(),
-            issuer: header.issuer_name().unwrap_or_default().to_vec(),
-            serial: serial_number(header.serial()).to_vec(),
+            subject: subject.to_vec(),
+            issuer: issuer.to_vec(),
+            serial: serial_number(serial).to_vec(),
         }
+    }
+
+    /// The signer that a header names; the one of an installed list where they are the same.
+    pub(super) fn shared(header: &Header<&[u8]>, lists: &InForce<'_>) -> Arc<Self> {
+        let [subject, issuer, serial] = header.signer();
+        let serial = serial_number(serial);
+        let installed = lists.iter().flat_map(InstalledList::signers);
+        installed
+            .filter_map(|s| s.id.as_ref())
+            .find(|id| id.serial == serial && id.issuer == issuer && id.subject == subject)
+            .map_or_else(|| Arc::new(Self::of(header)), Arc::clone)
     }
 
     /// For an event.
@@ -75,72 +88,101 @@ pub fn short_serial(serial: &[u8]) -> String {
     text
 }
 
+/// What was searched. As text: `installed CTL (4 records) and installed ITL (5 records)`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Searched {
+    /// The CTL and the ITL, each with its number of records.
+    lists: [Option<(ListLabel, usize)>; 2],
+}
+
+impl Searched {
+    /// These lists.
+    pub fn of(lists: &InForce<'_>) -> Self {
+        let entry = |l: &InstalledList| (l.name(), l.list.records.len());
+        Self {
+            lists: [lists.ctl.map(entry), lists.itl.map(entry)],
+        }
+    }
+}
+
+impl fmt::Display for Searched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut between = "";
+        for (list, records) in self.lists.iter().flatten() {
+            write!(f, "{between}{list} ({records} records)")?;
+            between = " and ";
+        }
+        if between.is_empty() {
+            f.write_str("no installed list")?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a signer was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundIn {
+    /// In this list.
+    List(ListLabel),
+    /// In no list: a TVS answer vouches for it.
+    TvsAnswer,
+}
+
+impl FoundIn {
+    /// For events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::List(label) => label.as_str(),
+            Self::TvsAnswer => "TVS answer",
+        }
+    }
+}
+
 /// What a search came to.
 #[derive(Debug)]
-pub enum Match<'a> {
+pub(super) enum Match<'a> {
     /// One certificate with a role that may sign.
     Found {
-        /// The certificate.
-        certificate: &'a [u8],
-        /// The list.
+        signer: &'a InstalledSigner,
         list: &'a InstalledList,
-        /// The record, from 0.
-        record: usize,
-        /// Its role.
-        role: Role,
     },
     /// Two different certificates that may both sign.
-    Ambiguous {
-        /// The list.
-        list: &'a InstalledList,
-    },
+    Ambiguous { list: &'a InstalledList },
     /// The signer is there, with a role that may not sign.
-    OtherRole {
-        /// The list.
-        list: &'a InstalledList,
-        /// The role.
-        role: Role,
-    },
+    OtherRole { list: &'a InstalledList, role: Role },
     /// No record has this signer.
     Nowhere,
 }
 
-/// Looks for `signer` in `lists`, in order; the first list that has it with a fitting role counts.
-pub fn find<'a>(
+/// Looks for `signer` in `lists`, CTL first; the first list that has it with a fitting role counts.
+pub(super) fn find<'a>(
     signer: &SignerId,
-    lists: &[&'a InstalledList],
+    lists: &InForce<'a>,
     allows: impl Fn(Role) -> bool,
     settings: &Settings,
 ) -> Match<'a> {
     let by = settings.word::<SignerMatch>();
     let mut other = None;
-    for &list in lists {
-        let mut found: Option<(&[u8], usize, Role)> = None;
-        for (i, record) in list.list.records.iter().enumerate() {
-            let Some(certificate) = record.certificate() else {
-                continue;
-            };
-            if !is_signer(signer, record, certificate, by) {
+    for list in lists.iter() {
+        let mut found: Option<&InstalledSigner> = None;
+        for candidate in list.signers() {
+            if !is_signer(signer, candidate, list, by) {
                 continue;
             }
-            let role = record.role();
-            if !allows(role) {
-                other.get_or_insert((list, role));
+            if !allows(candidate.role) {
+                other.get_or_insert((list, candidate.role));
                 continue;
             }
             match found {
-                Some((first, ..)) if first != certificate => return Match::Ambiguous { list },
+                Some(first) if list.certificate_of(first) != list.certificate_of(candidate) => {
+                    return Match::Ambiguous { list };
+                }
                 Some(_) => {}
-                None => found = Some((certificate, i, role)),
+                None => found = Some(candidate),
             }
         }
-        if let Some((certificate, record, role)) = found {
-            return Match::Found {
-                certificate,
-                list,
-                record,
-                role,
-            };
+        if let Some(signer) = found {
+            return Match::Found { signer, list };
         }
     }
     other.map_or(Match::Nowhere, |(list, role)| Match::OtherRole {
@@ -151,32 +193,20 @@ pub fn find<'a>(
 
 fn is_signer(
     signer: &SignerId,
-    record: &Record<Vec<u8>>,
-    certificate: &[u8],
+    candidate: &InstalledSigner,
+    list: &InstalledList,
     by: SignerMatch,
 ) -> bool {
     match by {
-        SignerMatch::IssuerBytes => {
-            record
-                .serial()
-                .is_some_and(|s| same_serial(s, &signer.serial))
-                && record.issuer() == Some(&signer.issuer[..])
-        }
-        SignerMatch::Certificate => Certificate::parse(certificate).is_ok_and(|c| {
-            same_serial(c.serial, &signer.serial) && same_name(&signer.issuer, c.issuer)
-        }),
-    }
-}
-
-/// What was searched, for a sentence: `installed CTL (4 records) and installed ITL (5 records)`.
-pub fn describe(lists: &[&InstalledList]) -> String {
-    match lists {
-        [] => "no installed list".into(),
-        [one] => one.to_string(),
-        [first, rest @ ..] => rest.iter().fold(first.to_string(), |mut text, list| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, " and {list}");
-            text
-        }),
+        SignerMatch::IssuerBytes => candidate
+            .id
+            .as_ref()
+            .is_some_and(|id| id.serial == signer.serial && id.issuer == signer.issuer),
+        SignerMatch::Certificate => list
+            .certificate_of(candidate)
+            .and_then(|der| Certificate::parse(der).ok())
+            .is_some_and(|c| {
+                same_serial(c.serial, &signer.serial) && same_name(&signer.issuer, c.issuer)
+            }),
     }
 }

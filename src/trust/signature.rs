@@ -110,8 +110,22 @@ impl SignatureCheck {
         signature_span: Range<usize>,
         signature: &[u8],
     ) -> Result<(), SignatureFault> {
+        let key = certificate.public_key;
+        self.verify_by(policy, digest, key, file, signature_span, signature)
+    }
+
+    /// [`Self::verify`], by the certificate's key.
+    pub(super) fn verify_by(
+        &mut self,
+        policy: &Policy,
+        digest: Digest,
+        key: PublicKey<'_>,
+        file: &[u8],
+        signature_span: Range<usize>,
+        signature: &[u8],
+    ) -> Result<(), SignatureFault> {
         let algorithm = Algorithm::of(digest, policy)?;
-        let PublicKey::Rsa { pkcs1, bits } = certificate.public_key else {
+        let PublicKey::Rsa { pkcs1, bits } = key else {
             return Err(SignatureFault::KeyNotRsa);
         };
         if bits < policy.min_rsa_bits {

@@ -200,11 +200,49 @@ pub fn size_of_all<B: AsRef<[u8]>>(elements: &[Element<B>]) -> usize {
 /// The value of the last element with `tag`, searched through containers.
 #[inline]
 pub fn find<B: AsRef<[u8]>>(elements: &[Element<B>], tag: u8) -> Option<&[u8]> {
-    elements.iter().rev().find_map(|e| match &e.body {
-        Body::Value(v) if e.tag == tag => Some(v.as_ref()),
-        Body::Elements(inner) => find_inside(inner, tag),
-        _ => None,
-    })
+    // A loop and no `find_map`, whose closure would be called for every element.
+    for e in elements.iter().rev() {
+        match &e.body {
+            Body::Value(v) if e.tag == tag => return Some(v.as_ref()),
+            Body::Elements(inner) => {
+                if let Some(value) = find_inside(inner, tag) {
+                    return Some(value);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The values of the last elements with each of `tags`, searched through containers in one walk.
+pub(crate) fn find_each<B: AsRef<[u8]>, const N: usize>(
+    elements: &[Element<B>],
+    tags: [u8; N],
+) -> [Option<&[u8]>; N] {
+    let mut found = [None; N];
+    find_each_into(elements, tags, &mut found);
+    found
+}
+
+fn find_each_into<'e, B: AsRef<[u8]>, const N: usize>(
+    elements: &'e [Element<B>],
+    tags: [u8; N],
+    found: &mut [Option<&'e [u8]>; N],
+) {
+    for e in elements {
+        match &e.body {
+            Body::Value(v) => {
+                for (tag, found) in tags.iter().zip(&mut *found) {
+                    if e.tag == *tag {
+                        *found = Some(v.as_ref());
+                    }
+                }
+            }
+            Body::Elements(inner) => find_each_into(inner, tags, found),
+            Body::Padding(_) => {}
+        }
+    }
 }
 
 fn find_inside<B: AsRef<[u8]>>(container: &[Element<B>], tag: u8) -> Option<&[u8]> {
@@ -244,40 +282,38 @@ pub(super) struct Grammar {
     pub(super) is_container: fn(u8) -> bool,
 }
 
-/// Reads one element from `reader`. `container` names what it stands in, for errors.
+/// Reads one element from `reader` and appends it to `elements`. `container` names what it stands
+/// in, for errors.
 pub(super) fn read<'a>(
     reader: &mut Reader<'a>,
+    elements: &mut Vec<Element<&'a [u8]>>,
     container: &'static str,
     grammar: &Grammar,
     depth: u8,
-) -> Result<Element<&'a [u8]>, WireError> {
-    let at = reader.offset();
+) -> Result<(), WireError> {
     if depth == 0 && reader.peek() == Some(header_tag::PADDING) {
-        let mut n = 0;
-        while reader.peek() == Some(header_tag::PADDING) {
-            reader.take(1, "padding")?;
-            n += 1;
-        }
-        return Ok(Element::padding(n));
+        let ahead = reader.ahead().iter();
+        let n = ahead.take_while(|&&b| b == header_tag::PADDING).count();
+        reader.take(n, "padding")?;
+        elements.push(Element::padding(n));
+        return Ok(());
     }
+    let at = reader.offset();
     let (tag, value) = read_value(reader, container, grammar.name)?;
     // The deepest container of any format stands at depth 1; deeper ones stay bytes, so that no
     // input makes this recurse further.
     if depth <= 1 && (grammar.is_container)(tag) {
-        let mut inner = Reader::at(value, at + 3);
-        let mut elements = Vec::with_capacity(3);
-        while !inner.is_empty() {
-            elements.push(read(&mut inner, (grammar.name)(tag), grammar, depth + 1)?);
+        let mut reader = Reader::at(value, at + 3);
+        let mut inner = Vec::with_capacity(3);
+        while !reader.is_empty() {
+            let container = (grammar.name)(tag);
+            read(&mut reader, &mut inner, container, grammar, depth + 1)?;
         }
-        return Ok(Element {
-            tag,
-            body: Body::Elements(elements),
-        });
+        elements.push(Element::container(tag, inner));
+    } else {
+        elements.push(Element::value(tag, value));
     }
-    Ok(Element {
-        tag,
-        body: Body::Value(value),
-    })
+    Ok(())
 }
 
 /// Reads tag, length and value of one element that is not padding.
@@ -334,7 +370,7 @@ mod tests {
         let mut reader = Reader::new(bytes);
         let mut elements = Vec::new();
         while !reader.is_empty() {
-            elements.push(read(&mut reader, "the test", &GRAMMAR, 0)?);
+            read(&mut reader, &mut elements, "the test", &GRAMMAR, 0)?;
         }
         Ok(elements)
     }

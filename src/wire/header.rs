@@ -118,6 +118,15 @@ impl<B: AsRef<[u8]>> Header<B> {
         find(&self.elements, tag::CA_NAME).map(without_nul)
     }
 
+    /// Subject name, issuer name and serial number of the signer, as [`Self::signer_name`],
+    /// [`Self::issuer_name`] and [`Self::serial`] give them, empty where the header lacks one.
+    pub fn signer(&self) -> [&[u8]; 3] {
+        let wanted = [tag::SIGNER_NAME, tag::CA_NAME, tag::SERIAL_NUMBER];
+        let [subject, issuer, serial] =
+            element::find_each(&self.elements, wanted).map(Option::unwrap_or_default);
+        [without_nul(subject), without_nul(issuer), serial]
+    }
+
     /// Serial number of the signer, raw. Compare with [`same_serial`].
     pub fn serial(&self) -> &[u8] {
         find(&self.elements, tag::SERIAL_NUMBER).unwrap_or_default()
@@ -154,6 +163,7 @@ impl<B: AsRef<[u8]>> Header<B> {
     }
 
     /// Bytes of the header, which is the value of its second element.
+    #[inline]
     pub fn length(&self) -> usize {
         size_of_all(&self.elements)
     }
@@ -163,10 +173,11 @@ impl<B: AsRef<[u8]>> Header<B> {
         let mut at = 0;
         let mut span = 0..0;
         for e in &self.elements {
+            let end = at + e.size();
             if e.tag == tag::SIGNATURE {
-                span = at..at + e.size();
+                span = at..end;
             }
-            at += e.size();
+            at = end;
         }
         span
     }
@@ -286,21 +297,22 @@ impl Format {
         }
     }
 
-    fn knows(self, t: u8) -> bool {
+    /// The tags that the format knows: of a list 1 to 15 and 28, of a signed file 1 to 28.
+    fn known(self) -> Tags {
         match self {
-            Self::TrustList => matches!(t, 1..=15 | 28),
-            Self::SignedFile => matches!(t, 1..=28),
+            Self::TrustList => 0x1000_fffe,
+            Self::SignedFile => 0x1fff_fffe,
         }
     }
 }
 
-/// Reads the header at the start of `bytes` as far as it can. The first fault is given beside
-/// what was read before it.
+/// Reads the header at the start of `bytes` as far as it can. The number of its bytes is given
+/// beside it, or the first fault after what was read before it.
 pub(super) fn read<'a>(
     bytes: &'a [u8],
     format: Format,
     strictness: &Strictness,
-) -> (Header<&'a [u8]>, Result<(), WireError>) {
+) -> (Header<&'a [u8]>, Result<usize, WireError>) {
     let mut header = Header {
         elements: Vec::with_capacity(10),
     };
@@ -313,7 +325,7 @@ fn read_into<'a>(
     bytes: &'a [u8],
     format: Format,
     strictness: &Strictness,
-) -> Result<(), WireError> {
+) -> Result<usize, WireError> {
     let mut start = Reader::new(bytes);
     let version = fixed(&mut start, tag::VERSION)?;
     header.elements.push(version);
@@ -364,16 +376,21 @@ fn read_into<'a>(
         ));
     }
     let mut reader = Reader::at(&bytes[first_two..declared], first_two);
-    let mut seen = Seen::default();
-    seen.add(tag::VERSION);
-    seen.add(tag::HEADER_LENGTH);
+    let mut seen = set_of(&[tag::VERSION, tag::HEADER_LENGTH]);
     while !reader.is_empty() {
         let at = reader.offset();
-        let element = element::read(&mut reader, "the header", format.grammar(), 0)?;
-        check(&element, at, false, format, strictness, &mut seen)?;
-        header.elements.push(element);
+        let elements = &mut header.elements;
+        element::read(&mut reader, elements, "the header", format.grammar(), 0)?;
+        let checked = elements.last().map_or(Ok(()), |element| {
+            check(element, at, false, format, strictness, &mut seen)
+        });
+        if checked.is_err() {
+            elements.pop();
+            return checked.map(|()| 0);
+        }
     }
-    required(header, &seen, format, strictness)
+    required(header, seen, format, strictness)?;
+    Ok(declared)
 }
 
 fn fixed<'a>(reader: &mut Reader<'a>, expected: u8) -> Result<Element<&'a [u8]>, WireError> {
@@ -401,22 +418,54 @@ fn fixed<'a>(reader: &mut Reader<'a>, expected: u8) -> Result<Element<&'a [u8]>,
     Ok(Element::value(found, reader.take(2, name)?))
 }
 
-/// Tags that a header has had so far.
-#[derive(Default)]
-struct Seen([u64; 4]);
+/// A set of tags, one bit each. Every tag that a format knows is under 32.
+type Tags = u32;
 
-impl Seen {
-    /// True if the tag is new.
-    fn add(&mut self, tag: u8) -> bool {
-        let (word, bit) = (usize::from(tag >> 6), 1_u64 << (tag & 63));
-        let new = self.0[word] & bit == 0;
-        self.0[word] |= bit;
-        new
+const fn set_of(list: &[u8]) -> Tags {
+    let mut set = 0;
+    let mut i = 0;
+    while i < list.len() {
+        set |= 1 << list[i];
+        i += 1;
     }
+    set
+}
 
-    fn has(&self, tag: u8) -> bool {
-        self.0[usize::from(tag >> 6)] & (1 << (tag & 63)) != 0
-    }
+/// Elements that usually stand in a container.
+const BELONGS_INSIDE: Tags = set_of(&[
+    tag::SIGNER_NAME,
+    tag::SERIAL_NUMBER,
+    tag::CA_NAME,
+    tag::DIGEST_ALGORITHM,
+    tag::SIGNATURE_ALGORITHM_INFO,
+    tag::SIGNATURE_ALGORITHM,
+    tag::SIGNATURE_MODULUS,
+    tag::BODY_CIPHER,
+    tag::BODY_ALGORITHM,
+    tag::BODY_IV,
+    tag::BODY_PADDING,
+    tag::KEY_WRAP,
+    tag::KEY_ALGORITHM,
+    tag::KEY_BITS,
+    tag::KEY_FORMAT,
+    tag::WRAPPED_KEY,
+]);
+
+/// Elements that hold a name.
+const IS_NAME: Tags = set_of(&[tag::SIGNER_NAME, tag::CA_NAME, tag::FILE_NAME]);
+
+/// Bytes of the elements that have a fixed size.
+const fn fixed_size(t: u8) -> Option<usize> {
+    Some(match t {
+        tag::VERSION | tag::HEADER_LENGTH | tag::SIGNER_VERSION => 2,
+        tag::DIGEST_ALGORITHM | tag::SIGNATURE_ALGORITHM | tag::SIGNATURE_MODULUS => 1,
+        tag::BODY_ALGORITHM | tag::KEY_ALGORITHM | tag::KEY_FORMAT => 1,
+        tag::PLAIN_DIGEST_ALGORITHM => 1,
+        tag::BODY_PADDING | tag::KEY_BITS => 2,
+        tag::TIMESTAMP => 4,
+        tag::BODY_IV => 16,
+        _ => return None,
+    })
 }
 
 fn check(
@@ -425,16 +474,15 @@ fn check(
     nested: bool,
     format: Format,
     strictness: &Strictness,
-    seen: &mut Seen,
+    seen: &mut Tags,
 ) -> Result<(), WireError> {
     let t = element.tag;
     let fail = |kind| Err(WireError::new(at, header_element_name(t), kind));
-    let inner = match &element.body {
-        Body::Padding(_) => return Ok(()),
-        Body::Elements(inner) => inner.as_slice(),
-        Body::Value(_) => &[],
-    };
-    if !format.knows(t) {
+    if matches!(element.body, Body::Padding(_)) {
+        return Ok(());
+    }
+    let bit = 1_u32.checked_shl(u32::from(t)).unwrap_or(0) & format.known();
+    if bit == 0 {
         return if strictness.refuse_unknown {
             fail(WireErrorKind::Unknown { tag: t })
         } else {
@@ -443,52 +491,46 @@ fn check(
     }
     // A second version or header length means that the header has swallowed a record.
     let swallowed = matches!(t, tag::VERSION | tag::HEADER_LENGTH);
-    if !seen.add(t) && (swallowed || strictness.refuse_duplicates) {
+    let twice = *seen & bit != 0;
+    *seen |= bit;
+    if twice && (swallowed || strictness.refuse_duplicates) {
         return fail(WireErrorKind::Duplicate { tag: t });
     }
-    let belongs_inside = matches!(t, 4..=6 | 8..=11 | 17..=25);
-    if belongs_inside && !nested && strictness.require_containers {
+    if bit & BELONGS_INSIDE != 0 && !nested && strictness.require_containers {
         return fail(WireErrorKind::Value {
             expected: "this element inside its container",
             actual: u64::from(t),
         });
     }
-    if let Body::Value(value) = &element.body {
-        let expected = match t {
-            tag::VERSION | tag::HEADER_LENGTH | tag::SIGNER_VERSION => Some(2),
-            tag::DIGEST_ALGORITHM | tag::SIGNATURE_ALGORITHM | tag::SIGNATURE_MODULUS => Some(1),
-            tag::BODY_ALGORITHM | tag::KEY_ALGORITHM | tag::KEY_FORMAT => Some(1),
-            tag::PLAIN_DIGEST_ALGORITHM => Some(1),
-            tag::BODY_PADDING | tag::KEY_BITS => Some(2),
-            tag::TIMESTAMP => Some(4),
-            tag::BODY_IV => Some(16),
-            _ => None,
-        };
-        if let Some(expected) = expected.filter(|&n| n != value.len()) {
-            return fail(WireErrorKind::Length {
-                expected,
-                actual: value.len(),
-            });
+    match &element.body {
+        Body::Value(value) => {
+            let actual = value.len();
+            if let Some(expected) = fixed_size(t).filter(|&n| n != actual) {
+                return fail(WireErrorKind::Length { expected, actual });
+            }
+            let must_be_text = bit & IS_NAME != 0 && strictness.refuse_odd_names;
+            if must_be_text && std::str::from_utf8(value).is_err() {
+                return fail(WireErrorKind::Value {
+                    expected: "a name in UTF-8",
+                    actual: actual as u64,
+                });
+            }
         }
-        let is_name = matches!(t, tag::SIGNER_NAME | tag::CA_NAME | tag::FILE_NAME);
-        if is_name && strictness.refuse_odd_names && std::str::from_utf8(value).is_err() {
-            return fail(WireErrorKind::Value {
-                expected: "a name in UTF-8",
-                actual: value.len() as u64,
-            });
+        Body::Elements(inner) => {
+            let mut inner_at = at + 3;
+            for child in inner {
+                check(child, inner_at, true, format, strictness, seen)?;
+                inner_at += child.size();
+            }
         }
-    }
-    let mut inner_at = at + 3;
-    for child in inner {
-        check(child, inner_at, true, format, strictness, seen)?;
-        inner_at += child.size();
+        Body::Padding(_) => {}
     }
     Ok(())
 }
 
 fn required(
     header: &Header<&[u8]>,
-    seen: &Seen,
+    seen: Tags,
     format: Format,
     strictness: &Strictness,
 ) -> Result<(), WireError> {
@@ -506,31 +548,25 @@ fn required(
         tag::PLAIN_DIGEST,
         tag::PLAIN_DIGEST_ALGORITHM,
     ];
-    let is_encrypted = format == Format::SignedFile && seen.has(tag::ENCRYPTION_INFO);
+    let is_encrypted = format == Format::SignedFile && seen & set_of(&[tag::ENCRYPTION_INFO]) != 0;
     let groups = [
         (true, always),
         (strictness.refuse_missing, usual),
         (is_encrypted, encrypted),
     ];
-    let wanted = groups.iter().filter(|(applies, _)| *applies);
-    for &t in wanted.flat_map(|(_, tags)| *tags) {
-        if !seen.has(t) {
-            let name = header_element_name(t);
-            return Err(WireError::new(
-                header.length(),
-                name,
-                WireErrorKind::Missing,
-            ));
+    let missing = |t| {
+        let name = header_element_name(t);
+        let at = header.length();
+        Err(WireError::new(at, name, WireErrorKind::Missing))
+    };
+    for (applies, tags) in groups {
+        if let Some(&t) = tags.iter().find(|&&t| applies && seen & set_of(&[t]) == 0) {
+            return missing(t);
         }
     }
     // A signature inside a container would be part of what it signs.
-    if header.signature_span().is_empty() {
-        let name = header_element_name(tag::SIGNATURE);
-        return Err(WireError::new(
-            header.length(),
-            name,
-            WireErrorKind::Missing,
-        ));
+    if !header.elements.iter().any(|e| e.tag == tag::SIGNATURE) {
+        return missing(tag::SIGNATURE);
     }
     Ok(())
 }
@@ -602,7 +638,7 @@ mod tests {
 
     fn parse<'a>(bytes: &'a [u8], strictness: &Strictness) -> Result<Header<&'a [u8]>, WireError> {
         let (header, result) = read(bytes, Format::TrustList, strictness);
-        result.map(|()| header)
+        result.map(|_| header)
     }
 
     #[test]
@@ -655,7 +691,7 @@ mod tests {
                 let bytes = bytes_of(&header);
                 let result = read(&bytes, Format::SignedFile, &Strictness::default()).1;
                 let expected = if actual == size {
-                    Ok(())
+                    Ok(bytes.len())
                 } else {
                     let kind = WireErrorKind::Length {
                         expected: size,

@@ -190,7 +190,7 @@ pub enum ConfigError {
         problem: String,
     },
     /// The outermost element is another one.
-    #[error("line {line}: outermost element is `{found}`, expected `device`")]
+    #[error("line {line}: outermost element is `{found}`, expected `device` or `Default`")]
     Root {
         /// Line, from 1.
         line: u32,
@@ -380,6 +380,7 @@ mod tests {
         let text = config.emit_default();
         assert!(text.contains("<processNodeName>pub</processNodeName>"));
         assert!(!text.contains("TVS"));
-        assert!(roxmltree::Document::parse(&text).is_ok());
+        let read = PhoneConfig::parse(text.as_bytes()).unwrap();
+        assert_eq!(read, config);
     }
 }

@@ -6,9 +6,8 @@ use super::{WireError, WireErrorKind};
 /// also in a child reader.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    base: usize,
+    left: &'a [u8],
+    offset: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -17,40 +16,43 @@ impl<'a> Reader<'a> {
         Self::at(bytes, 0)
     }
 
-    /// A reader over `bytes`, which start at offset `base` of the whole.
+    /// A reader over `bytes`, which start at `offset` of the whole.
     #[inline]
-    pub fn at(bytes: &'a [u8], base: usize) -> Self {
-        Self { bytes, at: 0, base }
+    pub fn at(bytes: &'a [u8], offset: usize) -> Self {
+        Self {
+            left: bytes,
+            offset,
+        }
     }
 
     /// Offset of the next byte from the start of the whole.
     #[inline]
     pub fn offset(&self) -> usize {
-        self.base + self.at
+        self.offset
     }
 
     /// Bytes that are left.
     #[inline]
     pub fn left(&self) -> usize {
-        self.bytes.len() - self.at
+        self.left.len()
     }
 
     /// True when nothing is left.
     #[inline]
     pub fn is_empty(&self) -> bool {
-        self.left() == 0
+        self.left.is_empty()
     }
 
     /// All that is left, which stays.
     #[inline]
     pub fn ahead(&self) -> &'a [u8] {
-        &self.bytes[self.at..]
+        self.left
     }
 
     /// The next byte, which stays.
     #[inline]
     pub fn peek(&self) -> Option<u8> {
-        self.bytes.get(self.at).copied()
+        self.left.first().copied()
     }
 
     /// The next `n` bytes.
@@ -59,13 +61,14 @@ impl<'a> Reader<'a> {
     /// [`WireErrorKind::Truncated`] if fewer are left.
     #[inline]
     pub fn take(&mut self, n: usize, element: &'static str) -> Result<&'a [u8], WireError> {
-        match self.bytes.get(self.at..self.at.saturating_add(n)) {
-            Some(slice) => {
-                self.at += n;
+        match self.left.split_at_checked(n) {
+            Some((slice, left)) => {
+                self.left = left;
+                self.offset += n;
                 Ok(slice)
             }
             None => Err(WireError::new(
-                self.offset(),
+                self.offset,
                 element,
                 WireErrorKind::Truncated {
                     needed: n,
@@ -105,8 +108,8 @@ impl<'a> Reader<'a> {
 
     /// All that is left.
     pub fn rest(&mut self) -> &'a [u8] {
-        let rest = &self.bytes[self.at..];
-        self.at = self.bytes.len();
+        let rest = std::mem::take(&mut self.left);
+        self.offset += rest.len();
         rest
     }
 

@@ -44,11 +44,10 @@ impl<'a> SignedFile<&'a [u8]> {
     /// Reads as much of a signed file as there is, for showing a damaged one.
     pub fn parse_partial(bytes: &'a [u8], strictness: &Strictness) -> (Self, Option<WireError>) {
         let (header, result) = header::read(bytes, Format::SignedFile, strictness);
-        let body = if result.is_ok() {
-            &bytes[header.length()..]
-        } else {
-            &[]
-        };
+        let body = result
+            .ok()
+            .and_then(|length| bytes.get(length..))
+            .unwrap_or_default();
         (Self { header, body }, result.err())
     }
 }

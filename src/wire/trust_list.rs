@@ -97,16 +97,20 @@ impl<'a> TrustList<&'a [u8]> {
             records: Vec::with_capacity(8),
             trailing: &[],
         };
-        let result = result.and_then(|()| list.read_records(bytes, strictness));
+        let result = result.and_then(|start| list.read_records(bytes, start, strictness));
         Partial {
             list,
             fault: result.err(),
         }
     }
 
-    fn read_records(&mut self, bytes: &'a [u8], strictness: &Strictness) -> Result<(), WireError> {
-        let start = self.header.length();
-        let mut reader = Reader::at(&bytes[start..], start);
+    fn read_records(
+        &mut self,
+        bytes: &'a [u8],
+        start: usize,
+        strictness: &Strictness,
+    ) -> Result<(), WireError> {
+        let mut reader = Reader::at(bytes.get(start..).unwrap_or_default(), start);
         while let Some(next) = reader.peek() {
             if next != tag::RECORD_LENGTH {
                 let at = reader.offset();
@@ -270,6 +274,13 @@ const NAMES: [&str; 13] = [
     "hash algorithm",
 ];
 
+/// Known tags, 1 to 12, one bit each.
+const KNOWN: u32 = 0x1ffe;
+/// Tags of fixed size.
+const FIXED_SIZE: u32 = 1 << tag::FUNCTION | 1 << tag::IP_ADDRESS | 1 << tag::HASH_ALGORITHM;
+/// Tags of names.
+const IS_NAME: u32 = 1 << tag::DNS_NAME | 1 << tag::SUBJECT_NAME | 1 << tag::ISSUER_NAME;
+
 /// The field's name of a record element.
 pub fn record_element_name(tag: u8) -> &'static str {
     NAMES
@@ -318,31 +329,21 @@ fn read_record<'a>(
     let mut record = Record {
         elements: Vec::with_capacity((inner.left() / 3).min(10)),
     };
-    let mut seen = 0_u32;
+    let checked = match strictness.refuse_odd_names {
+        true => FIXED_SIZE | IS_NAME,
+        false => FIXED_SIZE,
+    };
+    let mut seen = 0;
     while !inner.is_empty() {
         let at = inner.offset();
         let (t, value) = element::read_value(&mut inner, "the record", record_element_name)?;
-        let known = matches!(t, 1..=12);
-        if !known && strictness.refuse_unknown {
-            return fail(
-                at,
-                record_element_name(t),
-                WireErrorKind::Unknown { tag: t },
-            );
+        let bit = 1_u32.checked_shl(u32::from(t)).unwrap_or(0) & KNOWN;
+        if bit == 0 || bit & seen != 0 || t == tag::RECORD_LENGTH {
+            check_odd(t, bit, at, strictness)?;
         }
-        // A record length inside a record is a second one: the first has swallowed a record.
-        let swallowed = t == tag::RECORD_LENGTH;
-        let twice = known && seen & (1 << t) != 0;
-        if swallowed || twice && strictness.refuse_duplicates {
-            return fail(
-                at,
-                record_element_name(t),
-                WireErrorKind::Duplicate { tag: t },
-            );
-        }
-        if known {
-            seen |= 1 << t;
-            check_value(t, value, at, strictness)?;
+        seen |= bit;
+        if bit & checked != 0 {
+            check_value(t, value, at)?;
         }
         // Extended, not pushed: so the element is built in its place, which a fifth of the parse's
         // time hangs on.
@@ -372,31 +373,41 @@ fn read_record<'a>(
     Ok(record)
 }
 
+/// Refuses an element that is unknown or stands twice, where it is to be refused. `bit` is its bit
+/// of [`KNOWN`].
+#[cold]
+fn check_odd(t: u8, bit: u32, at: usize, strictness: &Strictness) -> Result<(), WireError> {
+    // A record length inside a record is a second one: the first has swallowed a record.
+    let swallowed = t == tag::RECORD_LENGTH;
+    let kind = if bit == 0 && strictness.refuse_unknown {
+        WireErrorKind::Unknown { tag: t }
+    } else if swallowed || bit != 0 && strictness.refuse_duplicates {
+        WireErrorKind::Duplicate { tag: t }
+    } else {
+        return Ok(());
+    };
+    Err(WireError::new(at, record_element_name(t), kind))
+}
+
+/// Checks an element of fixed size, or a name that has to be text.
 #[inline]
-fn check_value(t: u8, value: &[u8], at: usize, strictness: &Strictness) -> Result<(), WireError> {
+fn check_value(t: u8, value: &[u8], at: usize) -> Result<(), WireError> {
+    let actual = value.len();
     let expected = match t {
         tag::FUNCTION => Some(2),
         tag::IP_ADDRESS => Some(4),
         tag::HASH_ALGORITHM => Some(1),
         _ => None,
     };
-    let name = || record_element_name(t);
-    if let Some(expected) = expected.filter(|&n| n != value.len()) {
-        let kind = WireErrorKind::Length {
-            expected,
-            actual: value.len(),
-        };
-        return Err(WireError::new(at, name(), kind));
-    }
-    let is_name = matches!(t, tag::DNS_NAME | tag::SUBJECT_NAME | tag::ISSUER_NAME);
-    if is_name && strictness.refuse_odd_names && std::str::from_utf8(value).is_err() {
-        let kind = WireErrorKind::Value {
+    let kind = match expected {
+        Some(expected) if expected != actual => WireErrorKind::Length { expected, actual },
+        None if std::str::from_utf8(value).is_err() => WireErrorKind::Value {
             expected: "a name in UTF-8",
-            actual: value.len() as u64,
-        };
-        return Err(WireError::new(at, name(), kind));
-    }
-    Ok(())
+            actual: actual as u64,
+        },
+        _ => return Ok(()),
+    };
+    Err(WireError::new(at, record_element_name(t), kind))
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ fn every_row_holds() {
             assert!(
                 d.decisive()
                     .unwrap()
-                    .text
+                    .text()
                     .contains("record 1: SERIALNUMBER"),
                 "{name}"
             );

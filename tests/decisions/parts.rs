@@ -1,6 +1,6 @@
 //! What a decision says beside its ruling, and the parts that it is made of.
 
-use trustline::trust::decide::{Ruling, asks_for_signed_files};
+use trustline::trust::decide::{Decision, Ruling, asks_for_signed_files};
 use trustline::trust::reason::Code;
 use trustline::trust::search::SignerId;
 use trustline::trust::vouch::check_answer;
@@ -18,8 +18,8 @@ fn an_answer_must_hold_the_certificate_that_was_asked_for() {
     let refused = |der: &[u8]| {
         let reason = check_answer(&asked, der, "src-pub:2445").unwrap_err();
         assert_eq!(reason.code, Code::TvsWrongCertificate);
-        assert_eq!(reason.evidence.as_deref(), Some("src-pub:2445"));
-        reason.text
+        assert_eq!(reason.evidence().as_deref(), Some("src-pub:2445"));
+        reason.text()
     };
     assert_eq!(
         check_answer(&asked, &lab::certificate("a-sast"), "src-pub:2445"),
@@ -41,7 +41,7 @@ fn an_answer_must_hold_the_certificate_that_was_asked_for() {
         ..asked.clone()
     };
     let reason = check_answer(&other, &lab::certificate("a-sast"), "tvs").unwrap_err();
-    assert!(reason.text.contains("another issuer"), "{}", reason.text);
+    assert!(reason.text().contains("another issuer"), "{reason}");
     // CUCM separates the parts of a name otherwise.
     let cucm = SignerId {
         issuer: b"CN=SAST-A;O=LabA;OU=Voice;L=Testville;ST=Teststate;C=US".to_vec(),
@@ -57,27 +57,31 @@ fn an_answer_must_hold_the_certificate_that_was_asked_for() {
 fn a_decision_says_where_it_looked_and_what_it_found() {
     let phone = Phone::new("tool/ctl-b.tlv", "tool/itl-a-v10-sha1.tlv", &[], &[]);
     let d = phone.list(ListKind::Ctl, &lab::file("tool/ctl-a-v10-sha512.tlv"));
+    let searched = |d: &Decision| d.searched.unwrap().to_string();
     assert_eq!(
-        d.searched,
+        searched(&d),
         "installed CTL (2 records) and installed ITL (4 records)"
     );
-    assert_eq!(d.signer, Some(signer_of("a-sast")));
+    assert_eq!(d.signer.as_deref(), Some(&signer_of("a-sast")));
     assert_eq!(d.compared, Some((Digest::Sha512, true)));
-    assert_eq!(d.reasons[0].evidence.as_deref(), Some("record 1"));
-    assert_eq!(d.notes, ["hdr ver 1.2 (knows only upto 1.1)"]);
+    assert_eq!(d.reasons[0].evidence().as_deref(), Some("record 1"));
+    assert_eq!(
+        d.note.unwrap().to_string(),
+        "hdr ver 1.2 (knows only upto 1.1)"
+    );
     assert!(
-        d.reasons[0].text.starts_with("signer CN=SAST-A "),
+        d.reasons[0].text().starts_with("signer CN=SAST-A "),
         "{}",
-        d.reasons[0].text
+        d.reasons[0]
     );
 
     let d = phone.list(ListKind::Itl, &lab::file("tool/itl-a-next.tlv"));
-    assert_eq!(d.searched, "installed CTL (2 records)");
+    assert_eq!(searched(&d), "installed CTL (2 records)");
     assert_eq!(d.compared, None);
 
     let phone = Phone::new("", "", &[], &[]);
     let d = phone.list(ListKind::Itl, &lab::file("tool/itl-a-next.tlv"));
-    assert_eq!(d.searched, "no installed list");
+    assert_eq!(searched(&d), "no installed list");
     assert_eq!(d.compared, Some((Digest::Sha512, true)));
 }
 
@@ -97,13 +101,12 @@ fn damage_is_shown_at_its_offset() {
     let d = phone.list(ListKind::Itl, &bytes);
     let fault = TrustList::parse(&bytes, &Default::default()).unwrap_err();
     let reason = d.decisive().unwrap();
-    assert_eq!(reason.evidence, Some(format!("offset {}", fault.offset)));
+    assert_eq!(reason.evidence(), Some(format!("offset {}", fault.offset)));
     assert!(
         reason
-            .text
+            .text()
             .starts_with("ITLFile.tlv is damaged: RECORDLENGTH: "),
-        "{}",
-        reason.text
+        "{reason}"
     );
     // A wrong signature is shown where it stands.
     let d = phone.list(ListKind::Itl, &lab::file("hostile/h002-sig-flip-last.tlv"));
@@ -111,7 +114,7 @@ fn damage_is_shown_at_its_offset() {
     let list = TrustList::parse(&bytes, &Default::default()).unwrap();
     let start = list.header.signature_span().start;
     assert_eq!(
-        d.decisive().unwrap().evidence,
+        d.decisive().unwrap().evidence(),
         Some(format!("offset {start}"))
     );
 }
@@ -129,7 +132,7 @@ fn names_in_a_decision_are_safe_to_print() {
         &lab::file("hostile/h152-filename-escape.tlv"),
     );
     assert_eq!(d.ruling, Ruling::Refuse);
-    let text = &d.decisive().unwrap().text;
+    let text = d.decisive().unwrap().text();
     assert!(text.contains("ITL\\x1b[2J\\x07.tlv"), "{text:?}");
 }
 

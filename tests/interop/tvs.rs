@@ -25,9 +25,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+use trustline::net::clock::Clock;
 use trustline::net::tls::{ClientTls, Identity, ServerTls, TlsFailure, TlsOptions};
 use trustline::net::tvs::{
-    AskError, Clock, Deadlines, Limits, ServeConfig, ServeEvent, ask, bind, connect, serve,
+    AskError, Deadlines, Limits, ServeConfig, ServeEvent, ask, bind, connect, serve,
 };
 use trustline::time::Time;
 use trustline::tvs::{CertificateSource, ClientSettings, Found, ServerSettings};
@@ -309,7 +310,7 @@ async fn s_client(bytes: &[u8], options: &[&str], expected: usize) -> (Vec<u8>, 
         settings: ServerSettings::default(),
         limits: Limits::default(),
         close_notify: false,
-        clock: Clock::new(Instant::now()),
+        clock: Clock::start(),
     };
     let events = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&events);

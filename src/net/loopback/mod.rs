@@ -2,7 +2,7 @@
 //! them.
 //!
 //! A node has its own loopback address where the system has one to give, else its own ports. The
-//! machines know only the lab's addresses and the well-known ports; [`Directory`] translates.
+//! machines know only the lab's addresses and the well-known ports; a directory of the lab translates.
 
 mod node;
 mod phone;

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Shared, bind_addresses, lock};
-use crate::cluster::{NodeId, Service};
+use crate::cluster::{NodeId, Service, TvsIdentity};
 use crate::event::{Event, Kind};
 use crate::net::tftp;
 use crate::net::tls::{Identity, ServerTls, TlsOptions};
@@ -59,7 +59,7 @@ impl NodeSockets {
                 .await
                 .map_err(|e| named(&e, "TFTP", id, shared))?;
         }
-        let certificate = identity.as_ref().map(|(c, _)| Arc::clone(c));
+        let certificate = identity.as_ref().map(|i| Arc::clone(&i.certificate));
         let stale = self.tvs_certificate != certificate;
         if (!wants_tvs || stale)
             && let Some(running) = self.tvs.take()
@@ -105,7 +105,7 @@ impl NodeSockets {
     fn start_tvs(
         &mut self,
         id: NodeId,
-        (certificate, key): (Arc<[u8]>, Arc<[u8]>),
+        lab_identity: TvsIdentity,
         shared: &Arc<Shared>,
     ) -> io::Result<()> {
         let listener = bind_tcp(self.tvs_at, id, shared)?;
@@ -113,8 +113,8 @@ impl NodeSockets {
         self.tvs_at = Some(address);
         lock(&shared.directory).tvs.insert(id, address);
         let identity = Identity {
-            certificate: certificate.to_vec(),
-            key: key.to_vec(),
+            certificate: lab_identity.certificate.to_vec(),
+            key: lab_identity.key.to_vec(),
         };
         let tls = ServerTls::new(&identity, true, TlsOptions::default())
             .map_err(|e| io::Error::other(e.to_string()))?;
@@ -124,7 +124,7 @@ impl NodeSockets {
             settings,
             limits: tvs::Limits::default(),
             close_notify: false,
-            clock: tvs::Clock::new(std::time::Instant::now()),
+            clock: shared.clock,
         };
         let (stop, stopped) = oneshot::channel();
         let source = Arc::new(Node {

@@ -104,7 +104,7 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
                     };
                     phone.handle_registered(shared.now(), accepted);
                 }
-                Output::Event(event) => shared.tell(event),
+                Output::Event(event) => shared.tell(*event),
                 other => runner.carry_out(other).await,
             }
         }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::Clock;
+use crate::net::clock::Clock;
 use crate::net::tls::{ClientTls, TlsFailure, TlsInfo};
 use crate::tvs::{ClientSettings, Exchange, ExchangeError};
 use crate::wire::WireError;
@@ -129,7 +129,7 @@ impl Connection {
             give_up,
             ..
         } = self;
-        let clock = Clock::new(std::time::Instant::now());
+        let clock = Clock::start();
         let left = give_up.saturating_duration_since(Instant::now());
         let answer_within = settings.answer_within.min(left);
         let settings = ClientSettings {

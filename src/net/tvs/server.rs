@@ -14,8 +14,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::Clock;
 use super::slots::{Slot, Slots, Stage};
+use crate::net::clock::Clock;
 use crate::net::tls::{ServerTls, TlsFailure, TlsInfo};
 use crate::tvs::{CertificateSource, ServerEvent, ServerExchange, ServerSettings};
 

@@ -363,12 +363,9 @@ fn phone(out: &mut String, paint: Paint, ruling: &PhoneRuling, opens: bool) {
     let _ = writeln!(out, "a phone that holds these lists: {sentence}");
     field(out, "holds", &ruling.holds);
     for (n, r) in ruling.decision.reasons.iter().enumerate() {
-        let place = r
-            .evidence
-            .as_ref()
-            .map_or_else(String::new, |e| format!(" [{e}]"));
+        let place = r.evidence().map_or_else(String::new, |e| format!(" [{e}]"));
         let label = if n == 0 { "why" } else { "" };
-        field(out, label, &format!("{}: {}{place}", r.code, r.text));
+        field(out, label, &format!("{}: {}{place}", r.code, r.text()));
     }
     let unsure: Vec<_> = ruling
         .rests_on
@@ -390,8 +387,8 @@ fn phone(out: &mut String, paint: Paint, ruling: &PhoneRuling, opens: bool) {
         );
         field(out, label, &paint.warn(&text));
     }
-    for note in &ruling.decision.notes {
-        field(out, "remarks", note);
+    if let Some(note) = &ruling.decision.note {
+        field(out, "remarks", &note.to_string());
     }
     if let Some(text) = ruling.decisive().and_then(advice) {
         field(out, "fix", text);

@@ -525,8 +525,8 @@ fn ruling(r: &PhoneRuling) -> RulingFacts {
             .iter()
             .map(|r| ReasonFacts {
                 code: r.code.as_str(),
-                text: r.text.clone(),
-                evidence: r.evidence.clone(),
+                text: r.text(),
+                evidence: r.evidence(),
             })
             .collect(),
         basis: r.basis().to_string(),
@@ -541,7 +541,7 @@ fn ruling(r: &PhoneRuling) -> RulingFacts {
                 then: s.then,
             })
             .collect(),
-        remarks: r.decision.notes.clone(),
+        remarks: r.decision.note.iter().map(ToString::to_string).collect(),
         fix: r.decisive().and_then(advice),
     }
 }

@@ -5,8 +5,9 @@ use crate::report::text::count;
 use crate::trust::decide::{
     Decision, FileQuestion, How, ListQuestion, Ruling, decide_file, decide_list,
 };
-use crate::trust::reason::Code;
+use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{Basis, Key, Settings, rule};
+use crate::trust::search::FoundIn;
 use crate::trust::signature::SignatureCheck;
 use crate::wire::ListKind;
 
@@ -137,12 +138,12 @@ impl PhoneRuling {
         };
         match d.ruling {
             Ruling::Accept(How::Signer) => {
-                let place = d.found_in.as_deref().unwrap_or("installed list");
+                let place = d.found_in.map_or("installed list", FoundIn::as_str);
                 let record = d
                     .reasons
                     .iter()
                     .find(|r| r.code == Code::SignerInList)
-                    .and_then(|r| r.evidence.as_deref())
+                    .and_then(Reason::evidence)
                     .map_or_else(String::new, |e| format!(", {e}"));
                 format!("{} (signer in {place}{record})", self.verb)
             }
@@ -164,7 +165,9 @@ impl PhoneRuling {
                 signer()
             ),
             Ruling::Refuse => {
-                let why = d.decisive().map_or("no reason given", |r| r.text.as_str());
+                let why = d
+                    .decisive()
+                    .map_or_else(|| "no reason given".into(), Reason::text);
                 format!("refuses it: {why}")
             }
         }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::super::diagnostic::{Located, Span, quote};
-use super::super::model::{Action, FlashWrite, ServiceChange, Step, Target};
+use super::super::model::{
+    Action, BulkButton, FlashWrite, ServiceChange, SftpServer, Step, Target,
+};
 use super::super::select::{Part, Selector};
 use super::super::words::{
-    CarriedCertificate, ClosedWord, CutMoment, Damage, FlashFile, OwnCertificate, ServedFile,
-    StoppableService, Store, Verb,
+    BulkKind, CarriedCertificate, ClosedWord, CutMoment, Damage, FlashFile, OwnCertificate,
+    ServedFile, StoppableService, Store, Verb,
 };
 use super::read::{Entry, Problem, Section};
 use super::{MAX_STEPS, Parser};
@@ -35,6 +37,18 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::RegenerateCertificate => &["do", "node", "certificate"],
         Verb::UpdateCtl => &["do", "cluster"],
         Verb::DamageFile => &["do", "node", "file", "how", "at"],
+        Verb::BulkSftp => &[
+            "do",
+            "cluster",
+            "host",
+            "port",
+            "user",
+            "password",
+            "directory",
+        ],
+        Verb::BulkExport | Verb::BulkConsolidate | Verb::BulkImport => {
+            &["do", "cluster", "node", "type", "result"]
+        }
         Verb::KeepOldFiles => &["do", "node"],
         Verb::RemovePhones => &["do", "phones", "cluster"],
         Verb::PowerCut => &["do", "phones", "at", "write"],
@@ -148,6 +162,10 @@ impl Parser<'_, '_> {
                     at: at.map(|at| at.value),
                 }
             }
+            Verb::BulkSftp => self.bulk_sftp(s)?,
+            Verb::BulkExport => self.bulk(s, BulkButton::Export)?,
+            Verb::BulkConsolidate => self.bulk(s, BulkButton::Consolidate)?,
+            Verb::BulkImport => self.bulk(s, BulkButton::Import)?,
             Verb::KeepOldFiles => Action::KeepOldFiles {
                 node: self.name(s, "node", "the TFTP node")?,
             },
@@ -180,6 +198,47 @@ impl Parser<'_, '_> {
             }
         };
         Some(Step { span, verb, action })
+    }
+
+    fn bulk_sftp(&mut self, s: &Section<'_>) -> Option<Action> {
+        let cluster = self.name(s, "cluster", "the cluster whose page is filled in");
+        let text = |this: &mut Self, key| s.optional(key).and_then(|e| e.text(this.problems));
+        let host = text(self, "host");
+        let user = text(self, "user").map(|t| t.value);
+        let password = text(self, "password").map(|t| t.value);
+        let directory = text(self, "directory").map(|t| t.value);
+        let port = s
+            .optional("port")
+            .and_then(|e| e.number(self.problems, 1..=u64::from(u16::MAX)))
+            .and_then(|n| u16::try_from(n.value).ok());
+        let server = SftpServer {
+            host,
+            port,
+            user,
+            password,
+            directory,
+        };
+        Some(Action::BulkSftp {
+            cluster: cluster?,
+            server,
+        })
+    }
+
+    fn bulk(&mut self, s: &Section<'_>, button: BulkButton) -> Option<Action> {
+        let cluster = self.name(s, "cluster", "the cluster on whose page it is done");
+        let node = s.optional("node").and_then(|e| e.text(self.problems));
+        let kind = match s.optional("type") {
+            Some(entry) => entry.word::<BulkKind>(self.problems)?.value,
+            None => BulkKind::All,
+        };
+        let result = s.optional("result").and_then(|e| e.word(self.problems));
+        Some(Action::Bulk {
+            button,
+            cluster: cluster?,
+            node,
+            kind,
+            result,
+        })
     }
 
     /// A required name; whether it exists is checked when all is read.

@@ -253,6 +253,15 @@ impl<'s> Names<'s> {
                     self.mixed(problems, cluster, node);
                 }
             }
+            Action::BulkSftp { cluster, .. } => {
+                self.cluster(problems, cluster);
+            }
+            Action::Bulk { cluster, node, .. } => {
+                self.cluster(problems, cluster);
+                if let Some(node) = node {
+                    self.node(problems, node);
+                }
+            }
             Action::KeepOldFiles { node } => self.node_running(problems, node, Service::Tftp),
             Action::RemovePhones { phones, cluster } => {
                 self.check_selector(problems, phones);

@@ -90,13 +90,18 @@ fn end_of_root_name(text: &str) -> Option<usize> {
 }
 
 fn read(root: Node<'_, '_>) -> Result<PhoneConfig, ConfigError> {
-    if root.tag_name().name() != "device" {
-        return Err(ConfigError::Root {
-            line: line(root),
-            found: clip(root.tag_name().name()),
-        });
-    }
-    let group = path(root, &["devicePool", "callManagerGroup", "members"]);
+    // `XMLDefault.cnf.xml` has another outermost element, and the group at once inside it.
+    let group: &[&str] = match root.tag_name().name() {
+        "device" => &["devicePool", "callManagerGroup", "members"],
+        "Default" => &["callManagerGroup", "members"],
+        other => {
+            return Err(ConfigError::Root {
+                line: line(root),
+                found: clip(other),
+            });
+        }
+    };
+    let group = path(root, group);
     let mut callmanager_group = Vec::new();
     for (index, member) in children(group, "member").enumerate() {
         let callmanager = child(member, "callManager");
@@ -365,7 +370,7 @@ mod tests {
         );
         assert_eq!(
             of("<html/>"),
-            "line 1: outermost element is `html`, expected `device`"
+            "line 1: outermost element is `html`, expected `device` or `Default`"
         );
         assert!(of("<device>\n<a></device>").starts_with("line 2: not well-formed XML:"));
         assert_eq!(

@@ -6,6 +6,7 @@ mod content;
 mod files;
 mod signers;
 
+use trustline::trust::search::FoundIn;
 use trustline::wire::ListKind;
 
 use crate::{Phone, codes, lab, ruling_text};
@@ -91,7 +92,7 @@ fn every_case_is_decided_so() {
             Offer::Itl(name) => phone.list(ListKind::Itl, &lab::file(name)),
             Offer::File(asked, name) => phone.file(asked, &lab::file(name)),
         };
-        let found = d.found_in.as_deref().unwrap_or_default();
+        let found = d.found_in.map_or("", FoundIn::as_str);
         let is = (&ruling_text(d.ruling)[..], &codes(&d)[..], found);
         let expected = (case.ruling, case.reasons, case.found);
         if is != expected {

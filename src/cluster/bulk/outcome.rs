@@ -1,0 +1,153 @@
+//! What came of an action of the page.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::directory::DirectoryFault;
+use super::listing::Listing;
+use super::names::Unit;
+use super::p12::{P12Entry, P12Error};
+use super::refusal::Refusal;
+use crate::cluster::release::BulkType;
+
+/// A button of the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Shows what the directory holds.
+    Refresh,
+    /// Writes the cluster's certificates into the directory.
+    Export,
+    /// Makes one file of all clusters' exports.
+    Consolidate,
+    /// Takes the consolidated certificates into the trust stores.
+    Import,
+}
+
+impl Action {
+    /// The name in commands.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Refresh => "list",
+            Self::Export => "export",
+            Self::Consolidate => "consolidate",
+            Self::Import => "import",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A consolidated file that was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsolidatedFile {
+    /// Its name.
+    pub name: String,
+    /// What it is to hold; none for a file from elsewhere, out of which every kind is taken.
+    pub unit: Option<Unit>,
+    /// What it holds.
+    pub entries: Vec<P12Entry>,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The directory was listed.
+    Listed,
+    /// All files of the export are in the directory.
+    Exported,
+    /// All consolidated files are in the directory.
+    Consolidated,
+    /// The consolidated files are here; now they can be imported.
+    Fetched(Vec<ConsolidatedFile>),
+    /// A step is missing; nothing was written.
+    Refused(Refusal),
+    /// The directory failed. Files that were written before are whole and stay.
+    Failed(Failure),
+}
+
+/// What the directory did not do.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("failed to {operation}: {fault}")]
+pub struct Failure {
+    /// The operation in words.
+    pub operation: String,
+    /// Why.
+    pub fault: DirectoryFault,
+}
+
+/// What an engineer should know beside the end.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Note {
+    /// No node has a certificate of this unit.
+    #[error("no node has a certificate for {unit}: no file for it")]
+    NoCertificate {
+        /// The unit.
+        unit: Unit,
+    },
+    /// From 11.0 types All, TFTP and Tomcat carry the certificates with EC keys too.
+    #[error(
+        "a real cluster from 11.0 on exports its ECDSA certificates too; nodes of this lab have none"
+    )]
+    NoEcdsa,
+    /// Only one cluster's certificates of a unit are consolidated.
+    #[error("{unit} was exported by {cluster} only")]
+    OneClusterOnly {
+        /// The unit.
+        unit: Unit,
+        /// The cluster.
+        cluster: String,
+    },
+    /// The export made a consolidated file out of date.
+    #[error("{file} does not hold what was exported now: consolidate again before anybody imports")]
+    OutOfDate {
+        /// The consolidated file.
+        file: String,
+    },
+    /// A consolidated file cannot be used, and the run did not need to.
+    #[error("{file} cannot be used ({error}): consolidate again before anybody imports")]
+    Unusable {
+        /// The consolidated file.
+        file: String,
+        /// Why.
+        error: P12Error,
+    },
+    /// Part of a file is left under a temporary name. The next run removes it.
+    #[error("{file} is left behind unfinished; it counts for nothing, and the next run removes it")]
+    Unfinished {
+        /// The temporary name.
+        file: String,
+    },
+    /// An earlier file of this name was removed to make room, and the new one did not get there.
+    #[error("{file} is not there any more: do the same again")]
+    Gone {
+        /// The file.
+        file: String,
+    },
+    /// Everything was done, but the list of files could not be fetched again.
+    #[error("the directory could not be listed afterwards: {0}")]
+    NotListed(DirectoryFault),
+}
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The cluster whose page it was.
+    pub cluster: String,
+    /// The button.
+    pub action: Action,
+    /// The certificate type; none for a refresh.
+    pub bulk_type: Option<BulkType>,
+    /// How it ended.
+    pub end: End,
+    /// The files that were written, whole, in this order.
+    pub written: Vec<String>,
+    /// The directory as the page shows it afterwards; none if it could not be listed.
+    pub listing: Option<Listing>,
+    /// What else there is to say.
+    pub notes: Vec<Note>,
+}

@@ -1,0 +1,101 @@
+//! Each built-in scenario comes out the same in virtual time and on loopback sockets.
+
+#![allow(clippy::disallowed_methods, reason = "reads its own test data")]
+#![allow(clippy::unwrap_used, reason = "a test fails where its own premises do")]
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use trustline::event::Kind;
+use trustline::phone::Pace;
+use trustline::scenario::judge::{fates, owner_text, verdict_text};
+use trustline::scenario::run::rehearse;
+use trustline::scenario::{self, Network, Rules, Scenario};
+
+/// Scenarios at the same time. Some wait for time-outs, so more than there are cores.
+const AT_ONCE: usize = 6;
+
+fn scenarios() -> Vec<(String, Scenario)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.extension().is_some_and(|e| e == "toml"))
+        .collect();
+    files.sort();
+    let read = |p: &PathBuf| {
+        let name = p.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(p).unwrap();
+        let scenario = scenario::parse(&name, &text, &Rules).unwrap();
+        (name, scenario)
+    };
+    files.iter().map(read).collect()
+}
+
+/// What both drivers have to agree on, a line a phone.
+fn summary(scenario: &Scenario, network: Network) -> Vec<String> {
+    let rehearsed = rehearse(scenario, network, Pace::Fast, None, &mut |_| {}).unwrap();
+    let fates = fates(&rehearsed);
+    let lines = fates.iter().zip(&rehearsed.phones).map(|(fate, phone)| {
+        let requests: Vec<_> = phone
+            .events
+            .iter()
+            .filter_map(|e| match &e.kind {
+                Kind::Requested { file, server, .. } => Some(format!("{file} from {server}")),
+                _ => None,
+            })
+            .collect();
+        let status: Vec<_> = phone
+            .events
+            .iter()
+            .filter_map(|e| match &e.kind {
+                Kind::Status { text, .. } => Some(text.as_str()),
+                _ => None,
+            })
+            .collect();
+        let codes: Vec<_> = fate.reasons.iter().map(|r| r.code).collect();
+        format!(
+            "{}: {}, because {codes:?}, TVS asked {}, CTL {} then {}, ITL {} then {}, follows {:?}, requests {requests:?}, status {status:?}, end {:?}",
+            fate.device,
+            verdict_text(fate.verdict),
+            fate.tvs_asked,
+            owner_text(fate.ctl_before.as_ref()),
+            owner_text(fate.ctl.as_ref()),
+            owner_text(fate.itl_before.as_ref()),
+            owner_text(fate.itl.as_ref()),
+            fate.follows,
+            phone.end,
+        )
+    });
+    lines.collect()
+}
+
+#[test]
+fn virtual_time_and_loopback_sockets_agree() {
+    let scenarios = scenarios();
+    assert!(!scenarios.is_empty());
+    let next = AtomicUsize::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some((name, scenario)) =
+                    scenarios.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let sim = summary(scenario, Network::Sim);
+                    let loopback = summary(scenario, Network::Loopback);
+                    if sim != loopback {
+                        let differs = sim.iter().zip(&loopback).find(|(a, b)| a != b);
+                        failures.lock().unwrap().push(format!(
+                            "{name}, seed {}: in virtual time and on loopback:\n{differs:#?}",
+                            scenario.seed
+                        ));
+                    }
+                }
+            });
+        }
+    });
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
