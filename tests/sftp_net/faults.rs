@@ -270,6 +270,22 @@ async fn a_full_disk() {
     assert_eq!(directory.read("a").await.unwrap(), &bytes[..99_000]);
 }
 
+/// On two threads, so that the end of a connection and what is asked over it can meet anyhow.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whenever_a_connection_is_cut_nobody_waits() {
+    let lab = Lab::start().await;
+    let bytes = pattern(100_000);
+    for round in 0..60 {
+        lab.fail(|faults| faults.cut_after = Some(round * 1_600));
+        let mut directory = lab.connect().await;
+        let doing = Doing::Writing(file("a"));
+        let cut = Err(SftpFault::Cut { doing });
+        assert_eq!(directory.write("a", &bytes).await, cut);
+        let doing = Doing::Removing(file("a"));
+        assert_eq!(directory.remove("a").await, Err(SftpFault::Cut { doing }));
+    }
+}
+
 #[tokio::test]
 async fn a_connection_that_is_cut_in_the_middle_of_a_file() {
     let lab = Lab::start().await;

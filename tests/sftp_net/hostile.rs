@@ -31,6 +31,7 @@ enum Lie {
     NoSpaceInWords,
     TerminalCodes,
     NoSubsystem,
+    Unreadable(&'static [u8]),
 }
 
 #[derive(Clone)]
@@ -68,8 +69,25 @@ impl russh::server::Handler for Liar {
         }
         session.channel_success(id)?;
         let channel = self.channel.take().unwrap().lock().unwrap().take().unwrap();
+        if let Lie::Unreadable(answer) = self.lie {
+            tokio::spawn(unreadable(channel, answer));
+            return Ok(());
+        }
         russh_sftp::server::run(channel.into_stream(), Lying(self.lie)).await;
         Ok(())
+    }
+}
+
+/// Answers the first request as it should, and the others with `answer`.
+async fn unreadable(channel: Channel<Msg>, answer: &[u8]) {
+    let mut stream = channel.into_stream();
+    let version = [0, 0, 0, 5, 2, 0, 0, 0, 3];
+    let mut next = &version[..];
+    while let Ok(length) = stream.read_u32().await {
+        let mut request = vec![0; length as usize];
+        stream.read_exact(&mut request).await.unwrap();
+        stream.write_all(next).await.unwrap();
+        next = answer;
     }
 }
 
@@ -310,6 +328,28 @@ async fn servers_without_sftp_or_with_an_old_one() {
         fault.to_string(),
         "not a usable SFTP server: it speaks SFTP version 2, expected 3"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_cannot_be_read_end_the_connection() {
+    for answer in [
+        // A status with a code of later versions; with a text that ends too soon; a length of
+        // 4 GiB; a packet without a type; a type that is none; a request.
+        &[
+            0, 0, 0, 17, 101, 0, 0, 0, 1, 0, 0, 0, 99, 0, 0, 0, 0, 0, 0, 0, 0,
+        ][..],
+        &[0, 0, 0, 13, 101, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 200],
+        &[255, 255, 255, 255, 101],
+        &[0, 0, 0, 0],
+        &[0, 0, 0, 5, 77, 0, 0, 0, 1],
+        &[0, 0, 0, 9, 4, 0, 0, 0, 1, 0, 0, 0, 0],
+    ] {
+        let fault = refused(&settings(liar(Lie::Unreadable(answer)).await)).await;
+        assert!(
+            matches!(fault, SftpFault::Protocol(_)),
+            "{answer:?}: {fault}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! From a server's address to an open directory.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use russh::client::{self, AuthResult, DisconnectReason, Msg};
@@ -13,7 +12,7 @@ use tokio::time::timeout;
 use super::directory::SftpDirectory;
 use super::fault::{Doing, SftpFault, Unreachable, quoted};
 use super::key::{self, HostKey, PinnedKey};
-use super::link::{Link, Watched};
+use super::link::{End, Link, Watched};
 use super::settings::{HostKeyPolicy, Login, SftpSettings};
 
 /// Connects, checks the host key, logs in and finds the directory.
@@ -50,7 +49,7 @@ pub async fn connect(settings: &SftpSettings) -> Result<SftpDirectory, SftpFault
         let host_key = note.take_seen();
         let directory = SftpDirectory {
             sftp: started.sftp,
-            ended: started.ended,
+            end: started.end,
             session,
             link,
             host_key: host_key.ok_or_else(|| protocol("key exchange without a host key"))?,
@@ -166,7 +165,7 @@ fn method_name(method: &MethodKind) -> String {
 /// SFTP on a channel.
 struct Started {
     sftp: RawSftpSession,
-    ended: Arc<AtomicBool>,
+    end: End,
     has_statvfs: bool,
 }
 
@@ -177,29 +176,29 @@ async fn start_sftp(session: &Session) -> Result<Started, SftpFault> {
     asked.map_err(explain)?;
     granted(&mut channel).await?;
 
-    let ended = Arc::new(AtomicBool::new(false));
-    let stream = Watched::new(channel.into_stream(), Arc::clone(&ended));
+    let end = End::new();
+    let stream = Watched::new(channel.into_stream(), end.clone());
     let config = russh_sftp::client::Config {
         // The deadlines are this module's own, to the millisecond and over whole calls.
         request_timeout_secs: u64::MAX,
         ..russh_sftp::client::Config::default()
     };
     let sftp = RawSftpSession::new_with_config(stream, config);
-    let version = sftp.init().await.map_err(|error| {
-        if ended.load(Ordering::Acquire) {
-            return SftpFault::Cut {
-                doing: Doing::Opening,
-            };
-        }
-        protocol(&error.to_string())
-    })?;
+    let cut = SftpFault::Cut {
+        doing: Doing::Opening,
+    };
+    let version = match end.or(sftp.init()).await {
+        Some(Ok(version)) => version,
+        Some(Err(error)) if !end.has_come() => return Err(protocol(&error.to_string())),
+        Some(Err(_)) | None => return Err(cut),
+    };
     if version.version < russh_sftp::protocol::VERSION {
         let text = format!("it speaks SFTP version {}, expected 3", version.version);
         return Err(SftpFault::Protocol(text));
     }
     Ok(Started {
         sftp,
-        ended,
+        end,
         has_statvfs: version.extensions.contains_key("statvfs@openssh.com"),
     })
 }

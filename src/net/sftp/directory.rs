@@ -1,7 +1,5 @@
 //! An open directory: list, read, write, rename, remove.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::Disconnect;
@@ -14,7 +12,7 @@ use tokio::time::timeout;
 use super::client::Checker;
 use super::fault::{Doing, SftpFault, quoted};
 use super::key::HostKey;
-use super::link::Link;
+use super::link::{End, Link};
 use super::settings::SizeLimits;
 
 /// Bytes asked for at a time. A server may give less, and most have a limit of their own.
@@ -42,8 +40,8 @@ pub struct Listed {
 /// [`close`](Self::close) says goodbye first.
 pub struct SftpDirectory {
     pub(super) sftp: RawSftpSession,
-    /// The SFTP stream has ended.
-    pub(super) ended: Arc<AtomicBool>,
+    /// Of the SFTP stream.
+    pub(super) end: End,
     pub(super) session: Handle<Checker>,
     pub(super) link: Link,
     pub(super) host_key: HostKey,
@@ -74,9 +72,19 @@ impl SftpDirectory {
     /// # Errors
     /// [`SftpFault`]; [`SftpFault::TooLarge`] above the limit of a file.
     pub async fn read(&mut self, name: &str) -> Result<Vec<u8>, SftpFault> {
+        let limit = self.limits.file_bytes;
+        let bytes = self.read_up_to(name, limit.saturating_add(1)).await?;
+        if bytes.len() as u64 > limit {
+            return Err(self.too_large(name));
+        }
+        Ok(bytes)
+    }
+
+    /// The first `most` bytes of a file, or all if it has fewer.
+    pub(super) async fn read_up_to(&mut self, name: &str, most: u64) -> Result<Vec<u8>, SftpFault> {
         let path = self.path(name)?;
         let doing = Doing::Reading(name.to_owned());
-        self.within(doing.clone(), self.reading(name, path, doing))
+        self.within(doing.clone(), self.reading(name, path, most, doing))
             .await
     }
 
@@ -155,7 +163,9 @@ impl SftpDirectory {
 
     /// Looks whether the directory is one.
     pub(super) async fn find(&self) -> Result<(), SftpFault> {
-        let attributes = match self.sftp.stat(self.here()).await {
+        let doing = Doing::Opening;
+        let found = self.end.or(self.sftp.stat(self.here())).await;
+        let attributes = match found.ok_or(SftpFault::Cut { doing })? {
             Ok(found) => found.attrs,
             Err(error) if is_status(&error, StatusCode::NoSuchFile) => {
                 return Err(self.no_directory());
@@ -175,11 +185,24 @@ impl SftpDirectory {
         };
         let handle = self.sftp.opendir(self.here()).await.map_err(fault)?.handle;
         let listed = self.entries(&handle).await;
-        let closed = self.sftp.close(handle).await;
-        let mut listed = listed?;
+        let (mut listed, closed) = self.closed(handle, listed).await?;
         closed.map_err(fault)?;
         listed.sort();
         Ok(listed)
+    }
+
+    /// Closes a file or directory, whatever came of it, while there is a server to close it: the
+    /// result, and that of closing.
+    async fn closed<T>(
+        &self,
+        handle: String,
+        result: Result<T, SftpFault>,
+    ) -> Result<(T, Result<(), Error>), SftpFault> {
+        if result.is_err() && self.end.has_come() {
+            return result.map(|value| (value, Ok(())));
+        }
+        let closed = self.sftp.close(handle).await;
+        result.map(|value| (value, closed.map(drop)))
     }
 
     async fn entries(&self, handle: &str) -> Result<Vec<Listed>, SftpFault> {
@@ -231,7 +254,13 @@ impl SftpDirectory {
         }
     }
 
-    async fn reading(&self, name: &str, path: String, doing: Doing) -> Result<Vec<u8>, SftpFault> {
+    async fn reading(
+        &self,
+        name: &str,
+        path: String,
+        most: u64,
+        doing: Doing,
+    ) -> Result<Vec<u8>, SftpFault> {
         let fault = |error| self.fault(error, name, doing.clone());
         let flags = OpenFlags::READ;
         let opened = self.sftp.open(path, flags, FileAttributes::empty()).await;
@@ -239,23 +268,25 @@ impl SftpDirectory {
         let mut bytes = Vec::new();
         let read = loop {
             let offset = bytes.len() as u64;
-            match self.sftp.read(handle.as_str(), offset, READ_CHUNK).await {
-                Ok(data) if data.data.is_empty() || data.data.len() > READ_CHUNK as usize => {
+            let wanted = most.saturating_sub(offset).min(u64::from(READ_CHUNK)) as u32;
+            if wanted == 0 {
+                break Ok(());
+            }
+            match self.sftp.read(handle.as_str(), offset, wanted).await {
+                Ok(data) if (1..=wanted as usize).contains(&data.data.len()) => {
+                    bytes.extend_from_slice(&data.data);
+                }
+                Ok(data) => {
+                    let count = data.data.len();
                     break Err(SftpFault::Protocol(format!(
-                        "{} bytes where 1 to {READ_CHUNK} were asked for",
-                        data.data.len()
+                        "{count} bytes where 1 to {wanted} were asked for"
                     )));
                 }
-                Ok(data) => bytes.extend_from_slice(&data.data),
                 Err(error) if is_status(&error, StatusCode::Eof) => break Ok(()),
                 Err(error) => break Err(fault(error)),
             }
-            if bytes.len() as u64 > self.limits.file_bytes {
-                break Err(self.too_large(name));
-            }
         };
-        let closed = self.sftp.close(handle).await;
-        read?;
+        let ((), closed) = self.closed(handle, read).await?;
         closed.map_err(fault)?;
         Ok(bytes)
     }
@@ -274,10 +305,9 @@ impl SftpDirectory {
             Err(error) => return Err(self.cannot_change(error, name, 1, doing).await),
         };
         let written = self.chunks(&handle, name, bytes, doing.clone()).await;
-        let closed = self.sftp.close(handle).await;
-        written?;
+        let ((), closed) = self.closed(handle, written).await?;
         match closed {
-            Ok(_) => Ok(()),
+            Ok(()) => Ok(()),
             // Some file systems notice only here that they are full.
             Err(error) => Err(self.cannot_change(error, name, 1, doing).await),
         }
@@ -375,7 +405,7 @@ impl SftpDirectory {
                     said: quoted(&status.error_message),
                 },
             },
-            _ if self.ended.load(Ordering::Acquire) => SftpFault::Cut { doing },
+            _ if self.end.has_come() => SftpFault::Cut { doing },
             // The stream stands, so it is what came over it that could not be read.
             other => {
                 self.give_up();
@@ -390,8 +420,9 @@ impl SftpDirectory {
         call: impl Future<Output = Result<T, SftpFault>>,
     ) -> Result<T, SftpFault> {
         let within = self.call_within;
-        match timeout(within, call).await {
-            Ok(result) => result,
+        match timeout(within, self.end.or(call)).await {
+            Ok(Some(result)) => result,
+            Ok(None) => Err(SftpFault::Cut { doing }),
             Err(_) => {
                 self.give_up();
                 Err(SftpFault::NoAnswer { doing, within })
@@ -401,7 +432,7 @@ impl SftpDirectory {
 
     /// The connection is of no more use: requests and answers are out of step.
     fn give_up(&self) {
-        self.ended.store(true, Ordering::Release);
+        self.end.note();
         self.link.sever();
     }
 

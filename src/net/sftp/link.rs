@@ -4,12 +4,12 @@ use std::io;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use socket2::{SockRef, Socket};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 /// A second hold on a connection. russh gives the socket to a task of its own, which a silent peer
 /// keeps alive: cutting the socket is what ends it.
@@ -35,21 +35,51 @@ impl Drop for Link {
     }
 }
 
-/// A stream that remembers whether it has ended. To its user the end of a stream and an answer that
+/// Whether a stream has ended.
+#[derive(Clone, Debug)]
+pub(super) struct End(Arc<watch::Sender<bool>>);
+
+impl End {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+
+    pub(super) fn note(&self) {
+        self.0.send_replace(true);
+    }
+
+    pub(super) fn has_come(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// What comes of `call`, or nothing if the stream ends before. An answer that came before the
+    /// end counts. Without this a request that is made while the stream is ending would wait for
+    /// ever: russh-sftp forgets what is asked before it refuses to ask.
+    pub(super) async fn or<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        let mut ending = self.0.subscribe();
+        tokio::select! {
+            biased;
+            result = call => Some(result),
+            _ = ending.wait_for(|ended| *ended) => None,
+        }
+    }
+}
+
+/// A stream that tells of its end. To the user of russh-sftp the end of a stream and an answer that
 /// cannot be read look the same.
 pub(super) struct Watched<S> {
     stream: S,
-    ended: Arc<AtomicBool>,
+    end: End,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, ended: Arc<AtomicBool>) -> Self {
-        Self { stream, ended }
+    pub(super) fn new(stream: S, end: End) -> Self {
+        Self { stream, end }
     }
 
     fn note<T>(&self, result: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if matches!(result, Poll::Ready(Err(_))) {
-            self.ended.store(true, Ordering::Release);
+            self.end.note();
         }
         result
     }
@@ -65,7 +95,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         let room = buf.remaining();
         let result = Pin::new(&mut self.stream).poll_read(cx, buf);
         if matches!(result, Poll::Ready(Ok(()))) && room > 0 && buf.filled().len() == before {
-            self.ended.store(true, Ordering::Release);
+            self.end.note();
         }
         self.note(result)
     }
