@@ -4,6 +4,7 @@
 //! |---|---|
 //! | our client, `sshd`, key of the current user | every operation; host key on first use, pinned, changed; as a CUCM offers it |
 //! | our client, `sshd`, password of a user made for the test (root) | every operation, wrong password |
+//! | two clusters, `sshd`, a connection each | both export, one consolidates, both import |
 //! | our client, `internal-sftp -R` | permission denied |
 //! | our client, `sshd` over a small and a read-only file system (root) | disk full, read-only |
 //! | our client, `sshd` behind a connection that is cut | half a file under its temporary name |
@@ -18,6 +19,7 @@
     reason = "real programs take real time, real files and real sockets"
 )]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -36,6 +38,7 @@ use trustline::net::sftp::{
     serve,
 };
 
+use crate::clusters::{Clusters, exchange};
 use crate::support::{self, PACKAGES, Running};
 
 /// No foreign program may take longer; the slowest here needs a second.
@@ -365,6 +368,7 @@ async fn cutting_way(server: SocketAddr, after: usize) -> SocketAddr {
         while left > 0 {
             let room = left.min(buffer.len());
             let count = from_client.read(&mut buffer[..room]).await.unwrap();
+            assert!(count > 0, "the client has sent {} bytes only", after - left);
             to_server.write_all(&buffer[..count]).await.unwrap();
             left -= count;
         }
@@ -453,6 +457,39 @@ async fn our_client_gives_sshd_a_password() {
     };
     assert_eq!(told, user.0);
     assert_eq!(offers, ["publickey", "password"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the Debian packages of .ci/packages"]
+async fn two_clusters_exchange_their_certificates_at_sshd() {
+    let sshd = Sshd::start("", "");
+    let mut settings = sshd.settings();
+    // The way a CUCM would come.
+    settings.offer = Offer::Cucm;
+    let mut clusters = Clusters::new();
+    let expected = clusters.in_memory();
+    let mut src = connect(&settings).await.unwrap();
+    let mut dst = connect(&settings).await.unwrap();
+    exchange(&mut clusters, &mut src, &mut dst).await;
+    let files: BTreeMap<String, Vec<u8>> = fs::read_dir(sshd.bulk())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read(entry.path()).unwrap())
+        })
+        .collect();
+    assert_eq!(clusters.contents(&files), expected);
+    // The consolidated file opens elsewhere too.
+    let consolidated = files.iter().max_by_key(|(_, bytes)| bytes.len());
+    let consolidated = sshd.bulk().join(consolidated.unwrap().0);
+    must(
+        Command::new(program("openssl"))
+            .args(["pkcs12", "-nokeys", "-in"])
+            .arg(consolidated)
+            .arg("-passin")
+            .arg(format!("pass:{}", clusters.settings.password)),
+    );
 }
 
 /// Our server, and what OpenSSH's clients need to reach it.

@@ -9,6 +9,8 @@
     reason = "tests on real sockets"
 )]
 
+mod bulk;
+mod clusters;
 mod crowd;
 mod exchange;
 mod faults;

@@ -6,6 +6,7 @@
 //! keeps its files in memory ([`Tree`]), so that a rehearsal leaves nothing behind, and has a limit
 //! for whatever a client may cost.
 
+mod bulk;
 mod client;
 mod directory;
 mod fault;
