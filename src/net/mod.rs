@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod loopback;
+#[cfg(feature = "sftp")]
+pub mod sftp;
 pub mod tftp;
 pub mod tls;
 pub mod tvs;

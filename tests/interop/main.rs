@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[cfg(feature = "sftp")]
+#[path = "../sftp_net/clusters.rs"]
+mod clusters;
+#[cfg(feature = "sftp")]
+mod sftp;
 mod support;
 mod tftp;
 mod tvs;
