@@ -521,7 +521,10 @@ const BULK_TYPES: Row<&[BulkType]> = {
 const TVS_TLS: Row<Option<&str>> = &[
     (
         V8_6,
-        inferred(Some("TLS 1.0"), "cluster.md 3.3: 9.x has TLS 1.0 only"),
+        inferred(
+            Some("TLS 1.0"),
+            "System Config Guide 15, Basic security: 9.x has TLS 1.0 only, so 8.6 too",
+        ),
     ),
     (
         V9_1,

@@ -26,8 +26,9 @@ use crate::trust::vouch::Vouch;
 use crate::wire::ListKind;
 use crate::wire::phone_config::PhoneConfig;
 
-/// Result code of the trust list stage where a list was updated (Cisco 213407); the others are not
-/// known.
+/// Result code of the trust list stage where a list was updated. It was seen after an update of the
+/// ITL (Cisco 213407, EMCC technote); that one of the CTL gives the same is inferred, and the
+/// others are not known.
 const RC_UPDATED: u32 = 8;
 
 /// What the machine wants done.

@@ -107,7 +107,7 @@ impl Phone {
         let signer = decision.signer.as_ref().map(|s| s.facts());
         let reasons = with_tvs(decision.ruling, decision.reasons, tvs);
         if !matches!(decision.ruling, Ruling::Accept(_)) {
-            let text = self.setup.profile.texts.value.config_refused;
+            let text = self.setup.profile.config_refused.value;
             let text = text
                 .replace("{file}", &file)
                 .replace("{reason}", REASON_AUTHENTICATION);

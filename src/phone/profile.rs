@@ -68,13 +68,17 @@ pub struct StatusTexts {
     pub no_ctl: &'static str,
     /// Neither the phone's own nor the default configuration was found.
     pub no_config: &'static str,
-    /// A configuration was refused; `{file}` and `{reason}` are filled in.
-    pub config_refused: &'static str,
     /// No TFTP server answered.
     pub tftp_timeout: &'static str,
     /// The phone registered after a reset that the cluster asked for.
     pub restart: &'static str,
 }
+
+/// No guide of these families has a text for this; an 8945 is the nearest phone that was seen.
+const CONFIG_REFUSED: Cited<&str> = inferred(
+    "invalid file {file}, authenticated fail. Reason:{reason}",
+    "an 8945 with an ITL of another cluster, community.cisco.com m-p/2064222",
+);
 
 const TEXTS_8800: StatusTexts = StatusTexts {
     both_installed: "CTL and ITL installed",
@@ -86,7 +90,6 @@ const TEXTS_8800: StatusTexts = StatusTexts {
     erasing: "Erasing CTL and ITL files",
     no_ctl: "File Not Found <CTLFile.tlv>",
     no_config: "File not found <Cfg File>",
-    config_refused: "invalid file {file}, authenticated fail. Reason:{reason}",
     tftp_timeout: "TFTP timeout",
     restart: "Restart requested by Cisco Unified Communications Manager",
 };
@@ -106,8 +109,10 @@ pub struct Profile {
     pub stamp: Cited<Stamp>,
     /// How many status messages are kept.
     pub status_capacity: Cited<usize>,
-    /// Status messages.
+    /// Status messages, but for [`Self::config_refused`].
     pub texts: Cited<StatusTexts>,
+    /// The status message for a refused configuration; `{file}` and `{reason}` are filled in.
+    pub config_refused: Cited<&'static str>,
     /// The TLS that this firmware speaks, where rustls cannot: it stands in.
     pub tls: Cited<Option<&'static str>>,
     /// Largest file that is downloaded, in bytes.
@@ -120,7 +125,13 @@ pub struct Profile {
 pub const PROFILES: &[Profile] = &[
     Profile {
         name: "7900",
-        models: documented(&["CP-79"], "phone.md 8: 7941 to 7975"),
+        models: inferred(
+            &[
+                "CP-7906", "CP-7911", "CP-7931", "CP-7941", "CP-7942", "CP-7945", "CP-7961",
+                "CP-7962", "CP-7965", "CP-7970", "CP-7971", "CP-7975",
+            ],
+            "guides of 7906, 7911, 7931, 7961, 7965 and a 7975's log; Cisco 118893: 7940 and 7960 have no Security By Default",
+        ),
         known_version: assumed((1, 1), "seen on 7800 and 8800 only"),
         remarks: assumed(Remarks::AfterComparison, "seen on 7800 and 8800 only"),
         stamp: documented(Stamp::Time, "real status lines of 79xx"),
@@ -129,6 +140,7 @@ pub const PROFILES: &[Profile] = &[
             TEXTS_8800,
             "8800 guide; 79xx differ in wording that no readable source gives",
         ),
+        config_refused: CONFIG_REFUSED,
         tls: documented(
             Some("TLS 1.0"),
             "usecallmanager.nz: 7900 speaks TLS 1.0 only",
@@ -151,7 +163,7 @@ pub const PROFILES: &[Profile] = &[
     },
     Profile {
         name: "7800",
-        models: documented(&["CP-78"], "phone.md 8"),
+        models: documented(&["CP-78"], "7800 Administration Guide"),
         known_version: documented((1, 1), "EMCC technote: a 7821 knows up to 1.1"),
         remarks: documented(Remarks::BeforeSearch, "EMCC technote, a 7821 with 12.1(1)"),
         stamp: documented(Stamp::TimeAndDate, "real status lines of 78xx"),
@@ -164,13 +176,14 @@ pub const PROFILES: &[Profile] = &[
             },
             "7832 Administration Guide, status messages",
         ),
+        config_refused: CONFIG_REFUSED,
         tls: assumed(None, "the exact offer to TVS is not known; TLS 1.2 exists"),
         max_download: documented(2_048 * 1_024, "EMCC technote: limited to 2048 KB"),
         overrides: &[],
     },
     Profile {
         name: "8800",
-        models: documented(&["CP-88"], "phone.md 8"),
+        models: documented(&["CP-88"], "8800 Administration Guide"),
         known_version: documented((1, 1), "Cisco 213407: an 8861 knows up to 1.1"),
         remarks: documented(
             Remarks::AfterComparison,
@@ -179,6 +192,7 @@ pub const PROFILES: &[Profile] = &[
         stamp: documented(Stamp::TimeAndDate, "real status lines of 88xx"),
         status_capacity: documented(30, "8800 Administration Guide"),
         texts: documented(TEXTS_8800, "8800 Administration Guide, status messages"),
+        config_refused: CONFIG_REFUSED,
         tls: inferred(
             None,
             "Cisco 213407 shows AES256-SHA with CUCM 10.5.2; TLS 1.2 exists",

@@ -1,9 +1,13 @@
 //! The files about which no source says what a phone does: each belongs to a named setting, and
 //! both values of the setting are tried.
 
+use trustline::trust::decide::{How, ListQuestion, Ruling, decide_list, policy, strictness};
+use trustline::trust::installed::InForce;
 use trustline::trust::own_signature::OwnSignatureFault;
+use trustline::trust::reason::Code;
+use trustline::trust::rules::{Settings, find};
 use trustline::trust::signature::{SignatureCheck, SignatureFault};
-use trustline::wire::{Digest, Role, WireErrorKind};
+use trustline::wire::{Digest, ListKind, Role, WireErrorKind};
 
 use crate::signature_fault;
 use crate::support::{Choices, Fault, entries, judge, judge_list, vector};
@@ -13,9 +17,9 @@ pub(crate) struct PolicyRow {
     file: &'static str,
     setting: &'static str,
     /// The value under which the file passes.
-    lenient: fn(&mut Choices),
+    lenient: &'static str,
     /// The value under which it does not.
-    strict: fn(&mut Choices),
+    strict: &'static str,
 }
 
 pub(crate) const POLICIES: &[PolicyRow] = &[
@@ -32,30 +36,28 @@ pub(crate) const POLICIES: &[PolicyRow] = &[
     PolicyRow {
         file: "hostile/h127-children-outside-container.tlv",
         setting: "list.signer_container",
-        lenient: |c| c.strictness.require_containers = false,
-        strict: |c| c.strictness.require_containers = true,
+        lenient: "optional",
+        strict: "required",
     },
     PolicyRow {
         file: "hostile/h149-name-bad-utf8.tlv",
         setting: "list.name_encoding",
-        lenient: |c| c.strictness.refuse_odd_names = false,
-        strict: |c| c.strictness.refuse_odd_names = true,
-    },
-    PolicyRow {
-        file: "hostile/h156-version-1.0.tlv",
-        setting: "list.version",
-        lenient: |c| c.strictness.refuse_version = false,
-        strict: |c| c.strictness.refuse_version = true,
+        lenient: "opaque",
+        strict: "utf-8",
     },
     SHA256.of("hostile/h033-digest-sha256.tlv"),
     SHA256.of("hostile/h173-sgn-sha256.cnf.xml.sgn"),
     PolicyRow {
         file: "tool/itl-sast512-sha1.tlv",
         setting: "trust.min_rsa_bits",
-        lenient: |c| c.policy.min_rsa_bits = 512,
-        strict: |c| c.policy.min_rsa_bits = 1024,
+        lenient: "512",
+        strict: "1024",
     },
 ];
+
+/// `list.version` says whether a list of such a version is read; the decision judges it, once the
+/// header is.
+const VERSION: &str = "hostile/h156-version-1.0.tlv";
 
 /// `trust.wrong_role` says whether TVS is asked about such a signer; by itself the list never
 /// holds, and the reason names the role.
@@ -64,26 +66,26 @@ const WRONG_ROLE: &str = "hostile/h132-signer-is-tvs-only.tlv";
 const TRAILING: PolicyRow = PolicyRow {
     file: "",
     setting: "list.trailing_bytes",
-    lenient: |c| c.strictness.refuse_trailing = false,
-    strict: |c| c.strictness.refuse_trailing = true,
+    lenient: "ignore",
+    strict: "refuse",
 };
 const UNKNOWN: PolicyRow = PolicyRow {
     file: "",
     setting: "list.unknown_elements",
-    lenient: |c| c.strictness.refuse_unknown = false,
-    strict: |c| c.strictness.refuse_unknown = true,
+    lenient: "skip",
+    strict: "refuse",
 };
 const MISSING: PolicyRow = PolicyRow {
     file: "",
     setting: "list.missing_elements",
-    lenient: |c| c.strictness.refuse_missing = false,
-    strict: |c| c.strictness.refuse_missing = true,
+    lenient: "accept",
+    strict: "refuse",
 };
 const SHA256: PolicyRow = PolicyRow {
     file: "",
     setting: "trust.digest_sha256",
-    lenient: |c| c.policy.accept_sha256 = true,
-    strict: |c| c.policy.accept_sha256 = false,
+    lenient: "accept",
+    strict: "refuse",
 };
 
 impl PolicyRow {
@@ -101,6 +103,48 @@ pub(crate) fn policy_row(file: &str) -> Option<&'static str> {
     let row = POLICIES.iter().find(|row| row.file == file);
     row.map(|row| row.setting)
         .or_else(|| (file == WRONG_ROLE).then_some("trust.wrong_role"))
+        .or_else(|| (file == VERSION).then_some("list.version"))
+}
+
+/// The defaults, with one setting of the user.
+fn settings(name: &str, value: &str) -> Settings {
+    let rule = find(name).expect(name);
+    let mut settings = Settings::default();
+    settings.choose(rule, rule.parse(value).expect(value));
+    settings
+}
+
+/// What a decision under these settings makes of them.
+fn choices(settings: &Settings) -> Choices {
+    Choices {
+        strictness: strictness(settings),
+        policy: policy(settings),
+    }
+}
+
+#[test]
+fn a_list_of_another_version_follows_its_setting() {
+    let bytes = vector(VERSION);
+    let all = entries();
+    let entry = all.iter().find(|e| e.file() == VERSION).expect(VERSION);
+    assert_eq!(entry.text("expect"), "policy");
+    let decide = |value| {
+        let question = ListQuestion {
+            kind: ListKind::Itl,
+            bytes: &bytes,
+            in_force: InForce::default(),
+            vouches: &[],
+            settings: &settings("list.version", value),
+            known_version: (1, 1),
+            now: 0,
+        };
+        decide_list(&question, &mut SignatureCheck::new())
+    };
+    let read = decide("any");
+    assert_eq!(read.ruling, Ruling::Accept(How::LeapOfFaith), "{read:?}");
+    let refused = decide("known");
+    assert_eq!(refused.ruling, Ruling::Refuse);
+    assert_eq!(refused.decisive().unwrap().code, Code::VersionUnknown);
 }
 
 #[test]
@@ -110,11 +154,10 @@ fn every_policy_file_follows_its_setting() {
         let (file, setting) = (row.file, row.setting);
         let entry = all.iter().find(|e| e.file() == file).expect(file);
         assert_eq!(entry.text("expect"), "policy", "{file}");
-        let mut choices = Choices::default();
-        (row.lenient)(&mut choices);
-        assert_eq!(judge(entry, &choices), Ok(()), "{file}, {setting}");
-        (row.strict)(&mut choices);
-        let fault = judge(entry, &choices).expect_err(file);
+        let lenient = choices(&settings(setting, row.lenient));
+        assert_eq!(judge(entry, &lenient), Ok(()), "{file}, {setting}");
+        let strict = choices(&settings(setting, row.strict));
+        let fault = judge(entry, &strict).expect_err(file);
         let fits = match (setting, fault) {
             ("list.trailing_bytes", Fault::Wire(e)) => {
                 matches!(e.kind, WireErrorKind::Trailing { .. })
@@ -126,7 +169,6 @@ fn every_policy_file_follows_its_setting() {
             ("list.signer_container" | "list.name_encoding", Fault::Wire(e)) => {
                 e.element == "SIGNERNAME"
             }
-            ("list.version", Fault::Wire(e)) => e.element == "Version",
             ("trust.digest_sha256", Fault::Own(f)) => {
                 signature_fault(&f) == Some(SignatureFault::DigestUnsupported(Digest::Sha256))
             }
@@ -155,8 +197,7 @@ fn the_least_key_size_is_a_setting_at_every_choice() {
         ("tool/itl-sast4096-sha512.tlv", 4096),
     ];
     for min in [512, 1024, 2048] {
-        let mut choices = Choices::default();
-        choices.policy.min_rsa_bits = min;
+        let choices = choices(&settings("trust.min_rsa_bits", &min.to_string()));
         for (file, bits) in bits_of {
             let verdict = judge_list(&vector(file), &choices, &mut SignatureCheck::new());
             assert_eq!(
@@ -167,8 +208,7 @@ fn the_least_key_size_is_a_setting_at_every_choice() {
         }
     }
     // The small key is checked, not waved through.
-    let mut choices = Choices::default();
-    choices.policy.min_rsa_bits = 512;
+    let choices = choices(&settings("trust.min_rsa_bits", "512"));
     let mut bytes = vector("tool/itl-sast512-sha1.tlv");
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
@@ -193,8 +233,7 @@ fn a_signer_of_another_role_is_named() {
 /// the last one counts, as in the open tools.
 #[test]
 fn duplicates_are_refused_or_the_last_one_counts() {
-    let mut last_wins = Choices::default();
-    last_wins.strictness.refuse_duplicates = false;
+    let last_wins = choices(&settings("list.duplicate_elements", "last-wins"));
     for (file, holds) in [
         ("hostile/h103-dup-serial-rev.tlv", true),
         ("hostile/h106-two-signatures-good-first.tlv", false),

@@ -8,6 +8,10 @@ use super::super::select::is_group_name;
 use super::super::words::{ClosedWord, FirmwareProfile, PhoneSecurity};
 use super::read::{Problem, Section};
 use super::{MAX_GROUP_PHONES, MAX_PHONE_GROUPS, MAX_PHONES, Parser, nothing};
+use crate::phone::Profile;
+
+/// Models that look like 7900 phones and have no Security By Default (Cisco 118893).
+const WITHOUT_LISTS: [&str; 2] = ["CP-7940", "CP-7960"];
 
 impl Parser<'_, '_> {
     pub(super) fn phones(&mut self, root: &Section<'_>) -> Vec<PhoneGroup> {
@@ -80,14 +84,24 @@ impl Parser<'_, '_> {
         let chosen = if model.value.is_empty() {
             None
         } else if is_model(&model.value) {
-            profile.or_else(|| profile_of(&model.value)).or_else(|| {
-                let message = format!("no firmware profile is known for {}", quote(&model.value));
+            if WITHOUT_LISTS.iter().any(|m| model.value.starts_with(m)) {
+                let message = format!("{} takes no trust list", quote(&model.value));
                 self.problems.add(Problem::at(model.span, message).help(
-                    "known: CP-78xx (7800), CP-79xx (7900), CP-88xx (8800); \
-                     for others say which one with `profile`",
+                    "CP-7940 and CP-7960 have no Security By Default (Cisco 118893): they hold \
+                     no ITL and ask no TVS, so no profile is theirs",
                 ));
                 None
-            })
+            } else {
+                profile.or_else(|| profile_of(&model.value)).or_else(|| {
+                    let message =
+                        format!("no firmware profile is known for {}", quote(&model.value));
+                    self.problems.add(Problem::at(model.span, message).help(
+                        "known: CP-78xx (7800), CP-7906 to CP-7975 (7900), CP-88xx (8800); \
+                         for others say which one with `profile`",
+                    ));
+                    None
+                })
+            }
         } else {
             let message = format!("{} is not a model of phone", quote(&model.value));
             self.problems.add(
@@ -144,11 +158,7 @@ fn is_model(model: &str) -> bool {
         })
 }
 
-/// The firmware that phones of a model run, by the model's number.
+/// The firmware that phones of a model run.
 fn profile_of(model: &str) -> Option<FirmwareProfile> {
-    let series = model.strip_prefix("CP-")?.get(..2)?;
-    FirmwareProfile::ALL
-        .iter()
-        .copied()
-        .find(|profile| profile.as_str().starts_with(series))
+    FirmwareProfile::from_word(Profile::of_model(model)?.name)
 }
