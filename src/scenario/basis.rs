@@ -75,13 +75,15 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
 }
 
 /// Rules that the clusters follow: they count whether or not a phone looked at them.
-const OF_CLUSTERS: [Key; 6] = [
+const OF_CLUSTERS: [Key; 8] = [
     Key::TvsRestartNeeded,
     Key::TvsRolesOfStore,
     Key::TvsMiss,
     Key::BlankItl,
     Key::DigestScope,
     Key::SignerKeyBits,
+    Key::TvsAnswerTtl,
+    Key::SignerVersion,
 ];
 
 /// Rules that phones use when they first boot, in their own cluster: what they hold afterwards, and
