@@ -11,6 +11,7 @@ use crate::time::Time;
 use crate::trust::rules::{Key, TftpBackoff, TftpOptions};
 use crate::trust::signature::digest_of;
 use crate::wire::Digest;
+use crate::wire::tftp::ErrorCode;
 
 /// The request port of TFTP.
 const TFTP_PORT: u16 = 69;
@@ -18,6 +19,11 @@ const TFTP_PORT: u16 = 69;
 /// The downloader's status of a whole file, and of a missing one (EMCC technote).
 const STATUS_DONE: u32 = 100;
 const STATUS_NOT_FOUND: u32 = 2;
+
+/// What the status screen says of a failed download (8800 Administration Guide, status messages).
+const SIZE_ERROR: &str = "CFG TFTP Size Error";
+const ACCESS_ERROR: &str = "TFTP access error";
+const OTHER_ERROR: &str = "TFTP error";
 
 /// A download under way.
 #[derive(Debug)]
@@ -123,6 +129,12 @@ impl Phone {
             .get(self.server)
             .map(Ipv4Addr::to_string)
             .unwrap_or_default();
+        let shown = match &outcome {
+            Outcome::TimedOut => self.setup.profile.texts.value.tftp_timeout,
+            Outcome::TooLarge { .. } => SIZE_ERROR,
+            Outcome::Refused { code, .. } if *code == ErrorCode::ACCESS_VIOLATION => ACCESS_ERROR,
+            _ => OTHER_ERROR,
+        };
         let failure = match outcome {
             Outcome::Done(bytes) => {
                 let facts = file_facts(&file, &bytes);
@@ -185,7 +197,7 @@ impl Phone {
         } else {
             // The next file begins with the first server again.
             self.server = 0;
-            self.status(now, self.setup.profile.texts.value.tftp_timeout);
+            self.status(now, shown);
             let all = std::mem::take(&mut self.download_failures).join("; ");
             self.fetched = Some(Fetched::Failed(all));
         }
