@@ -1,0 +1,319 @@
+//! The choices of the rules that are words, as types.
+
+use super::{Key, Word};
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? })+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+            pub enum $name { $($(#[$vdoc])* $variant),+ }
+
+            impl Word for $name {
+                const KEY: Key = Key::$name;
+                const WORDS: &'static [&'static str] = &[$($word),+];
+                fn from_index(index: i64) -> Self {
+                    const ALL: &[$name] = &[$($name::$variant),+];
+                    usize::try_from(index).ok().and_then(|i| ALL.get(i)).copied().unwrap_or(ALL[0])
+                }
+            }
+        )+
+    };
+}
+
+words! {
+    /// How a file's signer is found among the records of a list.
+    SignerMatch {
+        /// Issuer bytes of the header equal those of the record, and the serial number.
+        IssuerBytes = "issuer-bytes",
+        /// The header's issuer names the certificate's issuer, and the serial number.
+        Certificate = "certificate",
+    }
+    /// What a signer means that is in the list with a role that may not sign this.
+    WrongRole {
+        /// TVS is asked about it.
+        AskTvs = "ask-tvs",
+        /// The file is refused.
+        Refuse = "refuse",
+    }
+    /// Whether the first list must at least be signed by a SAST record of its own.
+    FirstContactSelfSignature {
+        /// It must.
+        Required = "required",
+        /// Nothing is checked.
+        Ignored = "ignored",
+    }
+    /// Whether a phone without lists takes the first one without knowing its signer.
+    LeapOfFaith {
+        /// It does.
+        Accept = "accept",
+        /// It refuses.
+        Refuse = "refuse",
+    }
+    /// What a phone with the empty ITL of a rollback does with a new ITL.
+    EmptyItl {
+        /// It takes any.
+        AcceptAny = "accept-any",
+        /// It checks the signer as always.
+        Check = "check",
+    }
+    /// Whether the first CTL of a phone that has an ITL is checked.
+    FirstCtlChecked {
+        /// Its signer must be known.
+        Yes = "yes",
+        /// It is taken as the very first list is.
+        No = "no",
+    }
+    /// What the empty ITL of a rollback means beside a CTL with TFTP certificates.
+    RollbackWithCtl {
+        /// A new ITL is checked as always.
+        Check = "check",
+        /// The phone takes any ITL.
+        AcceptAny = "accept-any",
+    }
+    /// Where the signer of a new CTL is looked for.
+    CtlSearchedIn {
+        /// In the installed CTL and in the installed ITL.
+        Both = "ctl-and-itl",
+        /// In the installed CTL, and in the ITL only where there is no CTL.
+        CtlFirst = "ctl-if-installed",
+    }
+    /// Where the signer of a new ITL is looked for while a CTL is installed.
+    ItlSearchedIn {
+        /// In the CTL alone.
+        Ctl = "ctl-if-installed",
+        /// In the CTL and in the installed ITL.
+        Both = "ctl-and-itl",
+    }
+    /// Whether a CTL installed in this boot counts for the ITL of the same boot.
+    NewCtlInForce {
+        /// At once.
+        AtOnce = "at-once",
+        /// From the next boot on.
+        NextBoot = "next-boot",
+    }
+    /// What is done with SHA-256 signatures, which are defined and seen nowhere.
+    DigestSha256 {
+        /// They are refused.
+        Refuse = "refuse",
+        /// They are checked like the others.
+        Accept = "accept",
+    }
+    /// What is done with SHA-512 signatures, which a parameter of the cluster asks for.
+    DigestSha512 {
+        /// They are checked like the others.
+        Accept = "accept",
+        /// They are refused.
+        Refuse = "refuse",
+    }
+    /// Whether a signer's certificate may be past its dates.
+    IgnoresExpiry {
+        /// Dates are not looked at.
+        Yes = "yes",
+        /// A signer outside its dates is refused.
+        No = "no",
+    }
+    /// Whether the name inside a signed configuration must be the name asked for.
+    ConfigFileName {
+        /// It must.
+        MustMatch = "must-match",
+        /// It is not looked at.
+        Ignored = "ignored",
+    }
+    /// Whether the name inside a list must be CTLFile.tlv or ITLFile.tlv.
+    ListFileName {
+        /// It is not looked at.
+        Ignored = "ignored",
+        /// It must.
+        MustMatch = "must-match",
+    }
+    /// What a list means that is older than the installed one.
+    OlderTimestamp {
+        /// It is a list like any other.
+        Accept = "accept",
+        /// It is refused.
+        Refuse = "refuse",
+    }
+    /// What is done with a list that is the installed one.
+    EqualList {
+        /// Nothing.
+        NoOp = "no-op",
+        /// It is checked and installed again.
+        Reinstall = "reinstall",
+    }
+    /// What is done with bytes after the last record.
+    TrailingBytes {
+        /// They are skipped.
+        Ignore = "ignore",
+        /// The list is refused.
+        Refuse = "refuse",
+    }
+    /// What is done with elements whose tag is unknown.
+    UnknownElements {
+        /// They are skipped.
+        Skip = "skip",
+        /// The file is refused.
+        Refuse = "refuse",
+    }
+    /// What is done with an element that stands twice.
+    DuplicateElements {
+        /// The file is refused.
+        Refuse = "refuse",
+        /// The last one counts.
+        LastWins = "last-wins",
+    }
+    /// Whether names, file name, timestamp or a record's certificate may be missing.
+    MissingElements {
+        /// They may.
+        Accept = "accept",
+        /// The file is refused.
+        Refuse = "refuse",
+    }
+    /// Whether the signer's elements must stand in their container.
+    SignerContainer {
+        /// They may stand outside.
+        Optional = "optional",
+        /// They must.
+        Required = "required",
+    }
+    /// How names are read.
+    NameEncoding {
+        /// As opaque bytes.
+        Opaque = "opaque",
+        /// As UTF-8; anything else is refused.
+        Utf8 = "utf-8",
+    }
+    /// Which header versions are read.
+    ListVersion {
+        /// Any.
+        Any = "any",
+        /// 1.1 and 1.2.
+        Known = "known",
+    }
+    /// Whether a list without any SAST record is installed: its signer may be trusted, and yet
+    /// nothing can follow it.
+    ListWithoutSast {
+        /// It is.
+        Accept = "accept",
+        /// It is refused.
+        Refuse = "refuse",
+    }
+    /// What a TVS says to a QUERY for a certificate that it does not have.
+    TvsMiss {
+        /// Status 1 and nothing else.
+        StatusOnly = "status-1-only",
+        /// Nothing: it closes.
+        Close = "close",
+    }
+    /// Whether the roles in a TVS answer must allow what the signer did.
+    TvsRoleRequired {
+        /// They must.
+        Yes = "yes",
+        /// Any answer will do.
+        No = "no",
+    }
+    /// Whether TVS answers are kept over a restart of the phone.
+    TvsCacheSurvivesBoot {
+        /// They are in memory only.
+        No = "no",
+        /// They are kept in flash.
+        Yes = "yes",
+    }
+    /// Whether a new list throws the kept TVS answers away.
+    TvsCacheFlush {
+        /// It does.
+        Yes = "on-list-change",
+        /// They stay for their time.
+        No = "never",
+    }
+    /// Whether a signer that no TVS knew is asked about again in the same boot.
+    TvsNegativeCache {
+        /// It is asked about for each file.
+        No = "no",
+        /// It stays unknown until the phone restarts or takes a new list.
+        Yes = "yes",
+    }
+    /// Whether TVS must restart before it answers for a newly imported certificate.
+    TvsRestartNeeded {
+        /// Changes count at once.
+        No = "no",
+        /// They count after a restart.
+        Yes = "yes",
+    }
+    /// Which roles a TVS gives to a certificate of a trust store.
+    TvsRolesOfStore {
+        /// Phone-SAST-trust gives SAST, CallManager-trust gives TFTP.
+        ByStore = "by-store",
+        /// CallManager-trust alone gives both.
+        CallManagerGivesBoth = "callmanager-trust-gives-both",
+    }
+    /// Which options the phone's TFTP requests have.
+    TftpOptions {
+        /// None.
+        None = "none",
+        /// tsize.
+        Tsize = "tsize",
+        /// tsize and blksize 1428.
+        TsizeBlksize = "tsize-blksize",
+    }
+    /// How the time between retransmissions grows.
+    TftpBackoff {
+        /// It doubles.
+        Double = "double",
+        /// It stays.
+        Constant = "constant",
+    }
+    /// Where a phone registers that has refused its configuration.
+    AfterRefusal {
+        /// With its old CallManager group; with the TFTP server where that does not answer.
+        OldGroup = "old-group",
+        /// With the TFTP server.
+        TftpServer = "tftp-server",
+    }
+    /// What a list without any byte means.
+    EmptyFile {
+        /// It is refused.
+        Refuse = "refuse",
+        /// The server counts as not having the file.
+        AsMissing = "as-missing",
+    }
+    /// What a damaged CTL or ITL in flash means where no other list is installed.
+    DamagedList {
+        /// No list is taken by leap of faith.
+        Refuse = "refuse",
+        /// The list counts as absent.
+        AsAbsent = "as-absent",
+    }
+    /// What is left in the ITL of a cluster that is prepared for rollback.
+    BlankItl {
+        /// No TFTP and no TVS record.
+        NoRecords = "no-records",
+        /// TFTP and TVS records without a certificate.
+        EmptyRecords = "empty-records",
+    }
+    /// Which signer version the header of a list has, where the release has none of its own.
+    SignerVersion {
+        /// The element is not there.
+        Absent = "absent",
+        /// 1.0.
+        V1_0 = "1.0",
+        /// 1.1.
+        V1_1 = "1.1",
+    }
+    /// RSA key size of the certificates that sign lists and files.
+    SignerKeyBits {
+        /// 2048 bits.
+        B2048 = "2048",
+        /// 1024 bits.
+        B1024 = "1024",
+        /// 4096 bits.
+        B4096 = "4096",
+    }
+    /// Which files the parameter "TFTP File Signature Algorithm" is for.
+    DigestScope {
+        /// Configuration files and lists.
+        All = "files-and-lists",
+        /// Configuration files; lists stay at SHA-1.
+        Files = "files",
+    }
+}
