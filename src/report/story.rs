@@ -160,10 +160,26 @@ impl Story {
                 store,
                 certificate,
                 result,
+                ..
             } if result == "dropped-older" => format!(
                 "{store} {}: it has one of this name that begins later",
                 p.warn(&format!("drops {}", signer_text(certificate)))
             ),
+            Kind::Trusted {
+                stays_on: Some(node),
+                store,
+                certificate,
+                ..
+            } => format!(
+                "{store} takes {}, on {node} only: this store does not replicate",
+                signer_text(certificate)
+            ),
+            Kind::Trusted {
+                note: Some(note),
+                store,
+                certificate,
+                ..
+            } => format!("{store} takes {}; {note}", signer_text(certificate)),
             Kind::Bulk {
                 action,
                 result,
@@ -315,6 +331,7 @@ impl Story {
                 store,
                 certificate,
                 result,
+                ..
             } => {
                 format!("{store}: {} {result}", signer_text(certificate))
             }

@@ -13,6 +13,7 @@ use crate::cluster::release::BulkType;
 use crate::cluster::{Cluster, Lab};
 use crate::event::Kind;
 use crate::time::UnixSeconds;
+use crate::trust::rules::Settings;
 
 /// The directory that the clusters of a lab share, and what each page says of the server.
 #[derive(Debug, Default)]
@@ -35,17 +36,20 @@ pub(super) struct Done {
 }
 
 impl Exchange {
-    /// An exchange for a run that only tries another rule: the files' key derivation, which no
-    /// verdict depends on, is as short as it can be.
-    pub(super) fn quick() -> Self {
-        let settings = BulkSettings {
-            rounds: 1,
-            ..BulkSettings::default()
-        };
+    /// An exchange by these rules.
+    pub(super) fn new(rules: &Settings) -> Self {
         Self {
-            settings,
+            settings: BulkSettings::of(rules),
             ..Self::default()
         }
+    }
+
+    /// An exchange for a run that only tries another rule: the files' key derivation, which no
+    /// verdict depends on, is as short as it can be.
+    pub(super) fn quick(rules: &Settings) -> Self {
+        let mut exchange = Self::new(rules);
+        exchange.settings.rounds = 1;
+        exchange
     }
 
     /// Fills in the form of a cluster's page.

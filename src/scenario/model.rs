@@ -297,7 +297,20 @@ pub enum Action {
         /// Of which node.
         node: Located<String>,
         /// Which.
-        certificate: OwnCertificate,
+        certificate: Located<OwnCertificate>,
+    },
+    /// Uploads certificates of another cluster by hand, on the publisher: the way without bulk
+    /// certificate management.
+    UploadCertificate {
+        /// Whose certificate: the name of a node, or of a cluster for each of its nodes that has
+        /// its own.
+        from: Located<String>,
+        /// Which.
+        certificate: Located<CarriedCertificate>,
+        /// Into whose store.
+        into: Located<String>,
+        /// Into which store.
+        store: Store,
     },
     /// Writes the CTL of a mixed cluster anew (`utils ctl update CTLFile`).
     UpdateCtl {

@@ -20,6 +20,7 @@ use super::steps;
 use super::words::{BulkResult, ClosedWord};
 use crate::cluster::{
     CertificateKind, Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Service, Target,
+    TrustStore, bulk,
 };
 use crate::event::{Event, Kind};
 use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
@@ -198,8 +199,8 @@ impl<'a> Run<'a> {
             sink,
             witness,
             exchange: match forced {
-                Some(_) => Exchange::quick(),
-                None => Exchange::default(),
+                Some(_) => Exchange::quick(&settings),
+                None => Exchange::new(&settings),
             },
             checked: Vec::new(),
         };
@@ -459,17 +460,27 @@ impl<'a> Run<'a> {
                 }
             }
             Action::RegenerateCertificate { node, certificate } => {
-                let kind = match certificate {
-                    model::OwnCertificate::CallManager => CertificateKind::CallManager,
-                    model::OwnCertificate::Tvs => CertificateKind::Tvs,
-                    model::OwnCertificate::Capf => CertificateKind::Capf,
-                    model::OwnCertificate::ItlRecovery => CertificateKind::ItlRecovery,
-                };
+                let kind = steps::own_kind(certificate.value);
                 let mut lab = lock(&self.lab);
                 if let Some(id) = lab.host(&node.value)
                     && let Some(cluster) = lab.cluster_mut(id.cluster)
                 {
                     cluster.regenerate(&node.value, kind, at, &mut self.keys)?;
+                }
+            }
+            Action::UploadCertificate {
+                from,
+                certificate,
+                into,
+                store,
+            } => {
+                let kind = steps::certificate_kind(certificate.value);
+                let told = {
+                    let mut lab = lock(&self.lab);
+                    upload(&mut lab, &from.value, kind, &into.value, *store)
+                };
+                for event in told {
+                    self.tell(&into.value, event);
                 }
             }
             Action::UpdateCtl { cluster } => {
@@ -694,6 +705,54 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Uploads a certificate of a node, or of each node of a cluster, into a store of another cluster.
+/// That there is one was checked when the file was read.
+fn upload(
+    lab: &mut Lab,
+    from: &str,
+    kind: CertificateKind,
+    into: &str,
+    store: model::Store,
+) -> Vec<Kind> {
+    let node = lab.host(from);
+    let source = node
+        .map(|n| n.cluster)
+        .or_else(|| lab.cluster_index(from))
+        .map(|i| &lab.clusters()[i]);
+    let (Some(source), Some(index)) = (source, lab.cluster_index(into)) else {
+        return Vec::new();
+    };
+    let ders: Vec<_> = source
+        .certificates_to_exchange(&[kind])
+        .into_iter()
+        .filter(|(name, _)| node.is_none() || *name == from)
+        .map(|(_, c)| c.public.der.clone())
+        .collect();
+    // Phone-SAST-trust is what makes a TVS vouch for signers of lists.
+    let is_one_way =
+        store == model::Store::PhoneSastTrust && !vouches_for(source, &lab.clusters()[index]);
+    let Some(cluster) = lab.cluster_mut(index) else {
+        return Vec::new();
+    };
+    let store = steps::trust_store(store);
+    let uploaded = ders
+        .iter()
+        .filter_map(|der| bulk::upload(cluster, der, store).ok());
+    uploaded.map(|u| steps::uploaded(&u, is_one_way)).collect()
+}
+
+/// True if the stores of a cluster hold a signer of lists of another one.
+fn vouches_for(cluster: &Cluster, other: &Cluster) -> bool {
+    let signers = [CertificateKind::CallManager, CertificateKind::ItlRecovery];
+    let Some(publisher) = cluster.nodes().find(|n| n.publisher) else {
+        return false;
+    };
+    let held = cluster.store(&publisher.name, TrustStore::PhoneSast);
+    let held = held.unwrap_or_default();
+    let signers = other.certificates_to_exchange(&signers);
+    signers.iter().any(|(_, c)| held.contains(&c.public))
 }
 
 fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {

@@ -222,6 +222,8 @@ closed_words! {
         SetParameter = "set-parameter",
         /// See [`Action::RegenerateCertificate`].
         RegenerateCertificate = "regenerate-certificate",
+        /// See [`Action::UploadCertificate`].
+        UploadCertificate = "upload-certificate",
         /// See [`Action::UpdateCtl`].
         UpdateCtl = "update-ctl",
         /// See [`Action::DamageFile`].

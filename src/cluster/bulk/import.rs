@@ -123,6 +123,8 @@ pub struct ImportPlan {
     pub planned: Vec<Planned>,
     /// What does not.
     pub omitted: Vec<Omitted>,
+    /// `bulk.import_resets_phones`.
+    pub may_reset_phones: bool,
 }
 
 /// Why nothing is imported.
@@ -217,6 +219,7 @@ pub fn plan_import(
     let mut plan = ImportPlan {
         planned: Vec::new(),
         omitted: Vec::new(),
+        may_reset_phones: settings.import_resets_phones,
     };
     for file in files {
         for (number, entry) in file.entries.iter().enumerate() {
@@ -385,8 +388,9 @@ pub fn apply(cluster: &mut Cluster, plan: &ImportPlan) -> Import {
     Import {
         imported,
         omitted: plan.omitted.clone(),
-        resets_phones: (has(CertificateKind::CallManager) && runs(Service::Tftp))
-            || (has(CertificateKind::Capf) && runs(Service::Capf)),
+        resets_phones: plan.may_reset_phones
+            && ((has(CertificateKind::CallManager) && runs(Service::Tftp))
+                || (has(CertificateKind::Capf) && runs(Service::Capf))),
         follow_ups: follow_ups(cluster),
     }
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::directory::DirectoryFault;
 use super::listing::Listing;
 use super::names::Unit;
-use super::p12::{P12Entry, P12Error};
+use super::p12::{Form, P12Entry, P12Error};
 use super::refusal::Refusal;
 use crate::cluster::release::BulkType;
 
@@ -83,6 +83,18 @@ pub struct Failure {
 /// What an engineer should know beside the end.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Note {
+    /// What another tool needs to know to read the files of an export.
+    #[error(
+        "the files are PKCS#12, form {}, {}",
+        .form.name(),
+        if *.has_password { "with the password of bulk.password" } else { "with an empty password" }
+    )]
+    Sealed {
+        /// How they are encrypted.
+        form: Form,
+        /// False if the password is empty.
+        has_password: bool,
+    },
     /// No node has a certificate of this unit.
     #[error("no node has a certificate for {unit}: no file for it")]
     NoCertificate {

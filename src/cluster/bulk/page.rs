@@ -196,6 +196,10 @@ impl Page {
         if self.release >= Release::V11_0 && has_companions {
             notes.push(Note::NoEcdsa);
         }
+        notes.push(Note::Sealed {
+            form: self.settings.form,
+            has_password: !self.settings.password.is_empty(),
+        });
         Ok((files, notes))
     }
 

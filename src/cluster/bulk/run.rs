@@ -412,7 +412,11 @@ impl Run {
             }
             let name = self.settings.file_names.consolidated(unit);
             match self.read.get(&name) {
-                Some(Ok(held)) if ders(held) == ders(&union) => continue,
+                Some(Ok(held))
+                    if ders(held) == ders(&union) && !self.settings.consolidate_again =>
+                {
+                    continue;
+                }
                 Some(Err(error)) => notes.push(Note::Unusable {
                     file: name.clone(),
                     error: error.clone(),

@@ -35,6 +35,7 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::SwitchOff | Verb::SwitchOn => &["do", "node", "cluster"],
         Verb::SetParameter => &["do", "cluster", "name", "value"],
         Verb::RegenerateCertificate => &["do", "node", "certificate"],
+        Verb::UploadCertificate => &["do", "from", "certificate", "into", "store"],
         Verb::UpdateCtl => &["do", "cluster"],
         Verb::DamageFile => &["do", "node", "file", "how", "at"],
         Verb::BulkSftp => &[
@@ -133,10 +134,31 @@ impl Parser<'_, '_> {
             }
             Verb::RegenerateCertificate => {
                 let node = self.name(s, "node", "the node whose certificate is made anew");
-                let certificate = self.word::<OwnCertificate>(s, "certificate");
+                let certificate = s
+                    .required(self.problems, "certificate", &one_of::<OwnCertificate>())
+                    .and_then(|e| e.word::<OwnCertificate>(self.problems));
                 Action::RegenerateCertificate {
                     node: node?,
                     certificate: certificate?,
+                }
+            }
+            Verb::UploadCertificate => {
+                let what = "the node, or the cluster, whose certificate is uploaded";
+                let from = self.name(s, "from", what);
+                let certificate = s
+                    .required(
+                        self.problems,
+                        "certificate",
+                        &one_of::<CarriedCertificate>(),
+                    )
+                    .and_then(|e| e.word::<CarriedCertificate>(self.problems));
+                let into = self.name(s, "into", "the cluster whose store takes it");
+                let store = self.word::<Store>(s, "store");
+                Action::UploadCertificate {
+                    from: from?,
+                    certificate: certificate?,
+                    into: into?,
+                    store: store?,
                 }
             }
             Verb::UpdateCtl => Action::UpdateCtl {
@@ -255,9 +277,7 @@ impl Parser<'_, '_> {
 
     /// A required word of a closed list.
     fn word<T: ClosedWord>(&mut self, section: &Section<'_>, key: &'static str) -> Option<T> {
-        let known: Vec<&str> = T::ALL.iter().map(|word| word.as_str()).collect();
-        let what = format!("one of: {}", known.join(", "));
-        let entry = section.required(self.problems, key, &what)?;
+        let entry = section.required(self.problems, key, &one_of::<T>())?;
         entry.word(self.problems).map(|word| word.value)
     }
 
@@ -385,4 +405,10 @@ impl Parser<'_, '_> {
             .and_then(|duration| u64::try_from(duration.as_micros()).ok())
             .map(Duration::from_micros)
     }
+}
+
+/// What a required word may be.
+fn one_of<T: ClosedWord>() -> String {
+    let known: Vec<&str> = T::ALL.iter().map(|word| word.as_str()).collect();
+    format!("one of: {}", known.join(", "))
 }
