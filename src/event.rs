@@ -144,7 +144,8 @@ pub enum Kind {
         action: String,
         /// The certificate type.
         certificate_type: String,
-        /// Where the directory is: `in memory`, or a server.
+        /// Where the directory is: `sftp://USER@HOST:PORT/DIRECTORY`, or `/DIRECTORY in memory` and
+        /// why; empty where the form is empty.
         directory: String,
         /// `done`, `refused` or `failed`.
         result: String,

@@ -83,8 +83,8 @@ pub fn prepare_many(dir: &Path) -> Result<(), String> {
 /// # Errors
 /// A file or a folder cannot be written.
 pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io::Result<()> {
-    // An earlier world gives way only now that there is another; `sftp` is not written here.
-    for folder in ["clusters", "phones"] {
+    // An earlier world gives way only now that there is another.
+    for folder in FOLDERS {
         let folder = dir.join(folder);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -99,6 +99,20 @@ pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io:
     fs::write(dir.join(EVENTS), lines)?;
     write_clusters(dir, r)?;
     write_served(dir, r)?;
+    for (path, bytes) in &r.exchanged {
+        let names = path.split('/').filter(|name| !name.is_empty());
+        let names = names.map(|name| {
+            if is_safe(name) {
+                name.into()
+            } else {
+                safe(name)
+            }
+        });
+        put(
+            &names.fold(dir.join("sftp"), |at, name| at.join(name)),
+            bytes,
+        )?;
+    }
     for p in &r.phones {
         let phone = dir.join("phones").join(&p.setup.identity.device);
         write_flash(&phone.join("before"), &p.before)?;
@@ -203,12 +217,20 @@ fn put_pem(path: &Path, der: &[u8]) -> io::Result<()> {
     put(path, pem.as_bytes())
 }
 
-/// A name that is a file name anywhere.
+/// True of a name that is a file name anywhere.
+fn is_safe(name: &str) -> bool {
+    name.len() <= 255 && !name.starts_with('.') && name.chars().all(is_safe_letter)
+}
+
+fn is_safe_letter(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// A name that is a file name anywhere, made of any.
 fn safe(name: &str) -> String {
-    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let name: String = name
         .chars()
-        .map(|c| if keep(c) { c } else { '_' })
+        .map(|c| if is_safe_letter(c) { c } else { '_' })
         .take(64)
         .collect();
     if name.is_empty() || name.starts_with('.') {

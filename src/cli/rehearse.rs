@@ -245,6 +245,9 @@ fn run_one(
     } else {
         ExitCode::Negative
     };
+    if outcome.rehearsed.unreached {
+        code = code.worst(ExitCode::Unreachable);
+    }
     if let Some(dir) = &args.keep {
         let dir = keep_dir(dir, s, many);
         match keep::write(&dir, &s.text, &outcome.rehearsed, &events) {

@@ -463,6 +463,14 @@ impl Tree {
         Ok(())
     }
 
+    /// All files with their bytes, in the order of their paths.
+    pub fn files(&self) -> impl Iterator<Item = (&TreePath, &[u8])> {
+        self.nodes.iter().filter_map(|(path, node)| match node {
+            Node::File(id) => Some((path, self.files.get(id)?.bytes.as_slice())),
+            Node::Directory { .. } => None,
+        })
+    }
+
     /// A tree with the directories and files below `folder`. Links are left out, and so is what is
     /// neither; a name that is not plain is an error, and so is more than fits the limits.
     ///
