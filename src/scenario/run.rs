@@ -155,6 +155,24 @@ impl From<io::Error> for StepError {
     }
 }
 
+/// The lab as it stands before the first step, and what is told of it: made and published, in
+/// virtual time. No phone has booted, so none holds anything.
+///
+/// # Errors
+/// What a cluster cannot be.
+pub fn at_start(scenario: &Scenario, sink: &mut dyn FnMut(&Event)) -> Result<Rehearsed, RunError> {
+    let run = Run::start(scenario, Network::Sim, Pace::Real, None, sink, None)?;
+    let now = run.driver.now();
+    Ok(Rehearsed {
+        lab: run.lab,
+        phones: run.phones,
+        now,
+        checked: run.checked,
+        exchanged: BTreeMap::new(),
+        unreached: false,
+    })
+}
+
 struct Run<'a> {
     scenario: &'a Scenario,
     lab: Arc<Mutex<Lab>>,

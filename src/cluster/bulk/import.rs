@@ -363,9 +363,42 @@ pub struct Import {
     pub follow_ups: Vec<FollowUp>,
 }
 
+/// What an import fills, and what its consequences hang on.
+pub trait ImportTarget {
+    /// Puts a certificate into a trust store, as an upload on the publisher does.
+    fn trust(&mut self, store: TrustStore, certificate: Arc<PublicCertificate>) -> Trusted;
+
+    /// True if the service runs on some node.
+    fn runs(&self, service: Service) -> bool;
+
+    /// True in mixed mode.
+    fn is_mixed(&self) -> bool;
+
+    /// `tvs.restart_needed`.
+    fn tvs_restart_needed(&self) -> bool;
+}
+
+impl ImportTarget for Cluster {
+    fn trust(&mut self, store: TrustStore, certificate: Arc<PublicCertificate>) -> Trusted {
+        self.trust(store, certificate)
+    }
+
+    fn runs(&self, service: Service) -> bool {
+        self.nodes().any(|n| self.is_up(&n.name, service))
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.is_mixed()
+    }
+
+    fn tvs_restart_needed(&self) -> bool {
+        self.settings().tvs_restart_needed
+    }
+}
+
 /// Puts the certificates of a plan into the stores of the cluster. The phones' reset is left to the
 /// caller.
-pub fn apply(cluster: &mut Cluster, plan: &ImportPlan) -> Import {
+pub fn apply(cluster: &mut impl ImportTarget, plan: &ImportPlan) -> Import {
     let mut imported = Vec::with_capacity(plan.planned.len());
     for planned in &plan.planned {
         let stores = TrustStore::of_bulk_import(planned.kind);
@@ -380,26 +413,22 @@ pub fn apply(cluster: &mut Cluster, plan: &ImportPlan) -> Import {
             stores: stores.iter().map(put).collect(),
         });
     }
-    let runs = |service| {
-        let mut nodes = cluster.nodes();
-        nodes.any(|n| cluster.is_up(&n.name, service))
-    };
     let has = |kind| plan.planned.iter().any(|p| p.kind == kind);
     Import {
         imported,
         omitted: plan.omitted.clone(),
         resets_phones: plan.may_reset_phones
-            && ((has(CertificateKind::CallManager) && runs(Service::Tftp))
-                || (has(CertificateKind::Capf) && runs(Service::Capf))),
+            && ((has(CertificateKind::CallManager) && cluster.runs(Service::Tftp))
+                || (has(CertificateKind::Capf) && cluster.runs(Service::Capf))),
         follow_ups: follow_ups(cluster),
     }
 }
 
-fn follow_ups(cluster: &Cluster) -> Vec<FollowUp> {
+fn follow_ups(cluster: &impl ImportTarget) -> Vec<FollowUp> {
     let mut all = vec![
         FollowUp {
             what: "restart TVS on every node",
-            is_needed: cluster.settings().tvs_restart_needed,
+            is_needed: cluster.tvs_restart_needed(),
             basis: Basis::Assumed,
             source: "Cisco 213407 after an upload by hand; security guide 14SU2: changes are reflected by themselves; Cisco 215539 names no restart",
         },

@@ -224,6 +224,21 @@ pub fn open(bytes: &[u8], password: &str) -> Result<Contents, P12Error> {
     opened(bytes, password, &checked(bytes)?)
 }
 
+/// True if the bytes begin as a PKCS#12 file does: a SEQUENCE of version 3 and another SEQUENCE. No
+/// certificate begins so.
+pub fn looks_like(bytes: &[u8]) -> bool {
+    let [0x30, length, rest @ ..] = bytes else {
+        return false;
+    };
+    // Lengths of more than one byte say how many follow; 0x80 ends with a mark.
+    let more = match length {
+        0x00..=0x80 => 0,
+        _ => usize::from(length & 0x7f),
+    };
+    let content = rest.get(more..).unwrap_or_default();
+    content.starts_with(&[0x02, 0x01, 0x03, 0x30])
+}
+
 fn checked(bytes: &[u8]) -> Result<Shape, P12Error> {
     if bytes.len() > MAX_BYTES {
         return Err(too_large(bytes.len()));
