@@ -101,7 +101,13 @@ pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io:
     write_served(dir, r)?;
     for (path, bytes) in &r.exchanged {
         let names = path.split('/').filter(|name| !name.is_empty());
-        let names = names.map(|name| if is_safe(name) { name.into() } else { safe(name) });
+        let names = names.map(|name| {
+            if is_safe(name) {
+                name.into()
+            } else {
+                safe(name)
+            }
+        });
         put(
             &names.fold(dir.join("sftp"), |at, name| at.join(name)),
             bytes,
@@ -211,9 +217,10 @@ fn put_pem(path: &Path, der: &[u8]) -> io::Result<()> {
     put(path, pem.as_bytes())
 }
 
-/// True of a name that is a file name anywhere.
+/// True of a name that is a file name anywhere, as those of an exchange are.
 fn is_safe(name: &str) -> bool {
-    name.len() <= 255 && !name.starts_with('.') && name.chars().all(is_safe_letter)
+    let is_letter = |c| is_safe_letter(c) || c == '@';
+    name.len() <= 255 && !matches!(name, "" | "." | "..") && name.chars().all(is_letter)
 }
 
 fn is_safe_letter(c: char) -> bool {
