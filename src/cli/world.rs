@@ -199,9 +199,10 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(path, bytes)
 }
 
-/// True of a name that is a file name anywhere.
+/// True of a name that is a file name anywhere, as those of an exchange are.
 pub fn is_safe(name: &str) -> bool {
-    name.len() <= 255 && !name.starts_with('.') && name.chars().all(is_safe_letter)
+    let is_letter = |c| is_safe_letter(c) || c == '@';
+    name.len() <= 255 && !matches!(name, "" | "." | "..") && name.chars().all(is_letter)
 }
 
 fn is_safe_letter(c: char) -> bool {

@@ -238,8 +238,8 @@ pub struct SftpServer {
     /// Directory, as the server knows it; relative to the user's home where it does not begin with
     /// `/`.
     pub directory: Option<String>,
-    /// The host key that the server must have, as `ssh-keygen -l` prints it: `SHA256:` and 43
-    /// letters. Unless given, the key of the first connection is taken and held for the run.
+    /// The RSA host key that the server must have, as `ssh-keygen -l` prints it: `SHA256:` and 43
+    /// letters. A CUCM asks for no other kind (security guide 12.5SU5: rsa-sha2-256). Unless given, the key of the first connection is taken and held for the run.
     pub host_key: Option<Located<String>>,
 }
 

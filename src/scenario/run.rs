@@ -571,7 +571,7 @@ impl<'a> Run<'a> {
                 };
                 let done = self.exchange.press(&mut self.driver, &self.lab, &press)?;
                 if let Some(done) = done {
-                    self.pressed(&cluster.value, result.as_ref(), done);
+                    self.pressed(&press, result.as_ref(), done);
                 }
             }
             Action::BulkFault { fault } => self.exchange.set_fault(&mut self.driver, *fault)?,
@@ -608,7 +608,8 @@ impl<'a> Run<'a> {
 
     /// Tells what an action on a page came to, and checks it against what the step says: what is
     /// not done although nothing else is said fails the rehearsal.
-    fn pressed(&mut self, cluster: &str, wanted: Option<&Located<BulkResult>>, done: Done) {
+    fn pressed(&mut self, press: &Press<'_>, wanted: Option<&Located<BulkResult>>, done: Done) {
+        let cluster = press.cluster;
         for kind in done.events {
             self.tell(cluster, kind);
         }
@@ -617,7 +618,11 @@ impl<'a> Run<'a> {
         self.unreached |= done.not_opened && failed.is_some();
         if wanted.is_some() || failed.is_some() {
             self.checked.push(Checked {
-                text: format!("step {}: {expected}", self.step),
+                text: format!(
+                    "step {}: {} of {cluster} {expected}",
+                    self.step,
+                    press.action()
+                ),
                 failed,
             });
         }

@@ -231,6 +231,8 @@ impl Run {
     fn fail(&mut self, operation: String, kind: AskedKind, fault: DirectoryFault) {
         self.queue.clear();
         let ends_connection = fault.ends_connection();
+        // Where nothing can be written there is nothing to clean up.
+        let fault_leaves_a_part = fault != DirectoryFault::ReadOnly;
         match self.phase {
             Phase::LookAgain => {
                 // The listing from before is out of date.
@@ -255,7 +257,9 @@ impl Run {
             self.phase = Phase::Done;
             return;
         }
-        if let AskedKind::Write { name } = kind {
+        if let AskedKind::Write { name } = kind
+            && fault_leaves_a_part
+        {
             self.unfinished = Some(name);
         }
         let unfinished = self.unfinished.take();

@@ -67,6 +67,16 @@ pub(super) struct Press<'a> {
     pub(super) now: UnixSeconds,
 }
 
+impl Press<'_> {
+    pub(super) fn action(&self) -> bulk::Action {
+        match self.button {
+            BulkButton::Export => bulk::Action::Export,
+            BulkButton::Consolidate => bulk::Action::Consolidate,
+            BulkButton::Import => bulk::Action::Import,
+        }
+    }
+}
+
 /// How a run was carried out.
 #[derive(Debug, Default)]
 struct Carried {
@@ -318,7 +328,7 @@ fn imported(press: &Press<'_>, carried: &Carried, import: Import, notes: &[Strin
 
 fn told(press: &Press<'_>, carried: &Carried, result: &'static str, text: String) -> Done {
     let event = Kind::Bulk {
-        action: action(press.button).name().into(),
+        action: press.action().to_string(),
         certificate_type: press.kind.as_str().into(),
         directory: carried.directory.clone(),
         result: result.into(),
@@ -337,14 +347,6 @@ fn told(press: &Press<'_>, carried: &Carried, result: &'static str, text: String
 /// What is missing, and what to do first.
 fn refusal_text(refusal: &Refusal) -> String {
     format!("{refusal}: {}", refusal.missing_step())
-}
-
-fn action(button: BulkButton) -> bulk::Action {
-    match button {
-        BulkButton::Export => bulk::Action::Export,
-        BulkButton::Consolidate => bulk::Action::Consolidate,
-        BulkButton::Import => bulk::Action::Import,
-    }
 }
 
 fn bulk_type(kind: BulkKind) -> BulkType {

@@ -12,7 +12,7 @@ use crate::cluster::bulk::Run;
 use crate::cluster::bulk::directory::{DirectoryFault, DirectoryResult};
 use crate::net::loopback::{LabSftp, Loopback};
 use crate::net::sftp::{
-    Account, Faults, HostKeyPolicy, KeyError, Login, PinnedKey, ServeConfig, ServeLimits,
+    Account, Faults, HostKeyPolicy, KeyError, Login, Offer, PinnedKey, ServeConfig, ServeLimits,
     ServerKey, SftpSettings, SharedFaults, Tree, TreeFault, TreeLimits, TreePath, Writes,
 };
 
@@ -52,6 +52,9 @@ impl SftpServers {
         };
         let login = Login::Password(place.password.clone());
         let mut settings = SftpSettings::new(host, port, &place.user, login, &place.directory);
+        // Its keys are asked for as a CUCM does: a server that shows an RSA key to nobody would not
+        // serve the weekend either.
+        settings.offer = Offer::Cucm;
         let pinned = self.pinned(place)?;
         let is_first_use = pinned.is_none();
         if let Some(pinned) = pinned {
