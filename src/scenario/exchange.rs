@@ -7,7 +7,7 @@ use super::model::{BulkButton, SftpServer};
 use super::words::{BulkKind, ClosedWord};
 use crate::cluster::bulk::{
     self, BulkSettings, End, Import, ImportRefusal, Importer, LeftOut, MemoryDirectory, Omitted,
-    Outcome, Page,
+    Outcome, Page, Refusal,
 };
 use crate::cluster::release::BulkType;
 use crate::cluster::{Cluster, Lab};
@@ -81,7 +81,7 @@ impl Exchange {
         let node = node.map(ToOwned::to_owned).or(publisher)?;
         let page = match Page::open(cluster, &node, self.settings.clone()) {
             Ok(page) => page,
-            Err(refusal) => return Some(self.told(action, kind, "refused", refusal.to_string())),
+            Err(refusal) => return Some(self.told(action, kind, "refused", refused(&refusal))),
         };
         if !self.forms.contains_key(id) {
             let text =
@@ -130,7 +130,7 @@ impl Exchange {
                 "done",
                 with_notes(format!("consolidated into {written}")),
             ),
-            End::Refused(refusal) => self.told(action, kind, "refused", refusal.to_string()),
+            End::Refused(refusal) => self.told(action, kind, "refused", refused(&refusal)),
             End::Failed(failure) => self.told(action, kind, "failed", failure.to_string()),
             End::Fetched(files) => {
                 match bulk::plan_import(&files, &Importer::of(cluster, now), &self.settings) {
@@ -207,4 +207,9 @@ fn bulk_type(kind: BulkKind) -> BulkType {
         BulkKind::Capf => BulkType::Capf,
         BulkKind::ItlRecovery => BulkType::ItlRecovery,
     }
+}
+
+/// What is wrong, and which step is missing.
+fn refused(refusal: &Refusal) -> String {
+    format!("{refusal}: {}", refusal.missing_step())
 }
