@@ -94,6 +94,9 @@ fn what_a_node_does_not_have_is_said_and_not_faked() {
     assert_eq!(old.notes, [Note::NoCertificate { unit }]);
     let new = lab.export("dst", BulkType::All);
     assert_eq!(new.notes, [Note::NoEcdsa]);
+    // The guide names All and TFTP.
+    assert_eq!(lab.export("dst", BulkType::Tomcat).notes, []);
+    assert_eq!(lab.export("dst", BulkType::Tftp).notes, [Note::NoEcdsa]);
     // CAPF of 14 is the publisher's only.
     assert!(!new.written.contains(&"dst-sub@dst_capf.p12".to_owned()));
     let outcome = lab.consolidate("src", BulkType::All);
