@@ -321,11 +321,17 @@ impl Handler for Files {
         &mut self,
         id: u32,
         path: String,
-        _: FileAttributes,
+        attributes: FileAttributes,
     ) -> Result<Status, StatusReply> {
         self.may_change().await?;
         // Clients set modes and times after a put; the tree has none of its own to set.
         self.attributes_at(&path)?;
+        if let Some(length) = attributes.size {
+            let path = TreePath::parse(&path)?;
+            let mut tree = self.client.tree();
+            let file = tree.open(&path, Opening::default(), now())?;
+            tree.set_length(file, length, now())?;
+        }
         Ok(done(id))
     }
 
@@ -333,10 +339,24 @@ impl Handler for Files {
         &mut self,
         id: u32,
         handle: String,
-        _: FileAttributes,
+        attributes: FileAttributes,
     ) -> Result<Status, StatusReply> {
         self.may_change().await?;
-        self.opened(&handle)?;
+        let client = Arc::clone(&self.client);
+        match (self.opened(&handle)?, attributes.size) {
+            (_, None) => {}
+            // OpenSSH's scp writes over a file without emptying it, and cuts it off in the end.
+            (
+                Open::File {
+                    id: file,
+                    writes: true,
+                    ..
+                },
+                Some(length),
+            ) => client.tree().set_length(*file, length, now())?,
+            (Open::File { .. }, Some(_)) => return Err(StatusCode::PermissionDenied.into()),
+            (Open::Directory { .. }, Some(_)) => return Err(TreeFault::IsDirectory.into()),
+        }
         Ok(done(id))
     }
 
