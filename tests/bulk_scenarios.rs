@@ -74,6 +74,7 @@ impl Run {
                 store,
                 certificate,
                 result,
+                ..
             } => Some(format!(
                 "{} {store} {} {result}",
                 e.actor, certificate.serial
