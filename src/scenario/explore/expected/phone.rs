@@ -547,11 +547,14 @@ impl<'a> Phone<'a> {
             None if !there => Err(Unsupported::new(
                 "no CallManager for an accepted configuration",
             )),
-            None if same => is(Verdict::Unchanged, Reason::NothingNew),
-            None => is(
-                Verdict::Migrated,
-                boot.installed.unwrap_or(Reason::NothingNew),
-            ),
+            None => {
+                let verdict = if same {
+                    Verdict::Unchanged
+                } else {
+                    Verdict::Migrated
+                };
+                is(verdict, boot.installed.unwrap_or(Reason::NothingNew))
+            }
         }
     }
 
