@@ -47,6 +47,8 @@
 
 mod bulk;
 mod choices;
+mod judge;
+mod lists;
 mod phone;
 mod steps;
 mod world;
