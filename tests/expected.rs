@@ -303,6 +303,8 @@ fn moves_come_out_as_the_table_says() {
         // From 12.0 the list of every node has the same signer; the configuration has the node's,
         // which the new ITL names.
         row!("M10 L8", OLD, NEW, "", "trust b a @b1; 150 b2; reset" => "migrated signature-holds"),
+        // And the upload from any node brings it.
+        row!("M10 L8", OLD, NEW, "", "trust b a @b2; 150 b1; reset" => "migrated signature-holds"),
         row!("M11", OLD, NEW, "", "trust b a; 150 b1; off a; reset"
             => "registers-untrusted tvs-unreachable"),
         row!("M12", OLD, NEW, "", "trust b a; 150 b1; stop tvs a; reset"
@@ -408,6 +410,7 @@ fn single_rules_come_out_as_the_table_says() {
         row!("S10", OLD, NEWER_MIXED, "",
             "trust b a; 150 b1; reset; keep b2; renew b2 CallManager; 150 b2; reset"
             => "registers-untrusted tvs-role-missing"),
+        row!("S2", OLD, NEWER, "tvs.miss=close", "150 b1; reset" => "stranded tvs-no-answer"),
         row!("S11", OLD, NEWER, "", "trust b a; renew b1 CallManager; 150 b1; reset"
             => "stranded signer-unknown-to-tvs"),
         row!("S11", OLD, NEWER, "", "trust b a; renew b1 CallManager; trust b a; 150 b1; reset"

@@ -161,7 +161,7 @@ impl Phone<'_> {
             return Ok(Err(Reason::NoTvsInList));
         }
         let Some(config) = self.config else {
-            return Ok(Err(Reason::NoTvsConfigured));
+            return Ok(Err(Reason::NoTvsInConfiguration));
         };
         let mut answer: Option<Judged> = None;
         // In the order of how far they came: refused role, unknown, not trusted, unreachable.
@@ -181,7 +181,11 @@ impl Phone<'_> {
                 continue;
             }
             let Some(roles) = world.vouch(node, signer)? else {
-                failed = Reason::SignerUnknownToTvs;
+                failed = if world.choices.tvs_miss_closes {
+                    Reason::TvsNoAnswer
+                } else {
+                    Reason::SignerUnknownToTvs
+                };
                 continue;
             };
             let good = !world.choices.tvs_role_required || roles.iter().any(|r| what.allows(*r));
