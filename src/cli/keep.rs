@@ -5,11 +5,12 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::world::{EVENTS, FOLDERS, SCENARIO, is_world, put, put_pem, put_stores, safe};
+use super::world::{EVENTS, FOLDERS, SCENARIO, is_world, put_stores};
 use crate::cluster::CertificateKind;
 use crate::event::{Event, SCHEMA_VERSION};
 use crate::phone::Flash;
 use crate::scenario::run::Rehearsed;
+use der::pem::{LineEnding, encode_string};
 
 /// Makes the folder ready: new, empty, or a world's that is taken away.
 ///
@@ -160,4 +161,32 @@ fn write_flash(dir: &Path, flash: &Flash) -> io::Result<()> {
         put(&dir.join(name), bytes)?;
     }
     Ok(())
+}
+
+pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, bytes)
+}
+
+pub(super) fn put_pem(path: &Path, der: &[u8]) -> io::Result<()> {
+    let pem = encode_string("CERTIFICATE", LineEnding::LF, der)
+        .map_err(|e| io::Error::other(e.to_string()))?;
+    put(path, pem.as_bytes())
+}
+
+/// A name that is a file name anywhere.
+pub(super) fn safe(name: &str) -> String {
+    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let name: String = name
+        .chars()
+        .map(|c| if keep(c) { c } else { '_' })
+        .take(64)
+        .collect();
+    if name.is_empty() || name.starts_with('.') {
+        format!("_{name}")
+    } else {
+        name
+    }
 }

@@ -29,7 +29,6 @@ use crate::scenario::{self, Rules, Scenario};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::escape_for_terminal;
 
-pub use certificates::put_pem;
 pub use stores::{put_stores, replace_stores};
 
 /// The scenario's name in the folder.
@@ -186,30 +185,4 @@ pub(super) fn cannot_open(path: &Path, error: &io::Error) -> Failure {
 /// A path as it may be printed.
 pub(super) fn shown(path: &Path) -> String {
     escape_for_terminal(path.to_string_lossy().as_bytes())
-}
-
-/// Writes a file and the folders above it.
-///
-/// # Errors
-/// It cannot be written.
-pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::write(path, bytes)
-}
-
-/// A name that is a file name anywhere.
-pub fn safe(name: &str) -> String {
-    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = name
-        .chars()
-        .map(|c| if keep(c) { c } else { '_' })
-        .take(64)
-        .collect();
-    if name.is_empty() || name.starts_with('.') {
-        format!("_{name}")
-    } else {
-        name
-    }
 }

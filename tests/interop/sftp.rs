@@ -43,7 +43,7 @@ use crate::support::{self, PACKAGES, Running};
 
 /// No foreign program may take longer; the slowest here needs a second.
 const LIMIT: Duration = Duration::from_secs(60);
-const PASSWORD: &str = "lab-pass-1";
+pub(crate) const PASSWORD: &str = "lab-pass-1";
 
 fn lab_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -55,20 +55,20 @@ fn lab_text(name: &str) -> String {
     fs::read_to_string(lab_file(name)).unwrap()
 }
 
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let found = support::program(name);
     found.unwrap_or_else(|| panic!("{name} is not installed: run {PACKAGES} (as root)"))
 }
 
 /// A foreign program's run, which must go well.
-fn must(command: &mut Command) -> Output {
+pub(crate) fn must(command: &mut Command) -> Output {
     let output = support::run(command, LIMIT).unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
     output
 }
 
-fn current_user() -> String {
+pub(crate) fn current_user() -> String {
     let output = must(Command::new("id").arg("-un"));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -87,15 +87,15 @@ fn private_copy(name: &str, folder: &Path) -> PathBuf {
 }
 
 /// OpenSSH's server as a child of the test, on a free port of loopback.
-struct Sshd {
-    address: SocketAddr,
+pub(crate) struct Sshd {
+    pub(crate) address: SocketAddr,
     /// The folder `bulk` of it is served.
     folder: TempDir,
     _running: Running,
 }
 
 impl Sshd {
-    fn start(internal_sftp: &str, more: &str) -> Self {
+    pub(crate) fn start(internal_sftp: &str, more: &str) -> Self {
         let folder = TempDir::new().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(folder.path().join("bulk")).unwrap();
@@ -146,7 +146,7 @@ impl Sshd {
         }
     }
 
-    fn bulk(&self) -> PathBuf {
+    pub(crate) fn bulk(&self) -> PathBuf {
         self.folder.path().join("bulk")
     }
 
@@ -399,10 +399,10 @@ async fn our_client_is_cut_off_from_sshd_in_the_middle_of_a_file() {
 }
 
 /// A user of the system for one test; needs root.
-struct ThrowAwayUser(String);
+pub(crate) struct ThrowAwayUser(pub(crate) String);
 
 impl ThrowAwayUser {
-    fn make(home: &Path) -> Self {
+    pub(crate) fn make(home: &Path) -> Self {
         let name = format!("trustline{}", std::process::id());
         let hash = must(Command::new(program("openssl")).args(["passwd", "-6", PASSWORD]));
         let hash = String::from_utf8(hash.stdout).unwrap();
