@@ -5,12 +5,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use super::world::{EVENTS, FOLDERS, SCENARIO, is_world, put_stores};
+use super::world::{EVENTS, FOLDERS, SCENARIO, is_safe, is_world, put, put_pem, put_stores, safe};
 use crate::cluster::CertificateKind;
 use crate::event::{Event, SCHEMA_VERSION};
 use crate::phone::Flash;
 use crate::scenario::run::Rehearsed;
-use der::pem::{LineEnding, encode_string};
 
 /// Makes the folder ready: new, empty, or a world's that is taken away.
 ///
@@ -69,8 +68,8 @@ pub fn prepare_many(dir: &Path) -> Result<(), String> {
 /// # Errors
 /// A file or a folder cannot be written.
 pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io::Result<()> {
-    // An earlier world gives way only now that there is another; `sftp` is not written here.
-    for folder in ["clusters", "phones"] {
+    // An earlier world gives way only now that there is another.
+    for folder in FOLDERS {
         let folder = dir.join(folder);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -85,6 +84,20 @@ pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io:
     fs::write(dir.join(EVENTS), lines)?;
     write_clusters(dir, r)?;
     write_served(dir, r)?;
+    for (path, bytes) in &r.exchanged {
+        let names = path.split('/').filter(|name| !name.is_empty());
+        let names = names.map(|name| {
+            if is_safe(name) {
+                name.into()
+            } else {
+                safe(name)
+            }
+        });
+        put(
+            &names.fold(dir.join("sftp"), |at, name| at.join(name)),
+            bytes,
+        )?;
+    }
     for p in &r.phones {
         let phone = dir.join("phones").join(&p.setup.identity.device);
         write_flash(&phone.join("before"), &p.before)?;
@@ -161,32 +174,4 @@ fn write_flash(dir: &Path, flash: &Flash) -> io::Result<()> {
         put(&dir.join(name), bytes)?;
     }
     Ok(())
-}
-
-pub(super) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::write(path, bytes)
-}
-
-pub(super) fn put_pem(path: &Path, der: &[u8]) -> io::Result<()> {
-    let pem = encode_string("CERTIFICATE", LineEnding::LF, der)
-        .map_err(|e| io::Error::other(e.to_string()))?;
-    put(path, pem.as_bytes())
-}
-
-/// A name that is a file name anywhere.
-pub(super) fn safe(name: &str) -> String {
-    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = name
-        .chars()
-        .map(|c| if keep(c) { c } else { '_' })
-        .take(64)
-        .collect();
-    if name.is_empty() || name.starts_with('.') {
-        format!("_{name}")
-    } else {
-        name
-    }
 }

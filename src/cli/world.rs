@@ -29,6 +29,7 @@ use crate::scenario::{self, Rules, Scenario};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::escape_for_terminal;
 
+pub use certificates::put_pem;
 pub use stores::{put_stores, replace_stores};
 
 /// The scenario's name in the folder.
@@ -185,4 +186,39 @@ pub(super) fn cannot_open(path: &Path, error: &io::Error) -> Failure {
 /// A path as it may be printed.
 pub(super) fn shown(path: &Path) -> String {
     escape_for_terminal(path.to_string_lossy().as_bytes())
+}
+
+/// Writes a file and the folders above it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    fs::write(path, bytes)
+}
+
+/// True of a name that is a file name anywhere, as those of an exchange are.
+pub fn is_safe(name: &str) -> bool {
+    let is_letter = |c| is_safe_letter(c) || c == '@';
+    name.len() <= 255 && !matches!(name, "" | "." | "..") && name.chars().all(is_letter)
+}
+
+fn is_safe_letter(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+}
+
+/// A name that is a file name anywhere, made of any.
+pub fn safe(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|c| if is_safe_letter(c) { c } else { '_' })
+        .take(64)
+        .collect();
+    if name.is_empty() || name.starts_with('.') {
+        format!("_{name}")
+    } else {
+        name
+    }
 }

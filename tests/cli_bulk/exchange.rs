@@ -116,7 +116,7 @@ fn steps_out_of_order_name_the_missing_one() {
     s.fails(
         "consolidate --cluster source",
         1,
-        "export type All on the other cluster",
+        "export type All on a cluster other than source too",
     );
     s.ends("export --cluster destination", 0);
     s.fails("import --cluster source", 1, "consolidate type All");

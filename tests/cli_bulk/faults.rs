@@ -63,7 +63,7 @@ fn a_full_disk_leaves_whole_files_only() {
     config.tree = std::sync::Arc::new(std::sync::Mutex::new(tree));
     let mut s = Session::with(config);
     s.ends("list --cluster source", 0);
-    s.fails("export --cluster source", 3, "make room on the server");
+    s.fails("export --cluster source", 3, "disk is full; make room");
     let listed = s.ends("list --cluster source", 0);
     assert!(!listed.contains("unfinished"), "{listed}");
 }

@@ -1,12 +1,14 @@
 //! Certificates in PEM files: one certificate a file.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use der::pem::{LineEnding, encode_string};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::{cannot_open, read_up_to, shown};
+use super::{cannot_open, put, read_up_to, shown};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cluster::{CertificateKind, ClusterSpec, OwnCertificate, PublicCertificate};
@@ -15,6 +17,16 @@ use crate::cluster::{CertificateKind, ClusterSpec, OwnCertificate, PublicCertifi
 const MAX_PEM: u64 = 64 * 1024;
 /// Certificates of a folder: a store of a large cluster has some dozens.
 const MAX_FILES: usize = 1_000;
+
+/// Writes a certificate.
+///
+/// # Errors
+/// It cannot be written.
+pub fn put_pem(path: &Path, der: &[u8]) -> io::Result<()> {
+    let pem = encode_string("CERTIFICATE", LineEnding::LF, der)
+        .map_err(|e| io::Error::other(e.to_string()))?;
+    put(path, pem.as_bytes())
+}
 
 /// The own certificates of a cluster's nodes.
 pub(super) fn own(dir: &Path, spec: &ClusterSpec) -> Result<Vec<OwnCertificate>, Failure> {

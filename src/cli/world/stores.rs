@@ -6,11 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::certificates::{pem_files, read};
-use super::{cannot_open, shown};
+use super::certificates::{pem_files, put_pem, read};
+use super::{cannot_open, safe, shown};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
-use crate::cli::keep::{put_pem, safe};
 use crate::cluster::bulk::ImportTarget;
 use crate::cluster::{PublicCertificate, SavedCluster, TrustStore, Trusted};
 

@@ -123,6 +123,8 @@ pub struct ImportPlan {
     pub planned: Vec<Planned>,
     /// What does not.
     pub omitted: Vec<Omitted>,
+    /// `bulk.import_resets_phones`.
+    pub may_reset_phones: bool,
 }
 
 /// Why nothing is imported.
@@ -165,7 +167,9 @@ pub enum ImportRefusal {
         release: Release,
     },
     /// No certificate is left that could be imported.
-    #[error("there is no certificate to import in {files}")]
+    #[error(
+        "there is no certificate to import in {files}; export on the other cluster, then consolidate"
+    )]
     Nothing {
         /// The files.
         files: String,
@@ -217,6 +221,7 @@ pub fn plan_import(
     let mut plan = ImportPlan {
         planned: Vec::new(),
         omitted: Vec::new(),
+        may_reset_phones: settings.import_resets_phones,
     };
     for file in files {
         for (number, entry) in file.entries.iter().enumerate() {
@@ -297,7 +302,7 @@ fn belongs(
 }
 
 /// CSCuy43181: the import fails where certificates come from 10.5.2.13900 or later into a lower
-/// version. The table of releases has no builds, so 10.5.2 counts as one with the defect.
+/// version. The table of releases has no builds, so every 10.5.2 counts as 10.5.2.13900.
 fn check_release(
     file: &str,
     from: Option<&EntryName>,
@@ -414,8 +419,9 @@ pub fn apply(cluster: &mut impl ImportTarget, plan: &ImportPlan) -> Import {
     Import {
         imported,
         omitted: plan.omitted.clone(),
-        resets_phones: (has(CertificateKind::CallManager) && cluster.runs(Service::Tftp))
-            || (has(CertificateKind::Capf) && cluster.runs(Service::Capf)),
+        resets_phones: plan.may_reset_phones
+            && ((has(CertificateKind::CallManager) && cluster.runs(Service::Tftp))
+                || (has(CertificateKind::Capf) && cluster.runs(Service::Capf))),
         follow_ups: follow_ups(cluster),
     }
 }
@@ -429,7 +435,7 @@ fn follow_ups(cluster: &impl ImportTarget) -> Vec<FollowUp> {
             source: "Cisco 213407 after an upload by hand; security guide 14SU2: changes are reflected by themselves; Cisco 215539 names no restart",
         },
         FollowUp {
-            what: "restart CallManager, if the exchange is for Extension Mobility Cross Cluster",
+            what: "restart CallManager on every node that runs it, if the exchange is for Extension Mobility Cross Cluster",
             is_needed: false,
             basis: Basis::Documented,
             source: "Cisco 200599",
@@ -437,10 +443,16 @@ fn follow_ups(cluster: &impl ImportTarget) -> Vec<FollowUp> {
     ];
     if cluster.is_mixed() {
         all.push(FollowUp {
-            what: "utils ctl update CTLFile on the publisher, then restart TFTP and CallManager on the nodes that run them",
+            what: "utils ctl update CTLFile on the publisher",
             is_needed: false,
             basis: Basis::Documented,
             source: "Cisco 118893; security guide 12.5(1)SU5: it puts the other cluster's signers into the CTL",
+        });
+        all.push(FollowUp {
+            what: "after that, restart TFTP and CallManager on the nodes that run them",
+            is_needed: false,
+            basis: Basis::Assumed,
+            source: "Cisco 118893; field notice 70613 and Cisco 221657 name CallManager and CTIManager instead",
         });
     }
     all

@@ -90,8 +90,8 @@ pub enum P12Error {
         /// How many.
         count: usize,
     },
-    /// Its keys take too long to derive.
-    #[error("asks for {rounds} rounds of key derivation, more than the limit of {limit}")]
+    /// Its keys take too long to derive, or are to be derived in no round at all.
+    #[error("{rounds} rounds of key derivation, expected 1 to {limit}")]
     TooManyRounds {
         /// How many.
         rounds: u64,
@@ -99,7 +99,7 @@ pub enum P12Error {
         limit: u64,
     },
     /// The bytes are not PKCS#12.
-    #[error("not a PKCS#12 file: expected {what}")]
+    #[error("not a PKCS#12 file in DER: expected {what}")]
     NotPkcs12 {
         /// What was expected and not there.
         what: &'static str,
@@ -116,7 +116,7 @@ pub enum P12Error {
     )]
     Unsupported(String),
     /// It has no MAC, so nobody can say whether it was changed.
-    #[error("it has no MAC, so nothing protects it from changes")]
+    #[error("it has no MAC, so nothing protects it from changes: write it again with one")]
     NoMac,
     /// It holds private keys, which an exchange of certificates never needs.
     #[error("it holds private or secret keys ({0}): write it again with certificates only")]
