@@ -402,6 +402,13 @@ pub enum Kind {
         /// Host.
         server: String,
     },
+    /// A CallManager answered and did not take the phone.
+    RegistrationRefused {
+        /// Host.
+        server: String,
+        /// Why.
+        reason: ReasonFacts,
+    },
     /// The phone registered, or found no CallManager.
     Registered {
         /// Host, or nothing.
@@ -530,6 +537,7 @@ pub const KINDS: &[&str] = &[
     "config-accepted",
     "config-refused",
     "registering",
+    "registration-refused",
     "registered",
     "status",
     "boot-ended",

@@ -82,6 +82,8 @@ pub enum Output {
     Register {
         /// Host name or address.
         host: String,
+        /// The LSC that it shows, DER; none for a phone without one, or without TLS.
+        lsc: Option<Arc<[u8]>>,
     },
     /// Something to tell.
     Event(Box<Event>),

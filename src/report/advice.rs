@@ -64,6 +64,10 @@ pub fn advice(code: Code) -> Option<&'static str> {
         }
         Code::TvsWrongCertificate => "remove the stale certificate from the TVS node's stores",
         Code::ConfigMalformed => "correct the configuration on the cluster, and apply it again",
+        Code::LscNotTrusted => {
+            "import the CAPF certificate that issued the LSC into the trust stores of the cluster \
+             that the phone registers with, and restart CallManager"
+        }
         Code::NotBooted => "reset the phone",
         Code::ListNotUpdated => "make sure that option 150 names nodes that serve their lists",
         Code::LeapOfFaith

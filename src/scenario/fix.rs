@@ -101,6 +101,10 @@ fn action(
                 ),
             }
         }
+        "lsc-not-trusted" => format!(
+            "upload CAPF of {} into CAPF-trust and CallManager-trust of {destination}, restart CallManager there, then reset the phone; or give the phone an LSC of {destination}",
+            phone.home
+        ),
         "not-booted" => "reset the phone".into(),
         "tvs-certificate-not-in-list" => format!(
             "the phone's ITL is older than the TVS certificates of {home}: point option 150 back to {home} and reset, so that it takes the current ITL, then move it; if it refuses that one too, {ERASE}"

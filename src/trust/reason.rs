@@ -111,6 +111,8 @@ codes! {
     ConfigMalformed = "config-malformed",
     /// The configuration is unsigned, as asked.
     ConfigUnsigned = "config-unsigned",
+    /// A CallManager does not trust the issuer of the phone's LSC.
+    LscNotTrusted = "lsc-not-trusted",
     /// Option 150 has changed, and the phone has not booted since.
     NotBooted = "not-booted",
     /// The list stage ended without a list of the cluster that option 150 names.

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use trustline::cluster::Registration;
 use trustline::phone::Flash;
 use trustline::phone::Profile;
 use trustline::phone::TvsInput;
 use trustline::rng::Rng;
 use trustline::time::Time;
+use trustline::trust::reason::{Code, Reason};
 
 use crate::bench::{Before, Input, LONGEST};
 
@@ -26,8 +28,10 @@ fn silence_at_every_moment_ends_in_time() {
             bench.run(&mut |_, replies| {
                 // Who is asked to register has no timer in the phone, so it is refused.
                 for reply in replies.iter_mut() {
-                    if let Input::Registered(accepted) = reply {
-                        *accepted &= seen < silent_from;
+                    if seen >= silent_from
+                        && let Input::Registered(answer) = reply
+                    {
+                        *answer = Registration::NoAnswer;
                     }
                 }
                 replies.retain(|reply| {
@@ -83,7 +87,15 @@ fn whatever_comes_only_trusted_lists_are_installed() {
                 for reply in std::mem::take(replies) {
                     match (rng.below(20), reply) {
                         (_, Input::Registered(_)) => {
-                            replies.push(Input::Registered(rng.chance(500)));
+                            let answer = match rng.below(4) {
+                                0 | 1 => Registration::Accepted,
+                                2 => Registration::NoAnswer,
+                                _ => Registration::Refused(Reason::new(
+                                    Code::LscNotTrusted,
+                                    "not trusted",
+                                )),
+                            };
+                            replies.push(Input::Registered(answer));
                         }
                         (0, _) => {}
                         (1, reply) => replies.extend([reply.clone(), reply]),
