@@ -2,9 +2,13 @@
 //! and never feed back. The kinds are a closed list; names and fields are stable within a
 //! [`SCHEMA_VERSION`].
 
+mod fields;
+
 use serde::Serialize;
 
 use crate::time::Time;
+
+pub use fields::fields;
 
 /// Version of the event lines and of the reports made from them. It changes with the fields.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -476,7 +476,7 @@ impl Phone {
             let text = format!(
                 "the {kind} in flash is damaged: no list is taken by leap of faith, and none is installed that names a TVS to ask"
             );
-            Reason::new(Code::NoTvsInList, text)
+            Reason::new(Code::InstalledListDamaged, text).at(kind.file_name())
         })
     }
 

@@ -19,6 +19,7 @@ pub fn advice(code: Code) -> Option<&'static str> {
             "the phone cannot ask anybody: give it a list with a TVS record while it is still on \
              its present cluster, or erase its lists by hand"
         }
+        Code::InstalledListDamaged => "erase CTL and ITL on the phone by hand",
         Code::FileEmpty | Code::DownloadFailed => {
             "fetch the file again from the TFTP node, and look at the Cisco Tftp service there"
         }

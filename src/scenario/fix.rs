@@ -112,6 +112,9 @@ fn action(
         "no-tvs-in-list" if is_prepared_for_rollback(lab, &home) => format!(
             "set \"Prepare Cluster for Rollback to pre 8.0\" of {home} back to False, point option 150 back to {home} and reset, so that the phone's ITL holds TVS again, then move it; the parameter helps non-secure clusters only"
         ),
+        "installed-list-damaged" => {
+            format!("its list in flash is damaged and it can ask nobody: {ERASE}")
+        }
         "no-tvs-in-list" => format!("the phone cannot ask anybody: {ERASE}"),
         "no-tvs-in-configuration" => format!(
             "point option 150 back to {home} and reset, so that the phone has a configuration with TVS servers, then move it"

@@ -87,6 +87,8 @@ codes! {
     SignerAmbiguous = "signer-ambiguous",
     /// The signer's certificate is outside its dates.
     SignerExpired = "signer-expired",
+    /// The list in flash is damaged, and no other is installed.
+    InstalledListDamaged = "installed-list-damaged",
     /// No installed list has a TVS record with a certificate.
     NoTvsInList = "no-tvs-in-list",
     /// The installed configuration names no TVS server.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use trustline::cluster::Registration;
+use trustline::event::Kind;
 use trustline::phone::Flash;
 use trustline::phone::Profile;
 use trustline::phone::TvsInput;
@@ -11,7 +12,7 @@ use trustline::rng::Rng;
 use trustline::time::Time;
 use trustline::trust::reason::{Code, Reason};
 
-use crate::bench::{Before, Input, LONGEST};
+use crate::bench::{Before, ITL, Input, LONGEST};
 
 /// Nobody answers any more from the n-th reply on: timers alone bring the boot to its end.
 #[test]
@@ -148,4 +149,19 @@ fn rubbish_in_flash_is_survived() {
         bench.run(&mut |_, _| {});
         assert_eq!(bench.flash.unfinished(), [""; 0], "seed {seed}");
     }
+}
+
+/// A phone whose only list is damaged says so, and takes none on faith.
+#[test]
+fn a_damaged_list_in_flash_has_a_reason_of_its_own() {
+    let before = Before::of("non-secure-migration");
+    let mut flash = before.old.clone();
+    flash.put(ITL, b"rubbish"[..].into());
+    let mut bench = before.boot_from(flash);
+    bench.run(&mut |_, _| {});
+    let refused = bench.events.iter().find_map(|kind| match kind {
+        Kind::ListRefused { reasons, .. } => reasons.last(),
+        _ => None,
+    });
+    assert_eq!(refused.unwrap().code, "installed-list-damaged");
 }
