@@ -2,9 +2,13 @@
 //! and never feed back. The kinds are a closed list; names and fields are stable within a
 //! [`SCHEMA_VERSION`].
 
+mod fields;
+
 use serde::Serialize;
 
 use crate::time::Time;
+
+pub use fields::fields;
 
 /// Version of the event lines and of the reports made from them. It changes with the fields.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -403,6 +407,13 @@ pub enum Kind {
         /// Host.
         server: String,
     },
+    /// A CallManager answered and did not take the phone.
+    RegistrationRefused {
+        /// Host.
+        server: String,
+        /// Why.
+        reason: ReasonFacts,
+    },
     /// The phone registered, or found no CallManager.
     Registered {
         /// Host, or nothing.
@@ -531,6 +542,7 @@ pub const KINDS: &[&str] = &[
     "config-accepted",
     "config-refused",
     "registering",
+    "registration-refused",
     "registered",
     "status",
     "boot-ended",

@@ -68,6 +68,10 @@ impl Registry for Known {
     fn event_kinds(&self) -> Vec<&'static str> {
         vec!["request", "status", "tvs-answer"]
     }
+
+    fn event_fields(&self, kind: &str) -> Option<Vec<&'static str>> {
+        (kind == "status").then(|| vec!["actor", "t_us", "text", "stamped"])
+    }
 }
 
 /// The sample of the format.
@@ -338,6 +342,12 @@ seconds = 0.5
 do = "note"
 text = "done"
 
+[[step]]
+do = "upload-certificate"
+from = "b1.lab"
+certificate = "CAPF"
+into = "a"
+store = "CAPF-trust"
 [[step]]
 do = "bulk-sftp"
 cluster = "a"

@@ -82,6 +82,8 @@ scenarios! {
     anchors_in_the_ctl = "anchors-in-the-ctl",
     bulk_import_one_side = "bulk-import-one-side",
     bulk_type_tftp = "bulk-type-tftp",
+    capf_in_the_wrong_store = "capf-in-the-wrong-store",
+    capf_uploaded_astray = "capf-uploaded-astray",
     certificates_not_imported = "certificates-not-imported",
     destination_without_ctl = "destination-without-ctl",
     emcc_exchange = "emcc-exchange",

@@ -17,6 +17,7 @@ mod list;
 mod node;
 mod operate;
 mod records;
+mod register;
 mod saved;
 mod serve;
 mod spec;
@@ -29,12 +30,13 @@ pub use lab::{Lab, NodeId, TvsIdentity};
 pub use list::PublishError;
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;
+pub use register::Registration;
 pub use release::Release;
 pub use saved::{OwnCertificate, SavedCluster};
 pub use serve::FileAnswer;
 pub use spec::{
-    BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, NodeSpec, Parameter,
-    Parameters, RolesOfStore, Service,
+    BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, LscTrustedBy, NodeSpec,
+    Parameter, Parameters, RolesOfStore, Service,
 };
 pub use state::{Cluster, Publication};
 pub use store::{Store, TrustStore, Trusted};

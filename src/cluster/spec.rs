@@ -183,6 +183,18 @@ pub enum RolesOfStore {
     CallManagerTrustGivesBoth,
 }
 
+/// Which store must hold another cluster's CAPF certificate, so that phones with its LSC register.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LscTrustedBy {
+    /// CallManager-trust, or CAPF-trust of the node.
+    #[default]
+    EitherStore,
+    /// CallManager-trust, where a bulk import puts it (Cisco 215539).
+    CallManagerTrust,
+    /// CAPF-trust of the node (security guide 12.5(1)SU5).
+    CapfTrust,
+}
+
 /// What the "empty" ITL of a rollback holds beside SAST and CAPF.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BlankItl {
@@ -205,6 +217,8 @@ pub struct ClusterSettings {
     pub tvs_ttl_secs: u32,
     /// `cluster.blank_itl`.
     pub blank_itl: BlankItl,
+    /// `cluster.lsc_trusted_by`.
+    pub lsc_trusted_by: LscTrustedBy,
     /// Size of CallManager and ITLRecovery keys; all others have 2048 bits.
     pub signer_key_bits: KeyBits,
     /// Whether TFTP File Signature Algorithm counts for CTL and ITL too.
@@ -223,6 +237,7 @@ impl Default for ClusterSettings {
         Self {
             tvs_restart_needed: false,
             roles_of_store: RolesOfStore::default(),
+            lsc_trusted_by: LscTrustedBy::default(),
             tvs_ttl_secs: 86_400,
             blank_itl: BlankItl::default(),
             signer_key_bits: KeyBits::default(),

@@ -82,6 +82,8 @@ pub enum Output {
     Register {
         /// Host name or address.
         host: String,
+        /// The LSC that it shows, DER; none for a phone without one, or without TLS.
+        lsc: Option<Arc<[u8]>>,
     },
     /// Something to tell.
     Event(Box<Event>),
@@ -474,7 +476,7 @@ impl Phone {
             let text = format!(
                 "the {kind} in flash is damaged: no list is taken by leap of faith, and none is installed that names a TVS to ask"
             );
-            Reason::new(Code::NoTvsInList, text)
+            Reason::new(Code::InstalledListDamaged, text).at(kind.file_name())
         })
     }
 

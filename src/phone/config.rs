@@ -7,13 +7,14 @@ use super::boot::{Output, Phone, Stage, with_tvs};
 use super::download::{Fetched, file_facts};
 use super::flash;
 use super::tvs::{Asked, Waiting};
+use crate::cluster::Registration;
 use crate::event::Kind;
 use crate::time::Time;
 use crate::trust::decide::{FileQuestion, Ruling, asks_for_signed_files, decide_file, strictness};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::AfterRefusal;
 use crate::wire::SignedFile;
-use crate::wire::phone_config::PhoneConfig;
+use crate::wire::phone_config::{PhoneConfig, SecurityMode};
 
 /// The default configuration, asked for when a phone is in nobody's database.
 const DEFAULT_CONFIG: &str = "XMLDefault.cnf.xml";
@@ -216,7 +217,8 @@ impl Phone {
                         server: host.clone(),
                     },
                 );
-                self.outputs.push_back(Output::Register { host });
+                let lsc = self.lsc_to_show();
+                self.outputs.push_back(Output::Register { host, lsc });
             }
             None => {
                 let text = "no CallManager answers".to_owned();
@@ -226,26 +228,40 @@ impl Phone {
         }
     }
 
-    /// A CallManager took the registration, or did not.
-    pub fn handle_registered(&mut self, now: Time, accepted: bool) {
+    /// What a CallManager said to the registration.
+    pub fn handle_registered(&mut self, now: Time, answer: Registration) {
         if self.stage != Stage::Register {
             return;
         }
         let Some((server, text)) = self.register_queue.pop_front() else {
             return;
         };
-        if accepted {
-            self.event(
-                now,
-                Kind::Registered {
-                    server: Some(server),
-                    text,
-                },
-            );
-            self.end(now);
-        } else {
-            self.try_registration(now);
+        match answer {
+            Registration::Accepted => {
+                self.event(
+                    now,
+                    Kind::Registered {
+                        server: Some(server),
+                        text,
+                    },
+                );
+                self.end(now);
+            }
+            Registration::NoAnswer => self.try_registration(now),
+            Registration::Refused(reason) => {
+                let reason = reason.facts();
+                self.event(now, Kind::RegistrationRefused { server, reason });
+                self.try_registration(now);
+            }
         }
+    }
+
+    /// The LSC, if the configuration in force asks for TLS.
+    fn lsc_to_show(&self) -> Option<Arc<[u8]>> {
+        let mode = self.config.as_ref()?.device_security_mode;
+        let identity = self.setup.identity.certificate.as_ref()?;
+        let shows = mode != SecurityMode::NonSecure && identity.kind == "LSC";
+        shows.then(|| Arc::clone(&identity.certificate))
     }
 }
 

@@ -19,6 +19,7 @@ pub fn advice(code: Code) -> Option<&'static str> {
             "the phone cannot ask anybody: give it a list with a TVS record while it is still on \
              its present cluster, or erase its lists by hand"
         }
+        Code::InstalledListDamaged => "erase CTL and ITL on the phone by hand",
         Code::FileEmpty | Code::DownloadFailed => {
             "fetch the file again from the TFTP node, and look at the Cisco Tftp service there"
         }
@@ -64,6 +65,10 @@ pub fn advice(code: Code) -> Option<&'static str> {
         }
         Code::TvsWrongCertificate => "remove the stale certificate from the TVS node's stores",
         Code::ConfigMalformed => "correct the configuration on the cluster, and apply it again",
+        Code::LscNotTrusted => {
+            "import the CAPF certificate that issued the LSC into the trust stores of the cluster \
+             that the phone registers with, and restart CallManager"
+        }
         Code::NotBooted => "reset the phone",
         Code::ListNotUpdated => "make sure that option 150 names nodes that serve their lists",
         Code::LeapOfFaith

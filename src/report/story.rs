@@ -311,6 +311,11 @@ impl Story {
                 format!("registers with {} ({text})", self.name(server))
             }
             Kind::Registered { server: None, text } => p.bad(text),
+            Kind::RegistrationRefused { server, reason } => format!(
+                "{}: {}",
+                p.bad(&format!("{} refuses the registration", self.name(server))),
+                reason.text
+            ),
             Kind::Status { text, .. } if is_told(text) => format!("shows \"{text}\""),
             _ => return None,
         })

@@ -79,10 +79,11 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
 }
 
 /// Rules that the clusters follow: they count whether or not a phone looked at them.
-const OF_CLUSTERS: [Key; 8] = [
+const OF_CLUSTERS: [Key; 9] = [
     Key::TvsRestartNeeded,
     Key::TvsRolesOfStore,
     Key::TvsMiss,
+    Key::LscTrustedBy,
     Key::BlankItl,
     Key::DigestScope,
     Key::SignerKeyBits,

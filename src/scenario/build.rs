@@ -7,7 +7,7 @@ use super::registry::{parameter_of, value_of};
 use super::words::ClosedWord;
 use crate::cluster::{
     BlankItl, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, KeyBits, KeyPool,
-    Lab, NodeSpec, Parameter, Parameters, Release, RolesOfStore, Service,
+    Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, Release, RolesOfStore, Service,
 };
 use crate::phone::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup, Profile};
 use crate::trust::rules::{
@@ -167,6 +167,11 @@ fn cluster_settings(s: &Settings) -> ClusterSettings {
         roles_of_store: match s.word::<TvsRolesOfStore>() {
             TvsRolesOfStore::ByStore => RolesOfStore::ByStore,
             TvsRolesOfStore::CallManagerGivesBoth => RolesOfStore::CallManagerTrustGivesBoth,
+        },
+        lsc_trusted_by: match s.word::<rules::LscTrustedBy>() {
+            rules::LscTrustedBy::EitherStore => LscTrustedBy::EitherStore,
+            rules::LscTrustedBy::CallManagerTrust => LscTrustedBy::CallManagerTrust,
+            rules::LscTrustedBy::CapfTrust => LscTrustedBy::CapfTrust,
         },
         blank_itl: match s.word::<rules::BlankItl>() {
             rules::BlankItl::NoRecords => BlankItl::NoRecords,

@@ -101,6 +101,10 @@ fn action(
                 ),
             }
         }
+        "lsc-not-trusted" => format!(
+            "upload CAPF of {} into CAPF-trust and CallManager-trust of {destination}, restart CallManager there, then reset the phone; or give the phone an LSC of {destination}",
+            phone.home
+        ),
         "not-booted" => "reset the phone".into(),
         "tvs-certificate-not-in-list" => format!(
             "the phone's ITL is older than the TVS certificates of {home}: point option 150 back to {home} and reset, so that it takes the current ITL, then move it; if it refuses that one too, {ERASE}"
@@ -108,6 +112,9 @@ fn action(
         "no-tvs-in-list" if is_prepared_for_rollback(lab, &home) => format!(
             "set \"Prepare Cluster for Rollback to pre 8.0\" of {home} back to False, point option 150 back to {home} and reset, so that the phone's ITL holds TVS again, then move it; the parameter helps non-secure clusters only"
         ),
+        "installed-list-damaged" => {
+            format!("its list in flash is damaged and it can ask nobody: {ERASE}")
+        }
         "no-tvs-in-list" => format!("the phone cannot ask anybody: {ERASE}"),
         "no-tvs-in-configuration" => format!(
             "point option 150 back to {home} and reset, so that the phone has a configuration with TVS servers, then move it"

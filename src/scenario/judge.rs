@@ -205,6 +205,9 @@ fn why(events: &[crate::event::Event], followed: bool) -> Why {
             } if !followed => {
                 return (reasons.clone(), signer.clone(), Some(file.clone()));
             }
+            Kind::RegistrationRefused { reason, .. } if !followed => {
+                return (vec![reason.clone()], None, None);
+            }
             Kind::TrustStageEnded { fail_reason, .. }
                 if !followed && fail_reason == "download-failed" =>
             {

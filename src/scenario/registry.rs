@@ -2,7 +2,7 @@
 
 use super::settings::{Registry, Setting, SettingValue};
 use crate::cluster::Parameter;
-use crate::event::KINDS;
+use crate::event::{KINDS, fields};
 use crate::trust::reason::CODES;
 use crate::trust::rules::{self, Key, Rule, Settings};
 use crate::wire::tvs::fixed_tag;
@@ -49,6 +49,10 @@ impl Registry for Rules {
 
     fn event_kinds(&self) -> Vec<&'static str> {
         KINDS.to_vec()
+    }
+
+    fn event_fields(&self, kind: &str) -> Option<Vec<&'static str>> {
+        fields(kind)
     }
 }
 

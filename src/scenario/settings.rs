@@ -70,6 +70,11 @@ pub trait Registry {
 
     /// Kinds of events.
     fn event_kinds(&self) -> Vec<&'static str>;
+
+    /// Names of the fields of a kind of event; none where they are not known, and so not checked.
+    fn event_fields(&self, _kind: &str) -> Option<Vec<&'static str>> {
+        None
+    }
 }
 
 /// Lets the command line win over the file: `seed` is the argument of `--seed`, each of `sets` one

@@ -183,8 +183,8 @@ impl World {
                 self.connections.remove(&(phone, connection));
             }
             Output::Flash { number, operation } => self.write_flash(phone, number, &operation),
-            Output::Register { host } => {
-                self.after(1, Happening::RegisterAtNode { phone, host });
+            Output::Register { host, lsc } => {
+                self.after(1, Happening::RegisterAtNode { phone, host, lsc });
             }
             Output::Event(event) => self.seen.push(Seen::Event(*event)),
         }

@@ -9,7 +9,7 @@ use super::nodes::Nodes;
 use super::phones::Running;
 use super::tvs::Connection;
 use super::witness::{Seen, Witness};
-use crate::cluster::{Lab, Service};
+use crate::cluster::{Lab, Registration};
 use crate::event::{Event, Kind};
 use crate::phone::TvsInput;
 use crate::phone::power::{Booted, Booting, LONGEST_BOOT};
@@ -71,10 +71,11 @@ pub(super) enum Happening {
     RegisterAtNode {
         phone: usize,
         host: String,
+        lsc: Option<Arc<[u8]>>,
     },
     Registered {
         phone: usize,
-        accepted: bool,
+        answer: Registration,
     },
 }
 
@@ -200,16 +201,12 @@ impl World {
                 connection,
                 input,
             } => self.to_phone(phone, |p, now| p.handle_tvs(now, connection, input)),
-            Happening::RegisterAtNode { phone, host } => {
-                let accepted = {
-                    let lab = lock(&self.lab);
-                    lab.host(&host)
-                        .is_some_and(|n| lab.serves(n, Service::CallManager))
-                };
-                self.after(1, Happening::Registered { phone, accepted });
+            Happening::RegisterAtNode { phone, host, lsc } => {
+                let answer = lock(&self.lab).register(&host, lsc.as_deref());
+                self.after(1, Happening::Registered { phone, answer });
             }
-            Happening::Registered { phone, accepted } => {
-                self.to_phone(phone, |p, now| p.handle_registered(now, accepted));
+            Happening::Registered { phone, answer } => {
+                self.to_phone(phone, |p, now| p.handle_registered(now, answer));
             }
         }
     }

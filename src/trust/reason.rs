@@ -87,6 +87,8 @@ codes! {
     SignerAmbiguous = "signer-ambiguous",
     /// The signer's certificate is outside its dates.
     SignerExpired = "signer-expired",
+    /// The list in flash is damaged, and no other is installed.
+    InstalledListDamaged = "installed-list-damaged",
     /// No installed list has a TVS record with a certificate.
     NoTvsInList = "no-tvs-in-list",
     /// The installed configuration names no TVS server.
@@ -111,6 +113,8 @@ codes! {
     ConfigMalformed = "config-malformed",
     /// The configuration is unsigned, as asked.
     ConfigUnsigned = "config-unsigned",
+    /// A CallManager does not trust the issuer of the phone's LSC.
+    LscNotTrusted = "lsc-not-trusted",
     /// Option 150 has changed, and the phone has not booted since.
     NotBooted = "not-booted",
     /// The list stage ended without a list of the cluster that option 150 names.

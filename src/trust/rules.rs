@@ -321,6 +321,9 @@ rules! {
     SignerKeyBits "cluster.signer_key_bits" of::<SignerKeyBits>(), 0, Assumed,
         "RSA key size, in bits, of the certificates that sign lists and files",
         "Cisco 118893: 1024 in 10.5.1, 2048 after regeneration; defaults of other releases are not said";
+    LscTrustedBy "cluster.lsc_trusted_by" of::<LscTrustedBy>(), 0, Assumed,
+        "which store must hold the CAPF certificate of another cluster before a phone with its LSC registers over TLS",
+        "sources disagree: Cisco 215539 imports CAPF into CallManager-trust, CUCM 12.5(1)SU5 Security Guide asks for CAPF-trust, which stays on its node";
     BulkFileNames "bulk.file_names" of::<BulkFileNames>(), 0, Assumed,
         "how the files of a bulk exchange are called: node and cluster first, or the certificate type",
         "Cisco 215539 shows the names in pictures only; both clusters follow the same rule";

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use trustline::cluster::{Lab, NodeId, Service};
+use trustline::cluster::{Lab, NodeId, Registration, Service};
 use trustline::event::Kind;
 use trustline::phone::flash::CONFIG;
 use trustline::phone::{
@@ -38,7 +38,7 @@ pub(crate) enum Input {
         connection: u32,
         input: TvsInput,
     },
-    Registered(bool),
+    Registered(Registration),
 }
 
 /// Sees what the phone wants done and what the honest network answers, and changes the answers.
@@ -181,7 +181,7 @@ impl Bench {
             Input::Tvs { connection, input } => {
                 self.phone.handle_tvs(self.now, connection, input);
             }
-            Input::Registered(accepted) => self.phone.handle_registered(self.now, accepted),
+            Input::Registered(answer) => self.phone.handle_registered(self.now, answer),
         }
     }
 
@@ -241,12 +241,9 @@ impl Bench {
                 self.flash.apply(operation);
                 Vec::new()
             }
-            Output::Register { host } => {
-                let lab = lock(&self.lab);
-                let accepted = lab
-                    .host(host)
-                    .is_some_and(|n| lab.serves(n, Service::CallManager));
-                vec![Input::Registered(accepted)]
+            Output::Register { host, lsc } => {
+                let answer = lock(&self.lab).register(host, lsc.as_deref());
+                vec![Input::Registered(answer)]
             }
             Output::Event(event) => {
                 self.events.push(event.kind.clone());

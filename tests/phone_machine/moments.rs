@@ -3,13 +3,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use trustline::cluster::Registration;
+use trustline::event::Kind;
 use trustline::phone::Flash;
 use trustline::phone::Profile;
 use trustline::phone::TvsInput;
 use trustline::rng::Rng;
 use trustline::time::Time;
+use trustline::trust::reason::{Code, Reason};
 
-use crate::bench::{Before, Input, LONGEST};
+use crate::bench::{Before, ITL, Input, LONGEST};
 
 /// Nobody answers any more from the n-th reply on: timers alone bring the boot to its end.
 #[test]
@@ -26,8 +29,10 @@ fn silence_at_every_moment_ends_in_time() {
             bench.run(&mut |_, replies| {
                 // Who is asked to register has no timer in the phone, so it is refused.
                 for reply in replies.iter_mut() {
-                    if let Input::Registered(accepted) = reply {
-                        *accepted &= seen < silent_from;
+                    if seen >= silent_from
+                        && let Input::Registered(answer) = reply
+                    {
+                        *answer = Registration::NoAnswer;
                     }
                 }
                 replies.retain(|reply| {
@@ -83,7 +88,15 @@ fn whatever_comes_only_trusted_lists_are_installed() {
                 for reply in std::mem::take(replies) {
                     match (rng.below(20), reply) {
                         (_, Input::Registered(_)) => {
-                            replies.push(Input::Registered(rng.chance(500)));
+                            let answer = match rng.below(4) {
+                                0 | 1 => Registration::Accepted,
+                                2 => Registration::NoAnswer,
+                                _ => Registration::Refused(Reason::new(
+                                    Code::LscNotTrusted,
+                                    "not trusted",
+                                )),
+                            };
+                            replies.push(Input::Registered(answer));
                         }
                         (0, _) => {}
                         (1, reply) => replies.extend([reply.clone(), reply]),
@@ -136,4 +149,19 @@ fn rubbish_in_flash_is_survived() {
         bench.run(&mut |_, _| {});
         assert_eq!(bench.flash.unfinished(), [""; 0], "seed {seed}");
     }
+}
+
+/// A phone whose only list is damaged says so, and takes none on faith.
+#[test]
+fn a_damaged_list_in_flash_has_a_reason_of_its_own() {
+    let before = Before::of("non-secure-migration");
+    let mut flash = before.old.clone();
+    flash.put(ITL, b"rubbish"[..].into());
+    let mut bench = before.boot_from(flash);
+    bench.run(&mut |_, _| {});
+    let refused = bench.events.iter().find_map(|kind| match kind {
+        Kind::ListRefused { reasons, .. } => reasons.last(),
+        _ => None,
+    });
+    assert_eq!(refused.unwrap().code, "installed-list-damaged");
 }

@@ -7,6 +7,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use trustline::cluster::Registration;
 use trustline::phone::{
     BootCause, Flash, Identity, Output, Pace, Phone, PhoneSetup, Profile, TvsInput, flash,
 };
@@ -157,9 +158,9 @@ fn talk(settings: Settings, itl: Vec<u8>) -> Vec<String> {
             Some(Output::Flash { operation, .. }) => {
                 lines.push(format!("{now} {} {}", operation.name(), operation.file()));
             }
-            Some(Output::Register { host }) => {
+            Some(Output::Register { host, .. }) => {
                 lines.push(format!("{now} registers with {host}"));
-                phone.handle_registered(now, true);
+                phone.handle_registered(now, Registration::Accepted);
             }
             Some(Output::Event(event)) => lines.push(serde_json::to_string(&event).unwrap()),
             Some(Output::CloseTransfer { .. } | Output::TvsClose { .. }) => {}

@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::Shared;
-use crate::cluster::Service;
 use crate::event::{Event, Kind};
 use crate::net::tls::{ClientTls, Identity, TlsFailure, TlsOptions};
 use crate::net::tvs::{AskError, Deadlines, connect};
@@ -96,13 +95,9 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
                         break 'boot BootEnd::PowerCut;
                     }
                 }
-                Output::Register { host } => {
-                    let accepted = {
-                        let lab = shared.lab();
-                        lab.host(&host)
-                            .is_some_and(|n| lab.serves(n, Service::CallManager))
-                    };
-                    phone.handle_registered(shared.now(), accepted);
+                Output::Register { host, lsc } => {
+                    let answer = shared.lab().register(&host, lsc.as_deref());
+                    phone.handle_registered(shared.now(), answer);
                 }
                 Output::Event(event) => shared.tell(*event),
                 other => runner.carry_out(other).await,

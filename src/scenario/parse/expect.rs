@@ -157,9 +157,28 @@ impl Parser<'_, '_> {
                     .suggest(&event.kind, "known kinds", &known),
                 );
             }
+            self.event_fields(&text, &event);
             events.push(text.map(|_| event));
         }
         events
+    }
+
+    /// Reports fields that events of the kind do not have. `-` and `_` are the same in their names.
+    fn event_fields(&mut self, text: &Located<String>, event: &EventPattern) {
+        let Some(known) = self.registry.event_fields(&event.kind) else {
+            return;
+        };
+        let known: Vec<String> = known.iter().map(|f| f.replace('_', "-")).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        for (name, _) in &event.fields {
+            let name = name.replace('_', "-");
+            if !known.contains(&name.as_str()) {
+                let message = format!("events `{}` have no field {}", event.kind, quote(&name));
+                let problem = Problem::at(text.span, message);
+                self.problems
+                    .add(problem.suggest(&name, "their fields", &known));
+            }
+        }
     }
 
     /// A cluster, a node or `none`.

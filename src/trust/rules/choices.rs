@@ -316,6 +316,16 @@ words! {
         /// Configuration files; lists stay at SHA-1.
         Files = "files",
     }
+    /// In which trust store the CAPF certificate of another cluster must be, so that a phone with an
+    /// LSC of that cluster can register over TLS.
+    LscTrustedBy {
+        /// CallManager-trust, or CAPF-trust of the node.
+        EitherStore = "either-store",
+        /// CallManager-trust.
+        CallManagerTrust = "callmanager-trust",
+        /// CAPF-trust of the node.
+        CapfTrust = "capf-trust",
+    }
     /// How the files of a bulk exchange are called.
     BulkFileNames {
         /// `src-pub@src_tftp.p12`.

@@ -1,0 +1,66 @@
+//! What a CallManager says to a phone that registers.
+
+use super::lab::Lab;
+use super::spec::{LscTrustedBy, Service};
+use super::state::Cluster;
+use super::store::TrustStore;
+use super::x509::{CertificateKind, PublicCertificate};
+use crate::trust::reason::{Code, Reason};
+
+/// The answer to a phone that registers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Registration {
+    /// It is registered.
+    Accepted,
+    /// No CallManager answers.
+    NoAnswer,
+    /// CallManager does not take the certificate that the phone shows.
+    Refused(Reason),
+}
+
+impl Lab {
+    /// A phone registers with the node of this host name or address. `lsc` is the certificate that
+    /// it shows, DER; none for a phone that registers without TLS or with the one that it was made
+    /// with.
+    pub fn register(&self, host: &str, lsc: Option<&[u8]>) -> Registration {
+        let Some(id) = self
+            .host(host)
+            .filter(|&n| self.serves(n, Service::CallManager))
+        else {
+            return Registration::NoAnswer;
+        };
+        let cluster = &self.clusters()[id.cluster];
+        let node = self.name(id);
+        match lsc.map(PublicCertificate::from_der) {
+            None => Registration::Accepted,
+            Some(Ok(lsc)) if cluster.trusts_issuer(node, &lsc) => Registration::Accepted,
+            Some(lsc) => {
+                let issuer = lsc.map_or_else(|e| e.to_string(), |lsc| lsc.issuer_text);
+                let text =
+                    format!("CallManager of {node} does not trust {issuer}, which issued the LSC");
+                Registration::Refused(Reason::new(Code::LscNotTrusted, text).at(node))
+            }
+        }
+    }
+}
+
+impl Cluster {
+    /// True if CallManager on the node trusts who issued this LSC: a CAPF of the cluster, or one in
+    /// the store that the settings name.
+    fn trusts_issuer(&self, node: &str, lsc: &PublicCertificate) -> bool {
+        let own = self.certificates_to_exchange(&[CertificateKind::Capf]);
+        let is_issuer = |c: &PublicCertificate| c.subject_text == lsc.issuer_text;
+        let holds = |store| {
+            let held = self.store(node, store).unwrap_or_default();
+            held.iter().any(|c| is_issuer(c))
+        };
+        let in_callmanager_trust = || holds(TrustStore::CallManager);
+        let in_capf_trust = || holds(TrustStore::Capf);
+        own.iter().any(|(_, c)| is_issuer(&c.public))
+            || match self.settings().lsc_trusted_by {
+                LscTrustedBy::EitherStore => in_callmanager_trust() || in_capf_trust(),
+                LscTrustedBy::CallManagerTrust => in_callmanager_trust(),
+                LscTrustedBy::CapfTrust => in_capf_trust(),
+            }
+    }
+}
