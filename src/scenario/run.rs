@@ -1,6 +1,6 @@
 //! Running a scenario: its steps in order, on either driver.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -62,6 +62,8 @@ pub struct LabPhone {
     pub home_option_150: Vec<Ipv4Addr>,
     /// What it told in that boot.
     pub home_events: Vec<Event>,
+    /// Rules that it used in that boot.
+    pub home_used: Vec<Key>,
     /// How its last boot ended.
     pub end: BootEnd,
     /// Rules that it used since the first step.
@@ -110,19 +112,22 @@ pub fn rehearse(
     forced: Option<(Key, i64)>,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Rehearsed, RunError> {
-    let mut run = Run::start(scenario, network, pace, forced, sink)?;
-    run.boot_at_home();
-    for (index, step) in scenario.steps.iter().enumerate() {
-        run.step = index + 1;
-        run.carry_out(&step.action, step.verb.to_string())?;
-    }
-    let now = run.driver.now();
-    Ok(Rehearsed {
-        lab: run.lab,
-        phones: run.phones,
-        now,
-        checked: run.checked,
-    })
+    Run::start(scenario, network, pace, forced, sink)?.to_the_end()
+}
+
+/// Runs the steps in virtual time for the sake of these phones: the others stay off.
+///
+/// # Errors
+/// A step that the clusters cannot carry out.
+pub(super) fn trial(
+    scenario: &Scenario,
+    forced: Option<(Key, i64)>,
+    phones: &[usize],
+) -> Result<Rehearsed, RunError> {
+    let mut silent = |_: &Event| {};
+    let mut run = Run::start(scenario, Network::Sim, Pace::Real, forced, &mut silent)?;
+    run.only = Some(phones.iter().copied().collect());
+    run.to_the_end()
 }
 
 struct Run<'a> {
@@ -131,6 +136,8 @@ struct Run<'a> {
     keys: KeyPool,
     driver: Driver,
     phones: Vec<LabPhone>,
+    /// The phones that boot, where the others stay off.
+    only: Option<BTreeSet<usize>>,
     /// Number of the step, from 1.
     step: usize,
     /// Seconds that steps let pass.
@@ -168,6 +175,7 @@ impl<'a> Run<'a> {
                     before: Flash::default(),
                     home: group.cluster.value.clone(),
                     home_events: Vec::new(),
+                    home_used: Vec::new(),
                     end: BootEnd::Overdue,
                     used: Vec::new(),
                     events: Vec::new(),
@@ -185,6 +193,7 @@ impl<'a> Run<'a> {
             keys,
             driver,
             phones,
+            only: None,
             step: 0,
             waited: 0,
             told,
@@ -208,6 +217,22 @@ impl<'a> Run<'a> {
         run.tell_nodes();
         run.tell_publications();
         Ok(run)
+    }
+
+    /// Boots the phones at home, then carries the steps out.
+    fn to_the_end(mut self) -> Result<Rehearsed, RunError> {
+        self.boot_at_home();
+        for (index, step) in self.scenario.steps.iter().enumerate() {
+            self.step = index + 1;
+            self.carry_out(&step.action, step.verb.to_string())?;
+        }
+        let now = self.driver.now();
+        Ok(Rehearsed {
+            lab: self.lab,
+            phones: self.phones,
+            now,
+            checked: self.checked,
+        })
     }
 
     fn tell(&mut self, actor: &str, kind: Kind) {
@@ -261,7 +286,7 @@ impl<'a> Run<'a> {
         for p in &mut self.phones {
             p.before = p.flash.clone();
             p.home_events = std::mem::take(&mut p.events);
-            p.used.clear();
+            p.home_used = std::mem::take(&mut p.used);
             p.last_boot = 0;
         }
     }
@@ -269,6 +294,9 @@ impl<'a> Run<'a> {
     /// Boots phones together; those whose power was cut come back by themselves.
     fn boot(&mut self, indices: &[usize], cause: BootCause) {
         let mut booting = indices.to_vec();
+        if let Some(only) = &self.only {
+            booting.retain(|i| only.contains(i));
+        }
         let mut cause = cause;
         // A cut is spent when it strikes, so the second boot of a phone is its last.
         for _ in 0..2 {
