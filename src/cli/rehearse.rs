@@ -185,7 +185,7 @@ fn run_one(
     let network = match args.network {
         Some(Network::Sim) => scenario::Network::Sim,
         Some(Network::Loopback) => scenario::Network::Loopback,
-        None if many => scenario::Network::Sim,
+        None if many || s.scenario.needs_virtual_time().is_some() => scenario::Network::Sim,
         None => scenario::Network::Loopback,
     };
     // Virtual time costs nothing, so phones always wait there as real ones do.
@@ -193,6 +193,10 @@ fn run_one(
         (scenario::Network::Loopback, Pace::Fast) => phone::Pace::Fast,
         _ => phone::Pace::Real,
     };
+    if let Err(error) = scenario::run::check_network(&s.scenario, network) {
+        output.error(&format!("{}: {error}", s.path.display()));
+        return (ExitCode::Usage, None);
+    }
     let started = Instant::now();
     let told = args.format == Format::Human && !many;
     let mut story = Story::new(output.paint(), args.verbose);
@@ -217,7 +221,8 @@ fn run_one(
             output.error(&format!("{name} could not run: {error}"));
             let code = match error {
                 scenario::run::RunError::System(_) => ExitCode::Unreachable,
-                scenario::run::RunError::Step { .. } => ExitCode::Usage,
+                scenario::run::RunError::Step { .. }
+                | scenario::run::RunError::NeedsVirtualTime { .. } => ExitCode::Usage,
             };
             return (code, None);
         }

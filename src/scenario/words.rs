@@ -240,6 +240,12 @@ closed_words! {
         RemovePhones = "remove-phones",
         /// See [`Action::PowerCut`].
         PowerCut = "power-cut",
+        /// See [`Action::SetLink`].
+        SetLink = "set-link",
+        /// See [`Action::ClearLinks`].
+        ClearLinks = "clear-links",
+        /// See [`Action::JumpClock`].
+        JumpClock = "jump-clock",
         /// See [`Action::Wait`].
         Wait = "wait",
         /// See [`Action::Note`].
@@ -268,6 +274,14 @@ closed_words! {
         Refused = "refused",
         /// The directory failed.
         Failed = "failed",
+    }
+
+    /// How TLS is done in virtual time.
+    Tls, "kind of TLS" {
+        /// The certificate check and the exchange of messages, without the cryptography.
+        Modelled = "modelled",
+        /// With real TLS over simulated bytes: events and verdicts are repeatable, packets are not.
+        Real = "real",
     }
 
     /// How sure the weakest rule is that a verdict rests on.

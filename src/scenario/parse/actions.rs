@@ -30,9 +30,9 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::SetOption150 => &["do", "to", "phones"],
         Verb::ResetPhones | Verb::FactoryReset => &["do", "phones"],
         Verb::StopService | Verb::StartService | Verb::RestartService => {
-            &["do", "node", "cluster", "service"]
+            &["do", "node", "cluster", "service", "after"]
         }
-        Verb::SwitchOff | Verb::SwitchOn => &["do", "node", "cluster"],
+        Verb::SwitchOff | Verb::SwitchOn => &["do", "node", "cluster", "after"],
         Verb::SetParameter => &["do", "cluster", "name", "value"],
         Verb::RegenerateCertificate => &["do", "node", "certificate"],
         Verb::UpdateCtl => &["do", "cluster"],
@@ -52,6 +52,21 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::KeepOldFiles => &["do", "node"],
         Verb::RemovePhones => &["do", "phones", "cluster"],
         Verb::PowerCut => &["do", "phones", "at", "write"],
+        Verb::SetLink => &[
+            "do",
+            "phones",
+            "nodes",
+            "loss",
+            "duplicate",
+            "reorder",
+            "corrupt",
+            "latency",
+            "jitter",
+            "partition",
+            "after",
+        ],
+        Verb::ClearLinks => &["do", "after"],
+        Verb::JumpClock => &["do", "by", "phones", "nodes"],
         Verb::Wait => &["do", "seconds"],
         Verb::Note => &["do", "text"],
     }
@@ -114,14 +129,13 @@ impl Parser<'_, '_> {
             Verb::StopService => self.change_service(s, ServiceChange::Stop)?,
             Verb::StartService => self.change_service(s, ServiceChange::Start)?,
             Verb::RestartService => self.change_service(s, ServiceChange::Restart)?,
-            Verb::SwitchOff => Action::SwitchPower {
-                on: false,
-                target: self.target(s)?,
-            },
-            Verb::SwitchOn => Action::SwitchPower {
-                on: true,
-                target: self.target(s)?,
-            },
+            Verb::SwitchOff | Verb::SwitchOn => {
+                let switch = Action::SwitchPower {
+                    on: verb == Verb::SwitchOn,
+                    target: self.target(s)?,
+                };
+                self.later(s, switch)?
+            }
             Verb::SetParameter => {
                 let cluster = self.name(s, "cluster", "the cluster whose parameter is set");
                 let name = self.name(s, "name", "the parameter");
@@ -187,6 +201,9 @@ impl Parser<'_, '_> {
                     write: write?,
                 }
             }
+            Verb::SetLink => self.set_link(s)?,
+            Verb::ClearLinks => self.later(s, Action::ClearLinks)?,
+            Verb::JumpClock => self.jump_clock(s)?,
             Verb::Wait => Action::Wait {
                 duration: self.wait(s)?,
             },
@@ -268,7 +285,7 @@ impl Parser<'_, '_> {
     }
 
     /// The phones that a step is about; all unless given.
-    fn phones_of(&mut self, section: &Section<'_>) -> Option<Selector> {
+    pub(super) fn phones_of(&mut self, section: &Section<'_>) -> Option<Selector> {
         match section.optional("phones") {
             Some(entry) => self.selector(entry),
             None => Some(Selector::all()),
@@ -323,11 +340,12 @@ impl Parser<'_, '_> {
     fn change_service(&mut self, section: &Section<'_>, change: ServiceChange) -> Option<Action> {
         let service = self.word::<StoppableService>(section, "service");
         let target = self.target(section);
-        Some(Action::ChangeService {
+        let change = Action::ChangeService {
             change,
             target: target?,
             service: service?,
-        })
+        };
+        self.later(section, change)
     }
 
     /// Either `node` or `cluster`.
