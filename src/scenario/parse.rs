@@ -163,7 +163,6 @@ impl Parser<'_, '_> {
             self.problems.add(Problem::at(setting.value.span, why));
         }
         let steps = self.steps(&root);
-        self.check_later(&steps);
         let names = Names::new(&clusters, clusters_sound, &phones, phones_sound);
         names.check_phones(self.problems);
         for step in &steps {

@@ -75,12 +75,17 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
 impl Parser<'_, '_> {
     pub(super) fn steps(&mut self, root: &Section<'_>) -> Vec<Step> {
         let tables = self.tables(root, "step", MAX_STEPS);
-        let mut steps = Vec::with_capacity(tables.len());
+        let written = tables.len();
+        let mut steps = Vec::with_capacity(written);
         for (span, table) in tables {
             if self.problems.full() {
                 break;
             }
             steps.extend(self.step(span, table));
+        }
+        // Where a step could not be read, it may be the one that boots phones.
+        if steps.len() == written {
+            self.check_later(&steps);
         }
         steps
     }
