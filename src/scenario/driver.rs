@@ -38,10 +38,10 @@ pub(super) enum Driver {
 }
 
 impl Driver {
-    pub(super) fn start(network: Network, lab: Arc<Mutex<Lab>>) -> io::Result<Self> {
+    pub(super) fn start(network: Network, lab: Arc<Mutex<Lab>>, seed: u64) -> io::Result<Self> {
         Ok(match network {
             Network::Loopback => Self::Loopback(Box::new(Loopback::start(lab)?)),
-            Network::Sim => Self::Sim(Box::new(World::new(lab))),
+            Network::Sim => Self::Sim(Box::new(World::new(lab, seed))),
         })
     }
 
@@ -56,6 +56,14 @@ impl Driver {
         match self {
             Self::Loopback(l) => l.wait(duration),
             Self::Sim(w) => w.wait(duration),
+        }
+    }
+
+    /// The world, where there is one: it has links, and plans what comes in the middle of a boot.
+    pub(super) fn world(&mut self) -> Option<&mut World> {
+        match self {
+            Self::Loopback(_) => None,
+            Self::Sim(w) => Some(w),
         }
     }
 

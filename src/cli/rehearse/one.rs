@@ -61,7 +61,7 @@ pub(super) struct Run {
 }
 
 impl Manner<'_> {
-    /// What runs are made on.
+    /// What runs are made on, unless a scenario needs virtual time.
     pub(super) fn network(&self) -> scenario::Network {
         match self.args.network {
             Some(Network::Sim) => scenario::Network::Sim,
@@ -71,9 +71,17 @@ impl Manner<'_> {
         }
     }
 
+    fn network_of(&self, scenario: &Scenario) -> scenario::Network {
+        if self.args.network.is_none() && scenario.needs_virtual_time().is_some() {
+            scenario::Network::Sim
+        } else {
+            self.network()
+        }
+    }
+
     /// Makes a run. `live` gets each line as it happens, where the run is the only one.
     pub(super) fn perform(&self, job: &Job<'_>, live: &mut dyn FnMut(&str)) -> Run {
-        let network = self.network();
+        let network = self.network_of(&job.file.scenario);
         // Virtual time costs nothing, so phones always wait there as real ones do.
         let pace = match (network, self.args.pace) {
             (scenario::Network::Loopback, Pace::Fast) => phone::Pace::Fast,
