@@ -283,7 +283,7 @@ impl Exchange {
                     .find(|n| n.publisher)
                     .map(|n| n.name.clone());
                 let node = press.node.map(ToOwned::to_owned).or(publisher);
-                let clock = node.and_then(|node| cluster.clock_of(&node, press.now));
+                let clock = node.and_then(|node| cluster.clock_of(&node, press.now).ok());
                 let importer = Importer::of(cluster, clock.unwrap_or(press.now));
                 match bulk::plan_import(&files, &importer, &self.settings) {
                     Ok(plan) => imported(press, carried, bulk::apply(cluster, &plan), &notes),
