@@ -63,7 +63,10 @@ impl Lab {
     }
 
     pub(crate) async fn with(config: ServeConfig) -> Self {
-        let listener = listener().await;
+        Self::at(listener().await, config)
+    }
+
+    pub(crate) fn at(listener: TcpListener, config: ServeConfig) -> Self {
         let address = listener.local_addr().unwrap();
         let events = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&events);
