@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::process::{Command, Output};
 
 use trustline::cluster::bulk::p12;
 use trustline::event::{Event, Kind};
@@ -262,4 +263,54 @@ fn a_failure_that_is_expected_is_none() {
     let step = &run.rehearsed.checked[0];
     assert_eq!(step.text, "step 1: export of source failed");
     assert_eq!(step.failed, None);
+}
+
+/// The command on one of the scenarios.
+fn command(network: &str, name: &str, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_trustline"))
+        .args(["rehearse", "--color", "never", "--network", network])
+        .args(more)
+        .arg(Path::new(FOLDER).join(name).with_extension("toml"))
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_kept_world_has_the_files_of_the_exchange() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let keep = folder.path().to_str().unwrap();
+    // The second run finds a world, and puts its own in its place.
+    for network in ["sim", "loopback"] {
+        let output = command(network, "exchange", &["--keep", keep]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{said}");
+        let files = std::fs::read_dir(folder.path().join("sftp/bulk")).unwrap();
+        let files: Vec<_> = files.map(|e| e.unwrap().path()).collect();
+        assert_eq!(files.len(), 16, "{files:?}");
+        for file in files {
+            let entries = p12::read(&std::fs::read(&file).unwrap(), "trustline");
+            assert!(!entries.unwrap().is_empty(), "{}", file.display());
+        }
+    }
+}
+
+#[test]
+fn a_step_that_is_not_done_is_in_the_exit_code() {
+    let output = command("sim", "unreachable-unnoticed", &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        text.contains("step 4: export of destination done"),
+        "{text}"
+    );
+    if cfg!(feature = "sftp") {
+        let output = command("loopback", "named-server", &[]);
+        assert_eq!(output.status.code(), Some(3));
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            text.contains("sftp.invalid:2222: the name is not known"),
+            "{text}"
+        );
+        assert!(!text.contains("weekend-1"), "{text}");
+    }
 }

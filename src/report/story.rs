@@ -194,6 +194,7 @@ impl Story {
                 };
                 let place = match directory.as_str() {
                     "" => String::new(),
+                    directory if files.is_empty() => format!(" ({directory})"),
                     directory => format!(" ({} files in {directory})", files.len()),
                 };
                 format!("{action} {result}: {text}{place}")

@@ -16,3 +16,4 @@ mod exchange;
 mod faults;
 mod hostile;
 mod lab;
+mod rehearsal;

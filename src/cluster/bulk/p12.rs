@@ -100,7 +100,7 @@ pub enum P12Error {
         limit: u64,
     },
     /// The bytes are not PKCS#12.
-    #[error("not a PKCS#12 file: expected {what}")]
+    #[error("not a PKCS#12 file, or not all of one: expected {what}")]
     NotPkcs12 {
         /// What was expected and not there.
         what: &'static str,

@@ -150,9 +150,8 @@ impl Exchange {
             }
             Ok((place, mut run)) => {
                 let mut carried = self.carry_out(driver, &place, &mut run)?;
-                let Some(outcome) = run.into_outcome() else {
-                    return Ok(None);
-                };
+                let ended = run.into_outcome();
+                let outcome = ended.ok_or_else(|| io::Error::other("the page is not done"))?;
                 self.count(driver, &place, &outcome, &mut carried)?;
                 (outcome, carried)
             }
@@ -167,8 +166,8 @@ impl Exchange {
     fn open(&self, lab: &Lab, press: &Press<'_>) -> Option<Result<(Place, Run), String>> {
         let index = lab.cluster_index(press.cluster)?;
         let cluster = lab.clusters().get(index)?;
-        let publisher = cluster.nodes().find(|n| n.publisher);
-        let node = press.node.or(publisher.map(|n| n.name.as_str()))?;
+        let publisher = || Some(cluster.nodes().find(|n| n.publisher)?.name.as_str());
+        let node = press.node.or_else(publisher)?;
         let page = match Page::open(cluster, node, self.settings.clone()) {
             Ok(page) => page,
             Err(refusal) => return Some(Err(refusal_text(&refusal))),

@@ -80,7 +80,8 @@ impl SftpServers {
                 "the host key of {} was not known: {key} is taken, and held for this run",
                 settings.address(),
             ));
-            let pinned = key.line.parse().unwrap_or(key.fingerprint.into());
+            let pinned = key.line.parse();
+            let pinned = pinned.unwrap_or_else(|_| key.fingerprint.into());
             self.known.insert(server.clone(), pinned);
         }
         if self.opened.insert(carried.directory.clone()) && reached.files_before > 0 {
