@@ -1,6 +1,11 @@
 //! `trustline bulk` against OpenSSH's server: the whole exchange of two emulated clusters, by the
 //! command alone.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the command and OpenSSL read files"
+)]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

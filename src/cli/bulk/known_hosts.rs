@@ -86,7 +86,7 @@ impl KnownHosts {
     }
 
     fn write(&self) -> io::Result<()> {
-        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let dir = self.path.parent().unwrap_or_else(|| Path::new("."));
         fs::create_dir_all(dir)?;
         let new = dir.join(NEW);
         fs::write(&new, &self.text)?;

@@ -42,8 +42,8 @@ fn on_server(command: &BulkCommand, output: &Output) -> Result<ExitCode, Failure
 fn on_server(_: &BulkCommand, _: &Output) -> Result<ExitCode, Failure> {
     Err(Failure::new(
         ExitCode::Usage,
-        "built without the feature sftp, so no server can be reached: build trustline with \
-         `cargo build --release --features sftp`; `bulk init` and `bulk show` work without",
+        "built without the feature sftp, so no server can be reached: build trustline with its \
+         default features; `bulk init` and `bulk show` work without",
     ))
 }
 
