@@ -148,7 +148,8 @@ pub enum Kind {
         action: String,
         /// The certificate type.
         certificate_type: String,
-        /// Where the directory is: `in memory`, or a server.
+        /// Where the directory is: `sftp://USER@HOST:PORT/DIRECTORY`, or `/DIRECTORY in memory` and
+        /// why; empty where the form is empty.
         directory: String,
         /// `done`, `refused` or `failed`.
         result: String,
@@ -475,7 +476,7 @@ pub enum Kind {
         follows: String,
         /// `accepted`, `refused` or `not fetched`: the configuration of its last boot.
         configuration: String,
-        /// Basis that the verdict rests on.
+        /// Basis that the verdict rests on; `not-searched` where nobody asked.
         rests_on: String,
         /// The rules that it rests on: their other choice changes the verdict.
         rules: Vec<String>,

@@ -12,7 +12,7 @@ use crate::time::UnixSeconds;
 use crate::trust::rules::{self, RULES, Rule, Settings};
 
 /// Examples stand first: they are what a reader looks for.
-const TEMPLATE: &str = "\
+pub(super) const TEMPLATE: &str = "\
 {about-with-newline}
 {before-help}{usage-heading} {usage}
 
@@ -27,7 +27,8 @@ Examples:
 const REHEARSE_EXAMPLES: &str = "\
 Examples:
   trustline rehearse scenarios/non-secure-migration.toml
-  trustline rehearse scenarios/ --format json
+  trustline rehearse scenarios/ --junit report.xml
+  trustline rehearse scenarios/ --filter rollback --repeat 20
   trustline rehearse move.toml --set tvs.restart_needed=yes --keep /tmp/move";
 
 const INSPECT_EXAMPLES: &str = "\
@@ -36,7 +37,8 @@ Examples:
   trustline inspect ITLSEP001122334455.tlv --trust old/CTLFile.tlv old/ITLFile.tlv
   trustline inspect SEP001122334455.cnf.xml.sgn --trust ITLFile.tlv
   trustline inspect SEP001122334455.cnf.xml.enc.sgn --device-key lsc.pem
-  trustline inspect CallManager.pem --format json";
+  trustline inspect CallManager.pem --format json
+  trustline inspect consolidated_tftp.p12 --p12-password-file password.txt";
 
 const RULES_EXAMPLES: &str = "\
 Examples:
@@ -53,6 +55,12 @@ const MAN_EXAMPLES: &str = "\
 Examples:
   trustline man | man -l -
   trustline man inspect > trustline-inspect.1";
+
+/// The most seeds of one scenario: each leaves a case in the reports, and all are held until the end.
+const MAX_REPEAT: i64 = 100_000;
+
+/// The most scenarios at the same time.
+const MAX_JOBS: i64 = 1_024;
 
 /// Rehearses the move of Cisco IP phones between CUCM clusters: which phones will follow, which
 /// will be stranded, and why.
@@ -80,9 +88,12 @@ pub enum Command {
     /// Run scenario files or folders and tell which phones follow
     #[command(help_template = TEMPLATE, before_help = REHEARSE_EXAMPLES, after_help = exit_code::HELP)]
     Rehearse(RehearseArgs),
-    /// Show and verify a trust list, a signed file or a certificate
+    /// Show and verify a trust list, a signed file, a certificate or a .p12
     #[command(help_template = TEMPLATE, before_help = INSPECT_EXAMPLES, after_help = exit_code::HELP)]
     Inspect(InspectArgs),
+    /// Exchange certificates between clusters: export, consolidate, import, over an SFTP server
+    #[command(help_template = TEMPLATE, before_help = super::bulk::args::EXAMPLES, after_help = exit_code::HELP)]
+    Bulk(super::bulk::args::BulkArgs),
     /// List every rule that a decision depends on, with choices, source and basis
     #[command(help_template = TEMPLATE, before_help = RULES_EXAMPLES, after_help = exit_code::HELP)]
     Rules(RulesArgs),
@@ -143,6 +154,8 @@ pub enum FileKind {
     Sgn,
     /// A certificate, PEM or DER
     Certificate,
+    /// A file of bulk certificate management, PKCS#12
+    Pkcs12,
 }
 
 /// Arguments of `rehearse`.
@@ -151,9 +164,15 @@ pub struct RehearseArgs {
     /// Scenario files, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Only scenarios with this text in their path or name
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
     /// Seed of all chance; wins over the scenario's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Run each scenario under N seeds, counting up from its own or from --seed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MAX_REPEAT))]
+    pub repeat: u32,
     /// Change a rule; `trustline rules` lists them
     #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_setting)]
     pub set: Vec<Setting>,
@@ -166,9 +185,15 @@ pub struct RehearseArgs {
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
-    /// What to run on [default: loopback for one file, sim for several]
+    /// Write a report for CI as JUnit XML as well
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// What to run on [default: loopback for one run, sim for several]
     #[arg(long, value_enum)]
     pub network: Option<Network>,
+    /// Scenarios at the same time [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
+    pub jobs: Option<u16>,
     /// Print every event
     #[arg(long, short)]
     pub verbose: bool,
@@ -177,8 +202,8 @@ pub struct RehearseArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, ClapArgs)]
 pub struct InspectArgs {
-    /// Files to look at: .tlv, .sgn, .enc.sgn, .pem, .der. Each is judged by itself, a signed one
-    /// as if a phone had asked for it by this name
+    /// Files to look at: .tlv, .sgn, .enc.sgn, .pem, .der, .p12. Each is judged by itself, a signed
+    /// one as if a phone had asked for it by this name
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Lists that a phone holds: a CTL, an ITL or both. Says whether that phone would take each
@@ -191,6 +216,9 @@ pub struct InspectArgs {
     /// Private key of the phone's LSC or MIC, in PEM: opens encrypted files
     #[arg(long, value_name = "FILE")]
     pub device_key: Option<PathBuf>,
+    /// A file with the password of .p12 files [default: that of bulk.password, then none]
+    #[arg(long, value_name = "FILE")]
+    pub p12_password_file: Option<PathBuf>,
     /// The phone's firmware family
     #[arg(long, value_name = "FAMILY", default_value = "8800", value_parser = profile_names())]
     pub profile: String,
@@ -251,7 +279,7 @@ impl Setting {
     }
 }
 
-fn parse_setting(text: &str) -> Result<Setting, String> {
+pub(super) fn parse_setting(text: &str) -> Result<Setting, String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err("expected AREA.NAME=VALUE, such as trust.wrong_role=refuse".into());
     };
@@ -267,7 +295,7 @@ fn parse_setting(text: &str) -> Result<Setting, String> {
     Ok(Setting { rule, value })
 }
 
-fn parse_date(text: &str) -> Result<UnixSeconds, String> {
+pub(super) fn parse_date(text: &str) -> Result<UnixSeconds, String> {
     text.parse::<der::DateTime>()
         .map(|date| date.unix_duration().as_secs())
         .map_err(|_| "expected a date in UTC such as 2026-03-01T09:00:00Z".into())

@@ -18,6 +18,7 @@ mod node;
 mod operate;
 mod records;
 mod register;
+mod saved;
 mod serve;
 mod spec;
 mod state;
@@ -31,6 +32,7 @@ pub use node::{Damage, DamagedFile};
 pub use operate::Target;
 pub use register::Registration;
 pub use release::Release;
+pub use saved::{OwnCertificate, SavedCluster};
 pub use serve::FileAnswer;
 pub use spec::{
     BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, LscTrustedBy, NodeSpec,

@@ -184,6 +184,7 @@ impl Story {
                 action,
                 result,
                 text,
+                directory,
                 files,
                 ..
             } => {
@@ -191,10 +192,11 @@ impl Story {
                     "done" => p.good(result),
                     _ => p.bad(result),
                 };
-                format!(
-                    "{action} {result}: {text} ({} files in the directory)",
-                    files.len()
-                )
+                let place = match directory.as_str() {
+                    "" => String::new(),
+                    directory => format!(" ({} files in {directory})", files.len()),
+                };
+                format!("{action} {result}: {text}{place}")
             }
             Kind::Boot {
                 cause,

@@ -42,6 +42,7 @@ mod registry;
 mod steps;
 
 pub mod diagnostic;
+pub mod explore;
 pub mod judge;
 pub mod model;
 pub mod outcome;
@@ -53,6 +54,7 @@ pub mod settings;
 pub mod words;
 
 pub use basis::RestsOn;
+pub use build::clusters;
 pub use diagnostic::{Diagnostic, Located, Span};
 pub use driver::Network;
 pub use expect::{Checked, event_matches};

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::model::{
-    self, Action, BulkButton, CarriedCertificate, FlashWrite, OwnCertificate, Scenario,
+    self, Action, BulkButton, BulkFault, CarriedCertificate, FlashWrite, OwnCertificate, Scenario,
     ServiceChange,
 };
 use super::words::ClosedWord;
@@ -198,10 +198,11 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
                 "the page of {} names the SFTP server {}",
                 cluster.value, host.value
             ),
-            None => format!(
-                "the page of {} names the lab's own SFTP server",
-                cluster.value
-            ),
+            None => {
+                let default = scenario.sftp.as_ref().and_then(|s| s.host.as_ref());
+                let server = default.map_or("the lab's own SFTP server", |h| h.value.as_str());
+                format!("the page of {} names {server}", cluster.value)
+            }
         },
         Action::Bulk {
             button,
@@ -224,6 +225,19 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
                 kind.as_str()
             )
         }
+        Action::BulkFault { fault } => match fault {
+            BulkFault::Unreachable => "nothing listens at the SFTP server's port any more",
+            BulkFault::HostKeyChanged => "the SFTP server has another host key",
+            BulkFault::WrongPassword => "the SFTP server takes no password any more",
+            BulkFault::DirectoryMissing => "the directory is gone from the SFTP server",
+            BulkFault::ReadOnly => "the SFTP server's file system is read-only",
+            BulkFault::DiskFull => "the SFTP server's disk is full",
+            BulkFault::Cut => "the SFTP server's connections are cut in the middle of a file",
+            BulkFault::DamagedFile => "every file on the SFTP server loses its second half",
+            BulkFault::ForeignFile => "somebody else's file lies in the directory",
+            BulkFault::Clear => "the SFTP server is well again",
+        }
+        .to_owned(),
         Action::KeepOldFiles { node } => {
             format!("{} goes on serving the files that it has now", node.value)
         }

@@ -7,6 +7,8 @@
 #[path = "../sftp_net/clusters.rs"]
 mod clusters;
 #[cfg(feature = "sftp")]
+mod rehearse;
+#[cfg(feature = "sftp")]
 mod sftp;
 mod support;
 mod tftp;

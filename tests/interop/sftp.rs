@@ -4,11 +4,11 @@
 //! |---|---|
 //! | our client, `sshd`, key of the current user | every operation; host key on first use, pinned, changed; as a CUCM offers it |
 //! | our client, `sshd`, password of a user made for the test (root) | every operation, wrong password |
-//! | two clusters, `sshd`, a connection each | both export, one consolidates, both import |
+//! | two clusters, `sshd`, a connection each, by password (root) or key | both export, one consolidates, both import, each TVS knows the other's signers |
 //! | our client, `internal-sftp -R` | permission denied |
 //! | our client, `sshd` over a small and a read-only file system (root) | disk full, read-only |
 //! | our client, `sshd` behind a connection that is cut | half a file under its temporary name |
-//! | `sftp -b` with a key, `sshpass sftp` with a password, `scp` | our server: list, get, put, identical |
+//! | `sftp -b` with a key, `sshpass sftp` with a password, `scp` | our server: list, get, put, identical; over a longer file too |
 //!
 //! As root, `sshd` wants the folder `/run/sshd`, which the service makes at each start of the
 //! machine; it is made here if it is missing, and stays.
@@ -25,6 +25,7 @@ use std::net::{SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStr
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -42,8 +43,8 @@ use crate::clusters::{Clusters, exchange};
 use crate::support::{self, PACKAGES, Running};
 
 /// No foreign program may take longer; the slowest here needs a second.
-const LIMIT: Duration = Duration::from_secs(60);
-const PASSWORD: &str = "lab-pass-1";
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const PASSWORD: &str = "lab-pass-1";
 
 fn lab_file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -51,17 +52,17 @@ fn lab_file(name: &str) -> PathBuf {
         .join(name)
 }
 
-fn lab_text(name: &str) -> String {
+pub(crate) fn lab_text(name: &str) -> String {
     fs::read_to_string(lab_file(name)).unwrap()
 }
 
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let found = support::program(name);
     found.unwrap_or_else(|| panic!("{name} is not installed: run {PACKAGES} (as root)"))
 }
 
 /// A foreign program's run, which must go well.
-fn must(command: &mut Command) -> Output {
+pub(crate) fn must(command: &mut Command) -> Output {
     let output = support::run(command, LIMIT).unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
@@ -87,15 +88,15 @@ fn private_copy(name: &str, folder: &Path) -> PathBuf {
 }
 
 /// OpenSSH's server as a child of the test, on a free port of loopback.
-struct Sshd {
-    address: SocketAddr,
+pub(crate) struct Sshd {
+    pub(crate) address: SocketAddr,
     /// The folder `bulk` of it is served.
     folder: TempDir,
     _running: Running,
 }
 
 impl Sshd {
-    fn start(internal_sftp: &str, more: &str) -> Self {
+    pub(crate) fn start(internal_sftp: &str, more: &str) -> Self {
         let folder = TempDir::new().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(folder.path().join("bulk")).unwrap();
@@ -146,7 +147,7 @@ impl Sshd {
         }
     }
 
-    fn bulk(&self) -> PathBuf {
+    pub(crate) fn bulk(&self) -> PathBuf {
         self.folder.path().join("bulk")
     }
 
@@ -399,11 +400,14 @@ async fn our_client_is_cut_off_from_sshd_in_the_middle_of_a_file() {
 }
 
 /// A user of the system for one test; needs root.
-struct ThrowAwayUser(String);
+pub(crate) struct ThrowAwayUser(pub(crate) String);
 
 impl ThrowAwayUser {
-    fn make(home: &Path) -> Self {
-        let name = format!("trustline{}", std::process::id());
+    pub(crate) fn make(home: &Path) -> Self {
+        // Tests may run side by side.
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("trustline{}-{number}", std::process::id());
         let hash = must(Command::new(program("openssl")).args(["passwd", "-6", PASSWORD]));
         let hash = String::from_utf8(hash.stdout).unwrap();
         must(
@@ -464,8 +468,17 @@ async fn our_client_gives_sshd_a_password() {
 async fn two_clusters_exchange_their_certificates_at_sshd() {
     let sshd = Sshd::start("", "");
     let mut settings = sshd.settings();
-    // The way a CUCM would come.
+    // The way a CUCM would come: by password, into a directory of the user's own.
     settings.offer = Offer::Cucm;
+    let user = support::is_root().then(|| ThrowAwayUser::make(&sshd.bulk()));
+    if let Some(user) = &user {
+        must(Command::new("chown").arg(&user.0).arg(sshd.bulk()));
+        settings.user = user.0.clone();
+        settings.login = Login::Password(PASSWORD.to_owned());
+        settings.directory = String::new();
+    } else {
+        println!("by key: to make a user with a password needs root");
+    }
     let mut clusters = Clusters::new();
     let expected = clusters.in_memory();
     let mut src = connect(&settings).await.unwrap();
@@ -658,6 +671,12 @@ async fn openssh_scp_works_on_our_server_and_the_old_one_is_refused() {
     let local = ours.folder.path().join("local");
     fs::write(&local, &bytes).unwrap();
     let remote = format!("bulk@{}:/bulk/scp", ours.address.ip());
+    let mut scp = ours.by_key("scp", "login-ed25519.pem");
+    must(scp.arg(&local).arg(&remote));
+    assert!(ours.get("/bulk/scp") == bytes);
+    // Over a longer file nothing of that one stays.
+    let bytes = pattern(20_000);
+    fs::write(&local, &bytes).unwrap();
     let mut scp = ours.by_key("scp", "login-ed25519.pem");
     must(scp.arg(&local).arg(&remote));
     assert!(ours.get("/bulk/scp") == bytes);

@@ -160,20 +160,37 @@ pub(crate) fn run(command: &mut Command, limit: Duration) -> Result<Output, Stri
     let mut child = command
         .spawn()
         .map_err(|error| format!("{shown}: {error}"))?;
+    // Read while it runs: a program that nobody reads from stops where a pipe is full.
+    let stdout = child.stdout.take().map(read_all);
+    let stderr = child.stderr.take().map(read_all);
+    let mut running = Running { child };
     let deadline = Instant::now() + limit;
     while Instant::now() < deadline {
-        match child.try_wait() {
-            Ok(Some(_)) => {
-                return child
-                    .wait_with_output()
-                    .map_err(|error| format!("{shown}: {error}"));
+        match running.child.try_wait() {
+            Ok(Some(status)) => {
+                let said = |reader: Option<thread::JoinHandle<Vec<u8>>>| {
+                    reader.and_then(|r| r.join().ok()).unwrap_or_default()
+                };
+                return Ok(Output {
+                    status,
+                    stdout: said(stdout),
+                    stderr: said(stderr),
+                });
             }
             Ok(None) => thread::sleep(Duration::from_millis(2)),
             Err(error) => return Err(format!("{shown}: {error}")),
         }
     }
-    drop(Running { child });
     Err(format!("{shown}: still going after {limit:?}"))
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before an error is what there is to show.
+        let _ = from.read_to_end(&mut bytes);
+        bytes
+    })
 }
 
 /// tftpd-hpa, which serves readable files of `root` and changes its root to it.

@@ -5,13 +5,11 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::super::diagnostic::{Located, Span, quote};
-use super::super::model::{
-    Action, BulkButton, FlashWrite, ServiceChange, SftpServer, Step, Target,
-};
+use super::super::model::{Action, BulkButton, FlashWrite, ServiceChange, Step, Target};
 use super::super::select::{Part, Selector};
 use super::super::words::{
-    BulkKind, CarriedCertificate, ClosedWord, CutMoment, Damage, FlashFile, OwnCertificate,
-    ServedFile, StoppableService, Store, Verb,
+    BulkFault, BulkKind, CarriedCertificate, ClosedWord, CutMoment, Damage, FlashFile,
+    OwnCertificate, ServedFile, StoppableService, Store, Verb,
 };
 use super::read::{Entry, Problem, Section};
 use super::{MAX_STEPS, Parser};
@@ -46,10 +44,12 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
             "user",
             "password",
             "directory",
+            "host-key",
         ],
         Verb::BulkExport | Verb::BulkConsolidate | Verb::BulkImport => {
             &["do", "cluster", "node", "type", "result"]
         }
+        Verb::BulkFault => &["do", "kind"],
         Verb::KeepOldFiles => &["do", "node"],
         Verb::RemovePhones => &["do", "phones", "cluster"],
         Verb::PowerCut => &["do", "phones", "at", "write"],
@@ -184,10 +184,20 @@ impl Parser<'_, '_> {
                     at: at.map(|at| at.value),
                 }
             }
-            Verb::BulkSftp => self.bulk_sftp(s)?,
+            Verb::BulkSftp => {
+                let cluster = self.name(s, "cluster", "the cluster whose page is filled in");
+                let server = self.sftp_form(s);
+                Action::BulkSftp {
+                    cluster: cluster?,
+                    server,
+                }
+            }
             Verb::BulkExport => self.bulk(s, BulkButton::Export)?,
             Verb::BulkConsolidate => self.bulk(s, BulkButton::Consolidate)?,
             Verb::BulkImport => self.bulk(s, BulkButton::Import)?,
+            Verb::BulkFault => Action::BulkFault {
+                fault: self.word::<BulkFault>(s, "kind")?,
+            },
             Verb::KeepOldFiles => Action::KeepOldFiles {
                 node: self.name(s, "node", "the TFTP node")?,
             },
@@ -220,30 +230,6 @@ impl Parser<'_, '_> {
             }
         };
         Some(Step { span, verb, action })
-    }
-
-    fn bulk_sftp(&mut self, s: &Section<'_>) -> Option<Action> {
-        let cluster = self.name(s, "cluster", "the cluster whose page is filled in");
-        let text = |this: &mut Self, key| s.optional(key).and_then(|e| e.text(this.problems));
-        let host = text(self, "host");
-        let user = text(self, "user").map(|t| t.value);
-        let password = text(self, "password").map(|t| t.value);
-        let directory = text(self, "directory").map(|t| t.value);
-        let port = s
-            .optional("port")
-            .and_then(|e| e.number(self.problems, 1..=u64::from(u16::MAX)))
-            .and_then(|n| u16::try_from(n.value).ok());
-        let server = SftpServer {
-            host,
-            port,
-            user,
-            password,
-            directory,
-        };
-        Some(Action::BulkSftp {
-            cluster: cluster?,
-            server,
-        })
     }
 
     fn bulk(&mut self, s: &Section<'_>, button: BulkButton) -> Option<Action> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::diagnostic::{Located, Span, listed, quote, similar};
-use super::super::model::{Action, Cluster, Node, PhoneGroup, Step, Target};
+use super::super::model::{Action, Cluster, Node, PhoneGroup, SftpServer, Step, Target};
 use super::super::select::Selector;
 use super::super::steps::{certificate_kind, own_kind};
 use super::super::words::{Mode, OwnCertificate, ServedFile, Service, StoppableService};
@@ -305,7 +305,7 @@ impl<'s> Names<'s> {
                 self.check_selector(problems, phones);
                 self.cluster(problems, cluster);
             }
-            Action::Wait { .. } | Action::Note { .. } => {}
+            Action::BulkFault { .. } | Action::Wait { .. } | Action::Note { .. } => {}
         }
     }
 
@@ -373,6 +373,49 @@ impl<'s> Names<'s> {
             problems.add(
                 Problem::at(name.span, message)
                     .help("write mode = \"mixed\" in the cluster, or leave this step out"),
+            );
+        }
+    }
+}
+
+/// Reports forms of the lab's own SFTP server with what only another server has, and faults of the
+/// lab's own where every page names another.
+pub(super) fn sftp(problems: &mut Problems<'_>, default: Option<&SftpServer>, steps: &[Step]) {
+    let forms = steps.iter().filter_map(|step| match &step.action {
+        Action::BulkSftp { server, .. } => Some(server),
+        _ => None,
+    });
+    let whole = |form: &SftpServer| default.map_or_else(|| form.clone(), |d| form.or(d));
+    for form in default.into_iter().chain(forms) {
+        if let Some(host) = whole(form).host {
+            let whole = whole(form);
+            for (given, what) in [(&whole.user, "user"), (&whole.password, "password")] {
+                if given.is_none() {
+                    let message = format!("a server with a `host` needs a `{what}`");
+                    problems.add(
+                        Problem::at(host.span, message)
+                            .help("only the lab's own server has an account for everybody"),
+                    );
+                }
+            }
+            continue;
+        }
+        let port = form.port.as_ref().map(|port| (port.span, "port"));
+        let key = form.host_key.as_ref().map(|key| (key.span, "host-key"));
+        for (span, what) in port.into_iter().chain(key) {
+            let message = format!("`{what}` is of a server that has a `host`");
+            problems.add(
+                Problem::at(span, message)
+                    .help("without `host` the page names the lab's own server, on a free port"),
+            );
+        }
+    }
+    let named = default.is_some_and(|form| form.host.is_some());
+    for step in steps {
+        if named && let Action::BulkFault { .. } = step.action {
+            problems.add(
+                Problem::at(step.span, "`bulk-fault` is of the lab's own SFTP server")
+                    .help("`sftp` names another server; take its `host` away"),
             );
         }
     }

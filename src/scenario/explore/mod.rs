@@ -1,0 +1,3 @@
+//! Worlds that nobody wrote, and what has to come out of them.
+
+pub mod expected;
