@@ -173,7 +173,21 @@ fn certificates_are_shown() {
         "certificate-damaged",
         "H/h188-random-00.tlv --as certificate",
     );
-    golden("certificate-pkcs12", "P/modern.p12");
+}
+
+#[test]
+fn bulk_certificate_files_are_shown() {
+    let password = "--p12-password-file testdata/bulk/password.txt";
+    let case = |name: &str, line: &str| golden(name, &format!("{line} {password} {DATE}"));
+    case("pkcs12-modern", "P/modern.p12");
+    case("pkcs12-legacy", "P/legacy.p12");
+    case("pkcs12-no-mac", "P/nomac.p12");
+    case("pkcs12-json", "P/modern-caname.p12 --format json");
+    case("pkcs12-as-certificate", "P/modern.p12 --as certificate");
+    case("pkcs12-is-certificate", "K/a-tvs.der --as pkcs12");
+    // The default of bulk.password does not fit, the empty password does.
+    golden("pkcs12-plain", &format!("P/plain.p12 {DATE}"));
+    golden("pkcs12-wrong-password", "P/modern.p12");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn try_run(args: &InspectArgs, output: &Output) -> Result<ExitCode, Failure> {
     Setting::apply_all(&args.set, &mut settings);
     let installed = Installed::open(&args.trust)?;
     let device_key = args.device_key.as_deref().map(open_key).transpose()?;
-    let passwords = password::of_p12(args.p12_password_file.as_deref())?;
+    let passwords = password::of_p12(args.p12_password_file.as_deref(), &settings)?;
     let judge = Judge {
         profile,
         settings: &settings,

@@ -6,6 +6,7 @@ use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::world::{cannot_open, read_up_to, shown};
 use crate::cluster::bulk::BulkSettings;
+use crate::trust::rules::Settings;
 
 /// Bytes of a password.
 const MAX_BYTES: u64 = 1_024;
@@ -31,14 +32,14 @@ pub fn read(path: &Path) -> Result<String, Failure> {
     }
 }
 
-/// The passwords that PKCS#12 files are tried with: the one in the file or, without it, the default
-/// of `bulk.password` and the empty one.
+/// The passwords that PKCS#12 files are tried with: the one in the file or, without it, that of
+/// `bulk.password` and the empty one.
 ///
 /// # Errors
 /// As [`read`].
-pub fn of_p12(file: Option<&Path>) -> Result<Vec<String>, Failure> {
+pub fn of_p12(file: Option<&Path>, rules: &Settings) -> Result<Vec<String>, Failure> {
     match file {
         Some(file) => Ok(vec![read(file)?]),
-        None => Ok(vec![BulkSettings::default().password, String::new()]),
+        None => Ok(vec![BulkSettings::of(rules).password, String::new()]),
     }
 }

@@ -85,12 +85,10 @@ impl Report<'_> {
         let (why, fix) = match (&self.outcome.end, self.import) {
             (End::Refused(refusal), _) => (refusal.to_string(), refusal.missing_step()),
             (End::Failed(failure), _) => (failure.to_string(), advice(&failure.fault)),
-            // Their texts end with what to do.
-            (_, Some(Err(refusal))) => {
-                let text = refusal.to_string();
-                let fix = after_import_refusal(refusal);
-                (text, fix.to_owned())
-            }
+            (_, Some(Err(refusal))) => (
+                refusal.to_string(),
+                after_import_refusal(refusal).to_owned(),
+            ),
             _ => return None,
         };
         Some(Obstacle { why, fix })
@@ -108,7 +106,8 @@ impl Report<'_> {
                 if let Some(Obstacle { why, fix }) = self.obstacle() {
                     let refused = paint.bad(&format!("{cluster} cannot {action} now"));
                     let _ = writeln!(out, "{refused}: {why}");
-                    field(&mut out, "missing", &fix);
+                    let is_step = matches!(outcome.end, End::Refused(_));
+                    field(&mut out, if is_step { "missing" } else { "fix" }, &fix);
                 }
             }
             (Ending::Malformed | Ending::Failed, _) => {}
@@ -364,7 +363,7 @@ fn field(out: &mut String, name: &str, text: &str) {
     }
 }
 
-/// The types of a listing that a report's JSON shows.
+/// The buttons of the page, by the names of their commands.
 fn buttons(listing: &Listing) -> Vec<&'static str> {
     listing.buttons().into_iter().map(Action::name).collect()
 }

@@ -68,12 +68,17 @@ pub(super) fn lab(
     Ok(Lab::new(clusters, settings))
 }
 
+/// The rules that count for the clusters of a scenario.
+pub fn rules(scenario: &Scenario) -> Settings {
+    settings(Settings::default(), scenario, None)
+}
+
 /// What each cluster of a scenario is to be, without making it.
 ///
 /// # Errors
 /// A release that there is none of.
 pub fn clusters(scenario: &Scenario) -> Result<Vec<(ClusterSpec, ClusterSettings)>, ClusterError> {
-    let settings = cluster_settings(&settings(Settings::default(), scenario, None));
+    let settings = cluster_settings(&rules(scenario));
     let numbered = scenario.clusters.iter().enumerate();
     numbered
         .map(|(index, c)| Ok((spec(c, index)?, settings)))

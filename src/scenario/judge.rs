@@ -4,7 +4,7 @@ use super::fix;
 use super::run::{LabPhone, Rehearsed};
 use super::words::{ClosedWord, Verdict};
 use crate::cluster::Lab;
-use crate::event::{Kind, ReasonFacts, SignerFacts};
+use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::phone::Flash;
 use crate::phone::power::BootEnd;
 use crate::trust::reason::{Code, Reason};
@@ -61,71 +61,121 @@ pub fn fates(rehearsed: &Rehearsed) -> Vec<Fate> {
     rehearsed.phones.iter().map(|p| fate(p, &lab)).collect()
 }
 
-fn fate(p: &LabPhone, lab: &Lab) -> Fate {
-    // A phone that no step boots is still in its first boot.
-    let booted = p.events.iter().any(|e| matches!(e.kind, Kind::Boot { .. }));
-    let events = if booted {
-        &p.events[p.last_boot.min(p.events.len())..]
-    } else {
-        &p.home_events[..]
-    };
-    let owner = |flash: &Flash, kind: ListKind| {
-        flash
-            .get(kind.file_name())
-            .map(|bytes| owner_of(lab, bytes))
-    };
-    let ctl = owner(&p.flash, ListKind::Ctl);
-    let itl = owner(&p.flash, ListKind::Itl);
-    let registered = events.iter().rev().find_map(|e| match &e.kind {
-        Kind::Registered {
-            server: Some(server),
-            ..
-        } => Some(server.clone()),
-        _ => None,
-    });
-    let follows = registered.and_then(|host| {
-        let id = lab.host(&host)?;
-        let cluster = lab.clusters()[id.cluster].id().to_owned();
-        Some((cluster, lab.name(id).to_owned()))
-    });
-    let accepted = events
-        .iter()
-        .any(|e| matches!(e.kind, Kind::ConfigAccepted { .. }));
-    let destination = p
-        .setup
-        .option_150
-        .iter()
-        .find_map(|a| lab.at(*a))
-        .map(|id| lab.clusters()[id.cluster].id().to_owned());
-    let same = |kind: ListKind| p.flash.get(kind.file_name()) == p.before.get(kind.file_name());
-    let lists_same = same(ListKind::Ctl) && same(ListKind::Itl);
-    let holds = |o: &Option<Owner>| {
-        o.as_ref()
-            .is_some_and(|o| o.cluster.is_some() && o.cluster == destination)
-    };
-    let refused = events
-        .iter()
-        .any(|e| matches!(e.kind, Kind::ListRefused { .. }));
-    let follows_destination = follows.as_ref().map(|(c, _)| c) == destination.as_ref();
-    // A list that could not be downloaded is no distrust, as long as the destination's is held.
-    let trusts = accepted && holds(&itl) && !refused;
-    let moved = p.setup.option_150 != p.home_option_150;
-    let verdict = if p.end != BootEnd::Done || destination.is_none() || (!booted && moved) {
-        Verdict::Unknown
-    } else if trusts && follows_destination {
-        if lists_same {
-            Verdict::Unchanged
+/// The verdicts alone, of the phones with these indices.
+pub(super) fn verdicts(rehearsed: &Rehearsed, phones: &[usize]) -> Vec<Verdict> {
+    let lab = rehearsed.lab();
+    let of = |&i: &usize| rehearsed.phones.get(i);
+    let verdict = |p: Option<&LabPhone>| p.map_or(Verdict::Unknown, |p| Seen::of(p, &lab).verdict);
+    phones.iter().map(of).map(verdict).collect()
+}
+
+/// What a verdict is made of, and the verdict.
+struct Seen<'a> {
+    /// The events of the boot that counts.
+    events: &'a [Event],
+    ctl: Option<Owner>,
+    itl: Option<Owner>,
+    /// Id of the cluster whose CallManager group it follows, and the host.
+    follows: Option<(String, String)>,
+    /// Id of the cluster that option 150 names.
+    destination: Option<String>,
+    /// It accepted a configuration.
+    accepted: bool,
+    /// Option 150 has changed, and it was not booted since.
+    waits: bool,
+    verdict: Verdict,
+}
+
+fn owner(lab: &Lab, flash: &Flash, kind: ListKind) -> Option<Owner> {
+    let bytes = flash.get(kind.file_name());
+    bytes.map(|bytes| owner_of(lab, bytes))
+}
+
+impl<'a> Seen<'a> {
+    fn of(p: &'a LabPhone, lab: &Lab) -> Self {
+        // A phone that no step boots is still in its first boot.
+        let booted = p.events.iter().any(|e| matches!(e.kind, Kind::Boot { .. }));
+        let events = if booted {
+            &p.events[p.last_boot.min(p.events.len())..]
         } else {
-            Verdict::Migrated
+            &p.home_events[..]
+        };
+        let ctl = owner(lab, &p.flash, ListKind::Ctl);
+        let itl = owner(lab, &p.flash, ListKind::Itl);
+        let registered = events.iter().rev().find_map(|e| match &e.kind {
+            Kind::Registered {
+                server: Some(server),
+                ..
+            } => Some(server.clone()),
+            _ => None,
+        });
+        let follows = registered.and_then(|host| {
+            let id = lab.host(&host)?;
+            let cluster = lab.clusters()[id.cluster].id().to_owned();
+            Some((cluster, lab.name(id).to_owned()))
+        });
+        let accepted = events
+            .iter()
+            .any(|e| matches!(e.kind, Kind::ConfigAccepted { .. }));
+        let destination = p
+            .setup
+            .option_150
+            .iter()
+            .find_map(|a| lab.at(*a))
+            .map(|id| lab.clusters()[id.cluster].id().to_owned());
+        let same = |kind: ListKind| p.flash.get(kind.file_name()) == p.before.get(kind.file_name());
+        let lists_same = same(ListKind::Ctl) && same(ListKind::Itl);
+        let holds = |o: &Option<Owner>| {
+            o.as_ref()
+                .is_some_and(|o| o.cluster.is_some() && o.cluster == destination)
+        };
+        let refused = events
+            .iter()
+            .any(|e| matches!(e.kind, Kind::ListRefused { .. }));
+        let follows_destination = follows.as_ref().map(|(c, _)| c) == destination.as_ref();
+        // A list that could not be downloaded is no distrust, as long as the destination's is held.
+        let trusts = accepted && holds(&itl) && !refused;
+        let waits = !booted && p.setup.option_150 != p.home_option_150;
+        let verdict = if p.end != BootEnd::Done || destination.is_none() || waits {
+            Verdict::Unknown
+        } else if trusts && follows_destination {
+            if lists_same {
+                Verdict::Unchanged
+            } else {
+                Verdict::Migrated
+            }
+        } else if follows_destination {
+            Verdict::RegistersUntrusted
+        } else {
+            Verdict::Stranded
+        };
+        Self {
+            events,
+            ctl,
+            itl,
+            follows,
+            destination,
+            accepted,
+            waits,
+            verdict,
         }
-    } else if follows_destination {
-        Verdict::RegistersUntrusted
-    } else {
-        Verdict::Stranded
-    };
+    }
+}
+
+fn fate(p: &LabPhone, lab: &Lab) -> Fate {
+    let Seen {
+        events,
+        ctl,
+        itl,
+        follows,
+        destination,
+        accepted,
+        waits,
+        verdict,
+    } = Seen::of(p, lab);
     let followed = matches!(verdict, Verdict::Migrated | Verdict::Unchanged);
     let (mut reasons, signer, file) = why(events, followed);
-    if !booted && moved {
+    if waits {
         let reason = Reason::new(
             Code::NotBooted,
             "option 150 has changed, and no step has reset the phone since",
@@ -148,8 +198,8 @@ fn fate(p: &LabPhone, lab: &Lab) -> Fate {
     let mut fate = Fate {
         device: p.setup.identity.device.clone(),
         verdict,
-        ctl_before: owner(&p.before, ListKind::Ctl),
-        itl_before: owner(&p.before, ListKind::Itl),
+        ctl_before: owner(lab, &p.before, ListKind::Ctl),
+        itl_before: owner(lab, &p.before, ListKind::Itl),
         ctl,
         itl,
         tvs_asked: u32::try_from(tvs_asked).unwrap_or(u32::MAX),
@@ -184,7 +234,7 @@ type Why = (Vec<ReasonFacts>, Option<SignerFacts>, Option<String>);
 
 /// The reasons of the last boot: why it followed, or the first thing that went wrong, since what
 /// goes wrong later mostly follows from it.
-fn why(events: &[crate::event::Event], followed: bool) -> Why {
+fn why(events: &[Event], followed: bool) -> Why {
     let mut good = Vec::new();
     for e in events {
         match &e.kind {
@@ -219,7 +269,7 @@ fn why(events: &[crate::event::Event], followed: bool) -> Why {
     (good, None, None)
 }
 
-fn download_failure(events: &[crate::event::Event]) -> Vec<ReasonFacts> {
+fn download_failure(events: &[Event]) -> Vec<ReasonFacts> {
     let failures = events.iter().filter_map(|e| match &e.kind {
         Kind::DownloadFailed { file, server, text } => Some(ReasonFacts {
             code: "download-failed",

@@ -54,7 +54,7 @@ pub mod settings;
 pub mod words;
 
 pub use basis::RestsOn;
-pub use build::clusters;
+pub use build::{clusters, rules};
 pub use diagnostic::{Diagnostic, Located, Span};
 pub use driver::Network;
 pub use expect::{Checked, event_matches};

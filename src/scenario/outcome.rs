@@ -1,6 +1,6 @@
 //! A whole rehearsal: the steps, the verdicts, the expectations, told as events.
 
-use super::basis::{self, RestsOn};
+use super::basis::{self, Depth, RestsOn};
 use super::driver::Network;
 use super::expect::{self, Checked};
 use super::judge::{Fate, fates, owner_text, verdict_text};
@@ -74,14 +74,16 @@ pub fn run_searching(
         checked
     };
     let is_asked = scenario.expectations.iter().any(|e| e.rests_on.is_some());
-    let searched = || basis::rests_on(scenario, &rehearsed.phones);
-    let mut rests = Vec::new();
-    if search == Search::Always || is_asked {
-        rests = searched();
-    }
-    let checked = check(&rests);
-    if rests.is_empty() && checked.iter().any(|c| c.failed.is_some()) {
-        rests = searched();
+    let searched = |depth| basis::rests_on(scenario, &rehearsed.phones, &fates, depth);
+    let mut rests = match search {
+        Search::Always => searched(Depth::Rules),
+        Search::WhenNeeded if is_asked => searched(Depth::Basis),
+        Search::WhenNeeded => Vec::new(),
+    };
+    let mut checked = check(&rests);
+    if search == Search::WhenNeeded && checked.iter().any(|c| c.failed.is_some()) {
+        rests = searched(Depth::Rules);
+        checked = check(&rests);
     }
     let at = rehearsed.now;
     for (i, fate) in fates.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! Running a scenario: its steps in order, on either driver.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -64,6 +64,8 @@ pub struct LabPhone {
     pub home_option_150: Vec<Ipv4Addr>,
     /// What it told in that boot.
     pub home_events: Vec<Event>,
+    /// Rules that it used in that boot.
+    pub home_used: Vec<Key>,
     /// How its last boot ended.
     pub end: BootEnd,
     /// Rules that it used since the first step.
@@ -173,12 +175,30 @@ pub fn at_start(scenario: &Scenario, sink: &mut dyn FnMut(&Event)) -> Result<Reh
     })
 }
 
+/// Runs the steps in virtual time for the sake of these phones: the others stay off.
+///
+/// # Errors
+/// A step that the clusters cannot carry out.
+pub(super) fn trial(
+    scenario: &Scenario,
+    forced: Option<(Key, i64)>,
+    phones: &[usize],
+) -> Result<Rehearsed, RunError> {
+    let mut silent = |_: &Event| {};
+    let (network, pace) = (Network::Sim, Pace::Real);
+    let mut run = Run::start(scenario, network, pace, forced, &mut silent, None)?;
+    run.only = Some(phones.iter().copied().collect());
+    run.to_the_end()
+}
+
 struct Run<'a> {
     scenario: &'a Scenario,
     lab: Arc<Mutex<Lab>>,
     keys: KeyPool,
     driver: Driver,
     phones: Vec<LabPhone>,
+    /// The phones that boot, where the others stay off.
+    only: Option<BTreeSet<usize>>,
     /// Number of the step, from 1.
     step: usize,
     /// Seconds that steps let pass.
@@ -220,6 +240,7 @@ impl<'a> Run<'a> {
                     before: Flash::default(),
                     home: group.cluster.value.clone(),
                     home_events: Vec::new(),
+                    home_used: Vec::new(),
                     end: BootEnd::Overdue,
                     used: Vec::new(),
                     events: Vec::new(),
@@ -237,6 +258,7 @@ impl<'a> Run<'a> {
             keys,
             driver,
             phones,
+            only: None,
             step: 0,
             waited: 0,
             told,
@@ -262,6 +284,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
+    /// Boots the phones at home, then carries the steps out.
     fn to_the_end(mut self) -> Result<Rehearsed, RunError> {
         self.boot_at_home();
         for (index, step) in self.scenario.steps.iter().enumerate() {
@@ -341,7 +364,7 @@ impl<'a> Run<'a> {
         for p in &mut self.phones {
             p.before = p.flash.clone();
             p.home_events = std::mem::take(&mut p.events);
-            p.used.clear();
+            p.home_used = std::mem::take(&mut p.used);
             p.last_boot = 0;
         }
     }
@@ -349,6 +372,9 @@ impl<'a> Run<'a> {
     /// Boots phones together; those whose power was cut come back by themselves.
     fn boot(&mut self, indices: &[usize], cause: BootCause) {
         let mut booting = indices.to_vec();
+        if let Some(only) = &self.only {
+            booting.retain(|i| only.contains(i));
+        }
         let mut cause = cause;
         // A cut is spent when it strikes, so the second boot of a phone is its last.
         for _ in 0..2 {

@@ -25,16 +25,25 @@ pub(crate) fn run(args: &[&str]) -> Output {
 }
 
 /// One golden case. Arguments stand as on a command line, without quotes.
+#[allow(dead_code, reason = "not every test file has cases of one command")]
 pub(crate) fn check(name: &str, line: &str) {
     let args: Vec<_> = line.split_whitespace().collect();
-    let output = run(&args);
+    compare(name, &transcript(line, &run(&args)));
+}
+
+/// What a command printed, and its exit code.
+pub(crate) fn transcript(line: &str, output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the output is UTF-8");
-    let actual = format!(
+    format!(
         "$ trustline {line}\nexit code {}\n--- stdout\n{}--- stderr\n{}",
         output.status.code().map_or(-1, i64::from),
         text(&output.stdout),
         text(&output.stderr)
-    );
+    )
+}
+
+/// Compares with a golden file, or writes it.
+pub(crate) fn compare(name: &str, actual: &str) {
     let path: PathBuf = [ROOT, "tests", "golden", &format!("{name}.txt")]
         .iter()
         .collect();

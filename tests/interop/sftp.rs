@@ -69,7 +69,7 @@ pub(crate) fn must(command: &mut Command) -> Output {
     output
 }
 
-fn current_user() -> String {
+pub(crate) fn current_user() -> String {
     let output = must(Command::new("id").arg("-un"));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }

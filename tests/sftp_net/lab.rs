@@ -63,7 +63,16 @@ impl Lab {
     }
 
     pub(crate) async fn with(config: ServeConfig) -> Self {
-        let listener = listener().await;
+        Self::on(listener().await, config)
+    }
+
+    /// A server at an address that another had.
+    #[allow(dead_code, reason = "used where a server takes another's place")]
+    pub(crate) async fn at(address: SocketAddr, config: ServeConfig) -> Self {
+        Self::on(TcpListener::bind(address).await.unwrap(), config)
+    }
+
+    fn on(listener: TcpListener, config: ServeConfig) -> Self {
         let address = listener.local_addr().unwrap();
         let events = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&events);

@@ -19,7 +19,7 @@ use crate::cluster::bulk::{
 use crate::net::sftp::{HostKeyPolicy, Login, Offer, PinnedKey, SftpFault, SftpSettings, connect};
 use crate::report::bulk::{Ending, Report, advice, not_begun};
 use crate::report::text::did_you_mean;
-use crate::scenario::model::device_name;
+use crate::scenario::{self, model::device_name};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::escape_for_terminal;
 
@@ -66,7 +66,7 @@ fn carry_out(
     };
     let mut cluster = world.cluster(&args.cluster)?;
     let node = node_of(args, &cluster)?;
-    let settings = bulk_settings(args.p12_password_file.as_deref())?;
+    let settings = bulk_settings(&world, args.p12_password_file.as_deref())?;
     let mut hosts = KnownHosts::open(&world.known_hosts())?;
     let server = sftp_settings(args, &hosts)?;
     let shown_server = escape_for_terminal(args.server.to_string().as_bytes());
@@ -143,7 +143,10 @@ fn tell(
         && let Some(obstacle) = report.obstacle()
     {
         output.error(&obstacle.why);
-        output.note(&format!("  fix: {}", obstacle.fix));
+        // The directory's faults say themselves what to do.
+        if ending == Ending::Malformed {
+            output.note(&format!("  fix: {}", obstacle.fix));
+        }
     }
     match ending {
         Ending::Done => ExitCode::Good,
@@ -214,9 +217,9 @@ fn node_of<'a>(args: &'a PageArgs, cluster: &'a SavedCluster) -> Result<&'a str,
     Err(Failure::new(ExitCode::Usage, text))
 }
 
-/// How the page works.
-fn bulk_settings(password: Option<&Path>) -> Result<BulkSettings, Failure> {
-    let mut settings = BulkSettings::default();
+/// How the page works: by the rules of the world, with another password if one is given.
+fn bulk_settings(world: &World, password: Option<&Path>) -> Result<BulkSettings, Failure> {
+    let mut settings = BulkSettings::of(&scenario::rules(world.scenario()));
     if let Some(file) = password {
         settings.password = password::read(file)?;
     }

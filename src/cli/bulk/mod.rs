@@ -88,12 +88,13 @@ fn init(args: &InitArgs, output: &Output) -> Result<ExitCode, Failure> {
 
 /// Shows .p12 files.
 fn show(args: &ShowArgs, output: &Output) -> Result<ExitCode, Failure> {
-    let passwords = password::of_p12(args.p12_password_file.as_deref())?;
     // What a phone would do is not asked for, so any will do.
     let profile = &PROFILES[0];
+    let settings = profile.settings();
+    let passwords = password::of_p12(args.p12_password_file.as_deref(), &settings)?;
     let judge = Judge {
         profile,
-        settings: &profile.settings(),
+        settings: &settings,
         installed: None,
         device_key: None,
         passwords: &passwords,

@@ -164,6 +164,9 @@ fn sync(dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::{
+        ClusterMode, ClusterSettings, ClusterSpec, NodeSpec, Parameters, Release,
+    };
 
     fn certificate(common_name: &str, unit: &str, serial: &[u8]) -> PublicCertificate {
         PublicCertificate {
@@ -188,5 +191,63 @@ mod tests {
         let odd = name(&certificate("../../x\n", "x", &[0xff; 4_000]));
         assert!(odd.starts_with("_.._.._x_-FF") && odd.len() < 160, "{odd}");
         assert!(!odd.contains('/'));
+    }
+
+    fn saved(held: &[PublicCertificate]) -> SavedCluster {
+        let node = NodeSpec {
+            name: "a-pub".into(),
+            publisher: true,
+            services: BTreeSet::new(),
+            address: std::net::Ipv4Addr::LOCALHOST,
+            tvs_port: 2_445,
+        };
+        let spec = ClusterSpec {
+            id: "a".into(),
+            release: Release::V14,
+            mode: ClusterMode::NonSecure,
+            nodes: vec![node],
+            callmanager_group: Vec::new(),
+            parameters: Parameters::default(),
+        };
+        let settings = ClusterSettings::default();
+        let mut cluster = SavedCluster::new(spec, settings, Vec::new()).unwrap();
+        for certificate in held {
+            let certificate = Arc::new(certificate.clone());
+            ImportTarget::trust(&mut cluster, TrustStore::Tomcat, certificate);
+        }
+        cluster
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let files = pem_files(&dir.join(TrustStore::Tomcat.name())).unwrap();
+        let name = |p: PathBuf| p.file_name().unwrap().to_string_lossy().into_owned();
+        files.into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn stores_are_replaced_as_a_whole_whatever_was_interrupted() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let stores = dir.join(STORES);
+        let (a, b) = (certificate("a", "x", &[1]), certificate("b", "x", &[2]));
+        replace_stores(dir, &saved(std::slice::from_ref(&a))).unwrap();
+        assert_eq!(names(&stores), ["a-01.pem"]);
+        // Stopped between the two renames: the old ones count, for reading and for the next.
+        fs::rename(&stores, dir.join(OLD)).unwrap();
+        fs::create_dir_all(dir.join(NEW).join("half")).unwrap();
+        assert_eq!(names(&in_force(dir)), ["a-01.pem"]);
+        replace_stores(dir, &saved(&[a.clone(), b.clone()])).unwrap();
+        assert_eq!(names(&stores), ["a-01.pem", "b-02.pem"]);
+        // Stopped before the old ones were removed.
+        fs::create_dir_all(dir.join(OLD).join("half")).unwrap();
+        assert_eq!(in_force(dir), stores);
+        replace_stores(dir, &saved(&[b])).unwrap();
+        assert_eq!(names(&stores), ["b-02.pem"]);
+        let left = fs::read_dir(dir).unwrap().count();
+        assert_eq!(left, 1, "nothing is left beside the stores");
+        // Where the new ones cannot be written, the old ones stay.
+        fs::write(dir.join(NEW), "in the way").unwrap();
+        replace_stores(dir, &saved(&[a])).unwrap_err();
+        assert_eq!(names(&stores), ["b-02.pem"]);
     }
 }

@@ -1,11 +1,12 @@
 //! PKCS#12 files that hold certificates only (RFC 7292).
 //!
 //! The encryption, the MAC and the parsing are `p12-keystore`'s. Before it works on a file, the
-//! file's shape is checked: that bounds what the library is made to do, and sees what it accepts in
-//! silence, a file without a MAC. Only who knows the password can put more work into a file: keys
-//! inside an encrypted part, which the library decrypts, each with at most [`MAX_ROUNDS`]. The library takes the salts of a file from the system's
-//! randomness, so two files of the same certificates differ; nothing else here is random.
+//! file's shape is checked, inside its encrypted parts too: that bounds what the library is made to
+//! do, and sees what it accepts in silence, a file without a MAC. The library takes the salts of a
+//! file from the system's randomness, so two files of the same certificates differ; nothing else
+//! here is random.
 
+mod decrypt;
 mod shape;
 
 use p12_keystore::error::Error;
@@ -99,7 +100,7 @@ pub enum P12Error {
         limit: u64,
     },
     /// The bytes are not PKCS#12.
-    #[error("not a PKCS#12 file in DER: expected {what}")]
+    #[error("not a PKCS#12 file: expected {what}")]
     NotPkcs12 {
         /// What was expected and not there.
         what: &'static str,
@@ -208,7 +209,7 @@ pub fn read(bytes: &[u8], password: &str) -> Result<Vec<P12Entry>, P12Error> {
     if shape.keys > 0 {
         return Err(P12Error::HoldsKeys(shape.keys));
     }
-    let contents = opened(bytes, password, &shape)?;
+    let contents = opened(bytes, password, shape)?;
     if contents.keys > 0 {
         return Err(P12Error::HoldsKeys(contents.keys));
     }
@@ -221,7 +222,7 @@ pub fn read(bytes: &[u8], password: &str) -> Result<Vec<P12Entry>, P12Error> {
 /// # Errors
 /// [`P12Error`].
 pub fn open(bytes: &[u8], password: &str) -> Result<Contents, P12Error> {
-    opened(bytes, password, &checked(bytes)?)
+    opened(bytes, password, checked(bytes)?)
 }
 
 /// True if the bytes begin as a PKCS#12 file does: a SEQUENCE of version 3 and another SEQUENCE. No
@@ -239,14 +240,15 @@ pub fn looks_like(bytes: &[u8]) -> bool {
     content.starts_with(&[0x02, 0x01, 0x03, 0x30])
 }
 
-fn checked(bytes: &[u8]) -> Result<Shape, P12Error> {
+fn checked(bytes: &[u8]) -> Result<Shape<'_>, P12Error> {
     if bytes.len() > MAX_BYTES {
         return Err(too_large(bytes.len()));
     }
     shape::check(bytes)
 }
 
-fn opened(bytes: &[u8], password: &str, shape: &Shape) -> Result<Contents, P12Error> {
+fn opened(bytes: &[u8], password: &str, mut shape: Shape<'_>) -> Result<Contents, P12Error> {
+    shape.look_inside(password)?;
     let archive = Pkcs12Archive::from_pkcs12(bytes, password).map_err(|error| match error {
         Error::MacError(_) => P12Error::WrongPassword,
         // The encryption is known, or the shape would not have passed.
@@ -265,8 +267,7 @@ fn opened(bytes: &[u8], password: &str, shape: &Shape) -> Result<Contents, P12Er
         der: bag.cert.as_der().to_vec(),
     };
     Ok(Contents {
-        // A secret key that the library cannot decrypt is not in its archive, but the shape sees
-        // those that stand unencrypted.
+        // A key that the library cannot decrypt is not in its archive, but in the shape.
         keys: (archive.keys.len() + archive.secrets.len()).max(shape.keys),
         entries: archive.certs.into_iter().map(entry).collect(),
         has_mac: shape.has_mac,

@@ -83,10 +83,7 @@ pub fn human(i: &Inspection<'_>, paint: Paint) -> String {
             }
         }
         Content::Pkcs12(file) => {
-            pkcs12::human(&mut out, paint, file, i.bytes.len());
-            if let Some(hint) = i.hint {
-                field(&mut out, "", hint);
-            }
+            pkcs12::human(&mut out, paint, file, i.bytes.len(), i.hint);
         }
         Content::NotACertificate(why) => {
             not_a_certificate(&mut out, paint, *why, i.bytes);

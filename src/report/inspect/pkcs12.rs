@@ -152,12 +152,18 @@ pub(super) fn fix(error: &P12Error) -> &'static str {
 }
 
 /// The file for people.
-pub(super) fn human(out: &mut String, paint: Paint, file: &Result<Pkcs12, P12Error>, size: usize) {
+pub(super) fn human(
+    out: &mut String,
+    paint: Paint,
+    file: &Result<Pkcs12, P12Error>,
+    size: usize,
+    hint: Option<&'static str>,
+) {
     let file = match file {
         Ok(file) => file,
         Err(error) => {
             let _ = writeln!(out, "{}: {error}", paint.bad("PKCS#12 file does not open"));
-            field_at(out, "  ", "fix", fix(error));
+            field_at(out, "  ", "fix", hint.unwrap_or_else(|| fix(error)));
             return;
         }
     };
@@ -166,12 +172,10 @@ pub(super) fn human(out: &mut String, paint: Paint, file: &Result<Pkcs12, P12Err
     for warning in file.warnings() {
         field_at(out, "", &paint.warn("warning"), &warning);
     }
+    let of = file.bags.len();
     for (number, bag) in (1..).zip(&file.bags) {
-        let _ = writeln!(
-            out,
-            "\n{}",
-            paint.strong(&format!("certificate {number} of {held}"))
-        );
+        let heading = format!("certificate {number} of {of}");
+        let _ = writeln!(out, "\n{}", paint.strong(&heading));
         one(out, paint, bag);
     }
 }

@@ -1,9 +1,10 @@
 //! A look at a file before the library works on it: is there a MAC, which keys are to be derived,
-//! with how many rounds. It walks the DER without going into itself and decrypts nothing.
+//! with how many rounds. It walks the DER without going into itself.
 
 use der::asn1::{AnyRef, ObjectIdentifier};
-use der::{Decode, Reader, SliceReader, Tag, TagNumber};
+use der::{Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
+use super::decrypt::decrypt;
 use super::{MAX_ROUNDS_OF_FILE, P12Error};
 
 /// The most parts that a file may have: tools write two or three.
@@ -11,7 +12,7 @@ const MAX_PARTS: usize = 64;
 
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
-const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
+pub(super) const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
 const PBKDF2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.12");
 /// AES with 128, 192 and 256 bits in CBC mode, with 128 and 256 in GCM.
 const AES: [ObjectIdentifier; 5] = [
@@ -21,24 +22,40 @@ const AES: [ObjectIdentifier; 5] = [
     ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.6"),
     ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.46"),
 ];
-const SHA1_TRIPLE_DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
-const SHA1_RC2_40: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.6");
+pub(super) const SHA1_TRIPLE_DES: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
+pub(super) const SHA1_RC2_40: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.6");
 const KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.1");
 const SHROUDED_KEY_BAG: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
 const SECRET_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.5");
 
-/// What can be seen without the password.
+/// The tag of encrypted bytes: [0] in place of OCTET STRING's own.
+const IMPLICIT: Tag = Tag::ContextSpecific {
+    constructed: false,
+    number: TagNumber(0),
+};
+
+/// What can be seen without the password, and with [`Shape::look_inside`].
 #[derive(Debug, Default)]
-pub(super) struct Shape {
+pub(super) struct Shape<'a> {
     pub(super) has_mac: bool,
-    /// Keys in parts that are not encrypted as a whole.
+    /// Keys in the parts that were looked into.
     pub(super) keys: usize,
     rounds: u64,
+    /// Parts that are encrypted as a whole.
+    encrypted: Vec<Encrypted<'a>>,
+}
+
+#[derive(Debug)]
+struct Encrypted<'a> {
+    algorithm: AnyRef<'a>,
+    bytes: &'a [u8],
 }
 
 /// Checks that the library can work on the file in bounded time.
-pub(super) fn check(bytes: &[u8]) -> Result<Shape, P12Error> {
+pub(super) fn check(bytes: &[u8]) -> Result<Shape<'_>, P12Error> {
     let mut shape = Shape::default();
     let mut pfx = Elements::of(only(bytes, "a SEQUENCE that fills the file")?);
     pfx.take(Tag::Integer, "a version")?;
@@ -59,7 +76,31 @@ pub(super) fn check(bytes: &[u8]) -> Result<Shape, P12Error> {
     Ok(shape)
 }
 
-impl Shape {
+impl<'a> Shape<'a> {
+    /// Looks into the encrypted parts. The library derives a key for every key that it finds in
+    /// there, so their rounds count too.
+    pub(super) fn look_inside(&mut self, password: &str) -> Result<(), P12Error> {
+        for part in std::mem::take(&mut self.encrypted) {
+            let mut fields = Elements::of(part.algorithm.value());
+            let scheme = oid(&fields.take(Tag::ObjectIdentifier, "an algorithm")?)?;
+            // Under a wrong password this gives nothing, and so it does for the library, which says
+            // so; or it gives rubbish, rarely.
+            let Some(bags) = decrypt(scheme, fields.rest(), part.bytes, password) else {
+                continue;
+            };
+            match self.bags(&bags) {
+                Err(P12Error::NotPkcs12 { .. }) if self.has_mac => {
+                    return Err(P12Error::WrongPassword);
+                }
+                Err(P12Error::NotPkcs12 { what }) => {
+                    return Err(P12Error::Damaged(format!("expected {what}")));
+                }
+                looked => looked?,
+            }
+        }
+        Ok(())
+    }
+
     fn mac(&mut self, mac: &AnyRef<'_>) -> Result<(), P12Error> {
         self.has_mac = true;
         let mut mac = Elements::of(sequence(mac, "the MAC")?);
@@ -71,7 +112,7 @@ impl Shape {
         }
     }
 
-    fn part(&mut self, part: &AnyRef<'_>) -> Result<(), P12Error> {
+    fn part(&mut self, part: &AnyRef<'a>) -> Result<(), P12Error> {
         let mut fields = Elements::of(sequence(part, "a part of the safe")?);
         match oid(&fields.take(Tag::ObjectIdentifier, "the type of a part")?)? {
             DATA => self.bags(octets(&mut content(part, DATA)?)?),
@@ -83,13 +124,22 @@ impl Shape {
                 let info = encrypted.take(Tag::Sequence, "what is encrypted")?;
                 let mut info = Elements::of(info.value());
                 info.take(Tag::ObjectIdentifier, "the type of what is encrypted")?;
-                self.scheme(&info.take(Tag::Sequence, "an encryption scheme")?)
+                let algorithm = info.take(Tag::Sequence, "an encryption scheme")?;
+                self.scheme(&algorithm)?;
+                if let Some(content) = info.next()? {
+                    if content.tag() != IMPLICIT {
+                        return Err(wrong("encrypted bytes in one piece"));
+                    }
+                    let bytes = content.value();
+                    self.encrypted.push(Encrypted { algorithm, bytes });
+                }
+                Ok(())
             }
             other => Err(P12Error::Unsupported(format!("a part ({other})"))),
         }
     }
 
-    /// The bags of a part that is not encrypted as a whole.
+    /// The bags of a part.
     fn bags(&mut self, bags: &[u8]) -> Result<(), P12Error> {
         let mut bags = Elements::of(only(bags, "the bags of a part")?);
         while let Some(bag) = bags.next()? {
@@ -180,8 +230,12 @@ impl<'a> Elements<'a> {
         Ok(Some(element))
     }
 
+    /// The bytes of those that are still to come.
+    fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     fn take(&mut self, tag: Tag, what: &'static str) -> Result<AnyRef<'a>, P12Error> {
-        use der::Tagged;
         match self.next()? {
             Some(element) if element.tag() == tag => Ok(element),
             _ => Err(wrong(what)),
@@ -200,7 +254,6 @@ fn only<'a>(bytes: &'a [u8], what: &'static str) -> Result<&'a [u8], P12Error> {
 }
 
 fn sequence<'a>(element: &AnyRef<'a>, what: &'static str) -> Result<&'a [u8], P12Error> {
-    use der::Tagged;
     match element.tag() {
         Tag::Sequence => Ok(element.value()),
         _ => Err(wrong(what)),

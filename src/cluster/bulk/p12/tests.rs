@@ -145,6 +145,92 @@ fn rounds_are_bounded_before_any_work() {
     );
 }
 
+/// An element of DER.
+fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let mut all = vec![tag];
+    match content.len() {
+        short @ 0..0x80 => all.push(short as u8),
+        middle @ 0x80..0x100 => all.extend([0x81, middle as u8]),
+        long => {
+            all.push(0x82);
+            all.extend((long as u16).to_be_bytes());
+        }
+    }
+    all.extend(content);
+    all
+}
+
+fn oid(text: &str) -> Vec<u8> {
+    use der::Encode;
+    let oid = der::asn1::ObjectIdentifier::new(text).unwrap();
+    oid.to_der().unwrap()
+}
+
+/// Encrypted under "x": the algorithm and the bytes.
+fn encrypted(plain: &[u8], rounds: u32) -> (Vec<u8>, Vec<u8>) {
+    use der::Encode;
+    use pkcs5::pbes2::Parameters;
+    let parameters = Parameters::generate_pbkdf2_sha256_aes256cbc(rounds, &[7; 16], [8; 16]);
+    let parameters = parameters.unwrap();
+    let bytes = parameters.encrypt("x", plain).unwrap();
+    let pbes2 = oid("1.2.840.113549.1.5.13");
+    let algorithm = tlv(0x30, &[&pbes2, &parameters.to_der().unwrap()]);
+    (algorithm, bytes)
+}
+
+/// A file without a MAC, of one encrypted part with these bags.
+fn file_of(bags: &[Vec<u8>]) -> Vec<u8> {
+    let bags: Vec<_> = bags.iter().map(Vec::as_slice).collect();
+    let (algorithm, bytes) = encrypted(&tlv(0x30, &bags), 1);
+    let (data, encrypted) = (oid("1.2.840.113549.1.7.1"), oid("1.2.840.113549.1.7.6"));
+    let info = tlv(0x30, &[&data, &algorithm, &tlv(0x80, &[&bytes])]);
+    let part = tlv(0xa0, &[&tlv(0x30, &[&[2, 1, 0], &info])]);
+    let safe = tlv(0x30, &[&tlv(0x30, &[&encrypted, &part])]);
+    let content = tlv(0xa0, &[&tlv(0x04, &[&safe])]);
+    tlv(0x30, &[&[2, 1, 3], &tlv(0x30, &[&data, &content])])
+}
+
+/// Each key inside an encrypted part has rounds of its own, and a file has room for thousands.
+#[test]
+fn rounds_of_keys_inside_encrypted_parts_count() {
+    let key = |rounds| {
+        // Of what is inside nothing is needed; the library would derive the key first.
+        let (mut algorithm, bytes) = encrypted(b"no key", 1);
+        let at = algorithm.windows(3).position(|w| w == [2, 1, 1]).unwrap();
+        let whole = algorithm.len();
+        algorithm.splice(at..at + 3, [&[2, 3][..], rounds].concat());
+        // Two bytes more in the algorithm, its parameters, the derivation and its parameters.
+        let grown = (algorithm.len() - whole) as u8;
+        for at in [1, 14, 16, 29] {
+            assert_eq!(algorithm[at - 1], 0x30, "{algorithm:x?}");
+            algorithm[at] += grown;
+        }
+        let key = tlv(0x30, &[&algorithm, &tlv(0x04, &[&bytes])]);
+        let shrouded = oid("1.2.840.113549.1.12.10.1.2");
+        tlv(0x30, &[&shrouded, &tlv(0xa0, &[&key])])
+    };
+    let million: &[u8] = &[0x0f, 0x42, 0x40];
+    let bytes = file_of(&[key(million), key(million)]);
+    assert!(matches!(
+        open(&bytes, "x"),
+        Err(P12Error::TooManyRounds {
+            rounds: 2_000_001,
+            ..
+        })
+    ));
+    // The part does not open under another password, so nothing is inside.
+    assert!(matches!(open(&bytes, "y"), Err(P12Error::Damaged(_))));
+    // One key would be decrypted, were it one.
+    let bytes = file_of(&[key(&[0, 0x80, 1])]);
+    assert!(matches!(open(&bytes, "x"), Err(P12Error::Damaged(_))));
+    let secret = oid("1.2.840.113549.1.12.10.1.5");
+    let secret = tlv(0x30, &[&secret, &tlv(0xa0, &[&[5, 0]])]);
+    let bytes = file_of(&[secret]);
+    assert_eq!(open(&bytes, "x"), Err(P12Error::HoldsKeys(1)));
+    assert_eq!(open(&file_of(&[]), "x").unwrap().entries, []);
+}
+
 /// Adds to the length of the file's outer SEQUENCE (30 82 xx xx) and of the MAC, the last SEQUENCE
 /// of short length that ends with the file.
 fn grow_outer_sequences(bytes: &mut [u8], by: u8) {
