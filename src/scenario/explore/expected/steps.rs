@@ -108,6 +108,23 @@ impl<'a> Run<'a> {
                 let node = self.world.node(node.as_str())?;
                 self.world.renew(node, certificate.value, number)
             }
+            Action::UploadCertificate {
+                from,
+                certificate,
+                into,
+                store,
+            } => {
+                let (from, nodes) = match self.world.node(from.as_str()) {
+                    Ok(node) => (self.world.nodes[node].cluster, vec![node]),
+                    Err(_) => {
+                        let from = self.world.cluster(from.as_str())?;
+                        (from, self.world.clusters[from].nodes.clone())
+                    }
+                };
+                let into = self.world.cluster(into.as_str())?;
+                let certificate = Some(&[certificate.value][..]);
+                self.trust(from, into, certificate, &nodes, Some(&[*store]))
+            }
             Action::UpdateCtl { cluster } => {
                 let cluster = self.world.cluster(cluster.as_str())?;
                 let own = &self.world.clusters[cluster];
