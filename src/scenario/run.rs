@@ -112,7 +112,7 @@ pub fn rehearse(
     forced: Option<(Key, i64)>,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Rehearsed, RunError> {
-    Run::start(scenario, network, pace, forced, sink)?.to_the_end()
+    Run::start(scenario, network, pace, forced, sink)?.finish()
 }
 
 /// Runs the steps in virtual time for the sake of these phones: the others stay off.
@@ -127,7 +127,7 @@ pub(super) fn trial(
     let mut silent = |_: &Event| {};
     let mut run = Run::start(scenario, Network::Sim, Pace::Real, forced, &mut silent)?;
     run.only = Some(phones.iter().copied().collect());
-    run.to_the_end()
+    run.finish()
 }
 
 struct Run<'a> {
@@ -220,7 +220,7 @@ impl<'a> Run<'a> {
     }
 
     /// Boots the phones at home, then carries the steps out.
-    fn to_the_end(mut self) -> Result<Rehearsed, RunError> {
+    fn finish(mut self) -> Result<Rehearsed, RunError> {
         self.boot_at_home();
         for (index, step) in self.scenario.steps.iter().enumerate() {
             self.step = index + 1;
