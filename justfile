@@ -29,6 +29,14 @@ interop:
 rehearse *ARGS='scenarios/non-secure-migration.toml':
     cargo run --release -- rehearse {{ARGS}}
 
+# A folder of scenarios, with a report for CI
+suite *ARGS='scenarios/':
+    cargo run --release -- rehearse --junit target/rehearse.xml {{ARGS}}
+
+# Some seconds of libFuzzer for each target of fuzz/ (nightly and cargo-fuzz)
+fuzz SECONDS='20':
+    FUZZ_SECONDS={{SECONDS}} bash .ci/fuzz
+
 # Figures, as ratios in one run
 bench:
     cargo bench

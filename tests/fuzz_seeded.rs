@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "reads its own test data")]
 #![allow(clippy::unwrap_used, reason = "a test fails where its own premises do")]
 
+#[allow(dead_code, reason = "the programs of fuzz/ start at `run`")]
 mod fuzz_targets;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

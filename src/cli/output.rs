@@ -83,6 +83,8 @@ impl Output {
         if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos} of {len}{msg}") {
             bar.set_style(style);
         }
+        // Shown from the start: the first piece may take a while.
+        bar.tick();
         Progress(bar)
     }
 

@@ -46,6 +46,7 @@ pub(super) fn rests_on(
     // The first phone of each class stands for it.
     let all: Vec<usize> = classes.iter().filter_map(|c| c.first().copied()).collect();
     let mut found: Vec<Vec<Key>> = phones.iter().map(|_| Vec::new()).collect();
+    let used = used(scenario, phones);
     // Trials run in virtual time, so they are compared with a run there.
     let baseline = Trial::run(scenario, None, &all);
     for basis in [Basis::Assumed, Basis::Inferred, Basis::Documented] {
@@ -55,7 +56,7 @@ pub(super) fn rests_on(
         }
         let mut open: Vec<usize> = all.clone();
         open.retain(|&i| found[i].is_empty());
-        for key in used(scenario, phones) {
+        for &key in &used {
             let settings = |i: usize| &phones[i].setup.settings;
             let concerned = |i: usize| {
                 let is_decided = depth == Depth::Basis && !found[i].is_empty();
@@ -90,8 +91,11 @@ pub(super) fn rests_on(
             }
         }
     }
-    let told = |(phone, found): (&LabPhone, &Vec<Key>)| told(phone, found);
-    phones.iter().zip(&found).map(told).collect()
+    let told = |(phone, mut found): (&LabPhone, Vec<Key>)| {
+        found.sort_unstable();
+        told(phone, &found)
+    };
+    phones.iter().zip(found).map(told).collect()
 }
 
 /// Phones that no rule can tell apart: the same model in the same group, in the same steps, with

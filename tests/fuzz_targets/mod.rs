@@ -9,17 +9,17 @@ mod tvs;
 mod wire;
 
 /// One target.
-pub struct Target {
+pub(crate) struct Target {
     /// Its name, and that of the program that fuzzes it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Runs it on one input.
-    pub run: fn(&[u8]),
+    pub(crate) run: fn(&[u8]),
     /// Inputs to begin with.
-    pub seeds: fn() -> Vec<Vec<u8>>,
+    pub(crate) seeds: fn() -> Vec<Vec<u8>>,
 }
 
 /// All targets.
-pub const TARGETS: &[Target] = &[
+pub(crate) const TARGETS: &[Target] = &[
     target("trust_list", wire::trust_list, seeds::trust_lists),
     target("signed_file", wire::signed_file, seeds::signed_files),
     target(
@@ -45,7 +45,7 @@ const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>)
 ///
 /// # Panics
 /// There is none, or a law is broken.
-pub fn run(name: &str, data: &[u8]) {
+pub(crate) fn run(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|t| t.name == name);
     (target.expect("the program is named after a target").run)(data);
 }

@@ -86,9 +86,9 @@ pub(super) fn tvs_messages() -> Vec<Vec<u8>> {
 pub(super) fn tftp_packets() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = [
         &b"\0\x01CTLSEP001122334401.tlv\0octet\0"[..],
-        b"\0\x01ITLFile.tlv\0octet\0tsize\00\0blksize\01428\0windowsize\016\0timeout\01\0",
+        b"\0\x01ITLFile.tlv\0octet\0tsize\x000\0blksize\x001428\0windowsize\x0016\0timeout\x001\0",
         b"\0\x02upload\0netascii\0",
-        b"\0\x06blksize\01428\0",
+        b"\0\x06blksize\x001428\0",
         b"\0\x03\0\x01some data",
     ]
     .iter()

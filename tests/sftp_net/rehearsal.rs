@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use trustline::event::Kind;
 use trustline::net::sftp::{ServeConfig, ServerKey, Writes};

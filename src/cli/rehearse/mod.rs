@@ -255,8 +255,11 @@ impl Tally {
         self.runs += 1;
         self.code = self.code.worst(run.code);
         output.result(&run.text);
-        for line in &run.errors {
-            output.note(line);
+        for error in &run.errors {
+            output.error(error);
+        }
+        if let Some(note) = &run.note {
+            output.note(note);
         }
         let entry = plan.entry_of(i);
         if run.code == ExitCode::Good {

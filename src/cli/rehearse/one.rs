@@ -52,8 +52,10 @@ pub(super) struct Run {
     pub code: ExitCode,
     /// What stdout says of it.
     pub text: String,
-    /// What stderr says of it.
+    /// What went wrong beside its expectations, for stderr.
     pub errors: Vec<String>,
+    /// Where its world was left, where that is worth a word.
+    pub note: Option<String>,
     /// Its case for JUnit.
     pub case: junit::Case,
     /// Its document, where JSON is wanted.
@@ -139,19 +141,20 @@ impl Manner<'_> {
                 String::new()
             },
             errors: told.error(&ended).into_iter().collect(),
+            note: None,
             case: told.case(&ended),
             document: (self.args.format == Format::Json).then(|| self.document(&told, &ended)),
         };
         if let (Some(dir), Ended::Judged(outcome)) = (&job.keep, &ended) {
             match keep::write(dir, &job.file.text, &outcome.rehearsed, &events) {
                 Ok(()) if is_told_live => {
-                    run.errors.push(format!("kept in {}", dir.display()));
+                    run.note = Some(format!("kept in {}", dir.display()));
                 }
                 Ok(()) => {}
                 Err(e) => {
                     let shown = dir.display();
                     run.errors
-                        .push(format!("error: cannot keep the files in {shown}: {e}"));
+                        .push(format!("cannot keep the files in {shown}: {e}"));
                     run.code = run.code.worst(ExitCode::Unreachable);
                 }
             }
@@ -245,9 +248,9 @@ impl Told<'_> {
         let shown = self.shown();
         match ended {
             Ended::Judged(_) => None,
-            Ended::NotRun(error) => Some(format!("error: {shown} could not run: {error}")),
+            Ended::NotRun(error) => Some(format!("{shown} could not run: {error}")),
             Ended::Panicked(message) => Some(format!(
-                "error: {shown} was stopped by a bug of trustline: {message}"
+                "{shown} was stopped by a bug of trustline: {message}"
             )),
         }
     }
@@ -376,4 +379,71 @@ fn message_of(payload: &(dyn std::any::Any + Send)) -> String {
         .map(|s| (*s).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "no message".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::args::{Args, Command};
+    use crate::scenario::Rules;
+
+    const TEXT: &str = include_str!("../../../testdata/scenarios/suite/follows.toml");
+
+    /// Performs the scenario with these arguments; its live lines go to `live`.
+    fn perform(args: &[&str], live: &mut dyn FnMut(&str)) -> Run {
+        let line = ["trustline", "rehearse", "a.toml", "--network", "sim"];
+        let parsed = Args::try_parse_from(line.iter().chain(args)).unwrap();
+        let Command::Rehearse(args) = parsed.command else {
+            panic!("another command");
+        };
+        let file = File {
+            path: "a.toml".into(),
+            text: TEXT.into(),
+            scenario: scenario::parse("a.toml", TEXT, &Rules).unwrap(),
+        };
+        let manner = Manner {
+            args: &args,
+            is_one_of_many: args.repeat > 1,
+            paint: Paint::new(false),
+        };
+        let job = Job {
+            file: &file,
+            seed: 3,
+            keep: None,
+        };
+        manner.perform(&job, live)
+    }
+
+    #[test]
+    fn a_panic_is_the_failure_of_its_run_alone() {
+        let mut lines = 0;
+        let run = perform(&["--format", "human"], &mut |_| {
+            lines += 1;
+            assert!(lines < 4, "on purpose");
+        });
+        assert_eq!(run.code, ExitCode::Bug);
+        let again = "repeat with: trustline rehearse a.toml --seed 3 --network sim";
+        assert!(run.text.contains(again), "{}", run.text);
+        assert_eq!(run.errors.len(), 1);
+        assert!(run.errors[0].contains("a.toml, seed 3 was stopped by a bug"));
+        assert!(run.errors[0].ends_with("on purpose"), "{:?}", run.errors);
+        let CaseResult::Error { kind, text, .. } = run.case.result else {
+            panic!("{:?}", run.case);
+        };
+        assert_eq!(kind, "bug");
+        assert!(
+            text.contains("on purpose") && text.contains(again),
+            "{text}"
+        );
+        // The next run in the process is none the worse.
+        let next = perform(&["--repeat", "2"], &mut |_| panic!("nothing is told live"));
+        assert_eq!(next.code, ExitCode::Good);
+        assert_eq!(next.case.result, CaseResult::Passed);
+        assert_eq!(
+            next.text, "",
+            "of many seeds the good ones are told together"
+        );
+    }
 }
