@@ -4,6 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::model::{Scenario, Tls};
 use crate::cluster::Lab;
 use crate::event::Event;
 use crate::net::loopback::Loopback;
@@ -38,10 +39,20 @@ pub(super) enum Driver {
 }
 
 impl Driver {
-    pub(super) fn start(network: Network, lab: Arc<Mutex<Lab>>, seed: u64) -> io::Result<Self> {
+    pub(super) fn start(
+        network: Network,
+        lab: Arc<Mutex<Lab>>,
+        scenario: &Scenario,
+    ) -> io::Result<Self> {
         Ok(match network {
             Network::Loopback => Self::Loopback(Box::new(Loopback::start(lab)?)),
-            Network::Sim => Self::Sim(Box::new(World::new(lab, seed))),
+            Network::Sim => {
+                let world = World::new(lab, scenario.seed);
+                Self::Sim(Box::new(match scenario.tls {
+                    Tls::Modelled => world,
+                    Tls::Real => world.with_real_tls(),
+                }))
+            }
         })
     }
 

@@ -1,12 +1,15 @@
 //! The driver in virtual time: the same machines as on sockets, in a world whose clock jumps from
 //! one happening to the next. Same seed, same events, on any machine.
 //!
-//! TLS is modelled: the certificate check and the exchange of messages, without the cryptography.
+//! TLS is modelled, unless it is asked for: the certificate check and the exchange of messages,
+//! without the cryptography. Between a phone and a node lies a [`Link`] with latency and, if it is
+//! set, losses and worse; what is planned comes in the middle of a boot.
 
 mod link;
 mod nodes;
 mod phones;
 mod planned;
+mod tls;
 mod tvs;
 mod witness;
 mod world;

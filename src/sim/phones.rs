@@ -7,7 +7,7 @@ use super::world::{Happening, World, lock};
 use crate::event::Kind;
 use crate::phone::flash::FlashOperation;
 use crate::phone::power::{BootEnd, Booted, Booting, Cut};
-use crate::phone::{Flash, Output, Phone};
+use crate::phone::{DeviceIdentity, Flash, Output, Phone};
 use crate::time::Time;
 use crate::trust::rules::Key;
 
@@ -24,6 +24,8 @@ pub(super) struct Running {
     flash: Flash,
     cut: Option<Cut>,
     pub(super) device: String,
+    /// What it offers to a server that asks for a certificate.
+    pub(super) identity: Option<DeviceIdentity>,
     address: Ipv4Addr,
     end: BootEnd,
     used: Vec<Key>,
@@ -54,6 +56,7 @@ impl World {
             });
         }
         let device = setup.identity.device.clone();
+        let identity = setup.identity.certificate.clone();
         let phone = Phone::boot(setup, &flash, self.now);
         let offset = u32::try_from(index).unwrap_or(u32::MAX);
         self.phones.push(Running {
@@ -61,6 +64,7 @@ impl World {
             flash,
             cut,
             device,
+            identity,
             address: Ipv4Addr::from(u32::from(FIRST_ADDRESS).wrapping_add(offset)),
             end: BootEnd::Overdue,
             used: Vec::new(),

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use super::link::{InOrder, Segment};
+use super::tls::Tls;
 use super::witness::Seen;
 use super::world::{Happening, World, lock};
 use crate::cluster::{Lab, NodeId, Service};
 use crate::event::Kind;
 use crate::phone::{ConnectFailure, TvsInput};
 use crate::time::Time;
-use crate::tvs::{CertificateSource, Found, ServerExchange};
+use crate::tvs::{CertificateSource, Found, ServerExchange, ServerSettings};
 
 /// What a phone is told whose connection broke because a segment came damaged.
 const DAMAGED: &str = "a record was damaged on the way";
@@ -25,6 +26,8 @@ pub(super) struct Connection {
     pins: Vec<Arc<[u8]>>,
     /// The node's end, once TLS is up.
     exchange: Option<ServerExchange>,
+    /// Both ends of real TLS, where the world has it.
+    tls: Option<Box<Tls>>,
     /// What the phone has written; kept for a witness alone.
     written: Vec<u8>,
 }
@@ -33,6 +36,19 @@ impl Connection {
     /// The node at its other end.
     pub(super) fn node(&self) -> Option<NodeId> {
         self.node
+    }
+
+    pub(super) fn pins(&self) -> &[Arc<[u8]>] {
+        &self.pins
+    }
+
+    pub(super) fn tls(&mut self) -> &mut Tls {
+        self.tls.get_or_insert_default()
+    }
+
+    /// The node's end begins to listen.
+    pub(super) fn begin(&mut self, settings: ServerSettings, now: Time) {
+        self.exchange = Some(ServerExchange::new(settings, now));
     }
 }
 
@@ -52,9 +68,15 @@ impl World {
             to_phone: InOrder::default(),
             pins,
             exchange: None,
+            tls: None,
             written: Vec::new(),
         };
         self.connections.insert((phone, connection), opening);
+        if self.has_real_tls {
+            let there = self.segment(phone, node);
+            let tcp = Happening::TlsTcp { phone, connection };
+            return self.tvs_to_node(phone, connection, there, tcp);
+        }
         // TCP and TLS take a round trip each; the answer is the last way back.
         let there = self.segment(phone, node);
         let there = there.then(|| self.segment(phone, node));
@@ -69,6 +91,9 @@ impl World {
 
     /// A phone writes.
     pub(super) fn tvs_write(&mut self, phone: usize, connection: u32, bytes: Vec<u8>) {
+        if self.has_real_tls {
+            return self.tls_write(phone, connection, &bytes);
+        }
         let Some(node) = self.connections.get(&(phone, connection)).map(|c| c.node) else {
             return;
         };
@@ -81,7 +106,8 @@ impl World {
         self.tvs_to_node(phone, connection, there, request);
     }
 
-    fn tvs_to_node(
+    /// Carries a segment of the phone's to the node.
+    pub(super) fn tvs_to_node(
         &mut self,
         phone: usize,
         connection: u32,
@@ -125,7 +151,7 @@ impl World {
                 Some(node) => match lab.tvs_identity(node) {
                     None => refused("the node has no TVS certificate"),
                     Some(own) if c.pins.iter().any(|p| **p == *own.certificate) => {
-                        c.exchange = Some(ServerExchange::new(lab.tvs_settings(), self.now));
+                        c.begin(lab.tvs_settings(), self.now);
                         let tls = match lab.tls_stand_in(node) {
                             Some(old) => format!("TLS modelled, stands in for {old}"),
                             None => "TLS modelled".to_owned(),
@@ -187,12 +213,20 @@ impl World {
             let client = client.clone();
             self.event(actor.clone(), Kind::TvsServed { client, result });
         }
-        if let Some(bytes) = answer {
+        if let Some(bytes) = answer.as_ref().filter(|_| self.has_real_tls) {
+            self.tls_answer(phone, connection, bytes);
+        } else if let Some(bytes) = answer {
             self.tvs_to_phone(phone, connection, Some(node), TvsInput::Bytes(bytes));
         }
         if finished {
             self.tvs_to_phone(phone, connection, Some(node), TvsInput::Closed);
-            self.connections.remove(&(phone, connection));
+            // The phone's end of TLS has still to read what is on its way.
+            if let Some(c) = self.connections.get_mut(&(phone, connection)) {
+                c.exchange = None;
+            }
+            if !self.has_real_tls {
+                self.connections.remove(&(phone, connection));
+            }
         }
     }
 
@@ -204,6 +238,22 @@ impl World {
         node: Option<NodeId>,
         input: TvsInput,
     ) {
+        let arriving = Happening::TvsToPhone {
+            phone,
+            connection,
+            input,
+        };
+        self.tvs_carry(phone, connection, node, arriving);
+    }
+
+    /// Carries a segment of the node's to the phone.
+    pub(super) fn tvs_carry(
+        &mut self,
+        phone: usize,
+        connection: u32,
+        node: Option<NodeId>,
+        arriving: Happening,
+    ) {
         let segment = self.segment(phone, node);
         let Some(c) = self.connections.get_mut(&(phone, connection)) else {
             return;
@@ -211,11 +261,6 @@ impl World {
         match segment {
             Segment::Arrives(after) => {
                 let at = c.to_phone.read_at(self.now + after);
-                let arriving = Happening::TvsToPhone {
-                    phone,
-                    connection,
-                    input,
-                };
                 self.schedule(at, arriving);
             }
             Segment::Damaged(after) => {

@@ -29,6 +29,8 @@ pub struct World {
     /// Phones whose boot is not over.
     pub(super) booting: usize,
     pub(super) links: Links,
+    /// True if TLS is done, not modelled.
+    pub(super) has_real_tls: bool,
     pub(super) plans: Plans,
     pub(super) nodes: Nodes,
     /// TVS connections by phone and number.
@@ -69,6 +71,26 @@ pub(super) enum Happening {
         connection: u32,
         input: TvsInput,
     },
+    /// A TCP connection for real TLS reaches the node.
+    TlsTcp {
+        phone: usize,
+        connection: u32,
+    },
+    /// TCP is up on the phone's side.
+    TlsOpen {
+        phone: usize,
+        connection: u32,
+    },
+    TlsToNode {
+        phone: usize,
+        connection: u32,
+        bytes: Vec<u8>,
+    },
+    TlsToPhone {
+        phone: usize,
+        connection: u32,
+        bytes: Vec<u8>,
+    },
     RegisterAtNode {
         phone: usize,
         attempt: u32,
@@ -95,12 +117,19 @@ impl World {
             phones: Vec::new(),
             booting: 0,
             links: Links::new(seed),
+            has_real_tls: false,
             plans: Plans::default(),
             nodes: Nodes::default(),
             connections: BTreeMap::new(),
             seen: Vec::new(),
             is_watched: false,
         }
+    }
+
+    /// Does TLS with rustls over simulated bytes, in place of the model of it.
+    pub fn with_real_tls(mut self) -> Self {
+        self.has_real_tls = true;
+        self
     }
 
     /// The world's clock.
@@ -222,6 +251,18 @@ impl World {
                 connection,
                 input,
             } => self.to_phone(phone, |p, now| p.handle_tvs(now, connection, input)),
+            Happening::TlsTcp { phone, connection } => self.tls_tcp(phone, connection),
+            Happening::TlsOpen { phone, connection } => self.tls_open(phone, connection),
+            Happening::TlsToNode {
+                phone,
+                connection,
+                bytes,
+            } => self.tls_at_node(phone, connection, &bytes),
+            Happening::TlsToPhone {
+                phone,
+                connection,
+                bytes,
+            } => self.tls_at_phone(phone, connection, &bytes),
             Happening::RegisterAtNode {
                 phone,
                 attempt,
