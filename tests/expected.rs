@@ -13,6 +13,10 @@ use trustline::scenario::{Rules, Scenario, parse};
 /// Built-in scenarios that the model does not decide, each with the word for why.
 const UNSUPPORTED: &[(&str, &str)] = &[
     (
+        "bulk-type-tftp",
+        "whether the type TFTP carries ITLRecovery",
+    ),
+    (
         "capf-in-the-wrong-store",
         "setting cluster.lsc_trusted_by = capf-trust",
     ),
@@ -20,6 +24,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "capf-uploaded-astray",
         "registration of a secured phone that the destination may not take",
     ),
+    ("emcc-exchange", "whether a bulk import resets phones"),
     (
         "newer-release-refused",
         "setting bulk.reject_newer_release = yes",
