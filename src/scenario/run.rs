@@ -122,7 +122,7 @@ pub fn rehearse(
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Rehearsed, RunError> {
     let run = Run::start(scenario, network, pace, forced, sink, None)?;
-    run.to_the_end()
+    run.finish()
 }
 
 /// Whether the scenario can run there.
@@ -151,7 +151,7 @@ pub fn rehearse_watched(
     let mut sink = |_: &Event| {};
     let (network, pace) = (Network::Sim, Pace::Real);
     let run = Run::start(scenario, network, pace, forced, &mut sink, Some(witness))?;
-    run.to_the_end()
+    run.finish()
 }
 
 pub(super) struct Run<'a> {
@@ -244,7 +244,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    fn to_the_end(mut self) -> Result<Rehearsed, RunError> {
+    fn finish(mut self) -> Result<Rehearsed, RunError> {
         let at_start = |error| RunError::Step { step: 0, error };
         self.boot_at_home().map_err(at_start)?;
         for (index, step) in self.scenario.steps.iter().enumerate() {
