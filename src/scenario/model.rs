@@ -472,7 +472,7 @@ pub enum Action {
         /// How long after the start of the boot.
         after: Located<Duration>,
         /// What.
-        action: Box<Action>,
+        action: Box<Self>,
     },
     /// Lets time pass.
     Wait {

@@ -78,13 +78,13 @@ impl World {
     pub(super) fn wake_phone(&mut self, index: usize) {
         if let Some(running) = self.phones.get_mut(index) {
             running.wake = None;
-            self.to_phone(index, |phone, now| phone.handle_timeout(now));
+            self.reach_phone(index, |phone, now| phone.handle_timeout(now));
         }
     }
 
     /// Lets something reach a phone, and does what it then wants. Nothing reaches one whose boot is
     /// over.
-    pub(super) fn to_phone(&mut self, index: usize, reach: impl FnOnce(&mut Phone, Time)) {
+    pub(super) fn reach_phone(&mut self, index: usize, reach: impl FnOnce(&mut Phone, Time)) {
         let now = self.now;
         if let Some(phone) = self.phones.get_mut(index).and_then(|r| r.phone.as_mut()) {
             reach(phone, now);
@@ -197,7 +197,7 @@ impl World {
             }
             Output::Flash { number, operation } => self.write_flash(phone, number, &operation),
             Output::Register { host, lsc } => self.register(phone, host, lsc),
-            Output::Event(event) => self.seen.push(Seen::Event(*event)),
+            Output::Event(event) => self.seen.push(Seen::Event(event)),
         }
     }
 

@@ -194,7 +194,7 @@ impl World {
     }
 
     fn tls_tell(&mut self, phone: usize, connection: u32, input: TvsInput) {
-        self.to_phone(phone, |p, now| p.handle_tvs(now, connection, input));
+        self.reach_phone(phone, |p, now| p.handle_tvs(now, connection, input));
     }
 
     fn tls_refused(&mut self, phone: usize, node: Option<NodeId>, failure: &TlsFailure) {

@@ -34,7 +34,7 @@ pub trait Witness {
 /// there is one.
 #[derive(Debug)]
 pub(super) enum Seen {
-    Event(Event),
+    Event(Box<Event>),
     Boot {
         at: Time,
         setup: Box<PhoneSetup>,

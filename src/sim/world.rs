@@ -200,7 +200,7 @@ impl World {
                 seen.show(*witness);
             }
             if let Seen::Event(event) = seen {
-                events(event);
+                events(*event);
             }
         }
     }
@@ -208,7 +208,8 @@ impl World {
     /// An event of the world itself.
     pub(super) fn event(&mut self, actor: String, kind: Kind) {
         let at = self.now;
-        self.seen.push(Seen::Event(Event { at, actor, kind }));
+        self.seen
+            .push(Seen::Event(Box::new(Event { at, actor, kind })));
     }
 
     pub(super) fn schedule(&mut self, at: Time, happening: Happening) {
@@ -235,7 +236,7 @@ impl World {
                 transfer,
                 from,
                 bytes,
-            } => self.to_phone(phone, |p, now| {
+            } => self.reach_phone(phone, |p, now| {
                 p.handle_datagram(now, transfer, from, &bytes);
             }),
             Happening::TvsUp { phone, connection } => self.tvs_up(phone, connection),
@@ -250,7 +251,7 @@ impl World {
                 phone,
                 connection,
                 input,
-            } => self.to_phone(phone, |p, now| p.handle_tvs(now, connection, input)),
+            } => self.reach_phone(phone, |p, now| p.handle_tvs(now, connection, input)),
             Happening::TlsTcp { phone, connection } => self.tls_tcp(phone, connection),
             Happening::TlsOpen { phone, connection } => self.tls_open(phone, connection),
             Happening::TlsToNode {
@@ -331,7 +332,7 @@ impl World {
         // What answers an attempt that the phone has given up comes too late.
         let current = self.phones.get(phone).map(|p| p.attempt);
         if current == Some(attempt) {
-            self.to_phone(phone, |p, now| p.handle_registered(now, answer));
+            self.reach_phone(phone, |p, now| p.handle_registered(now, answer));
         }
     }
 }

@@ -249,12 +249,15 @@ fn an_export_does_not_need_the_consolidated_file() {
     for (fault, notes) in [
         (
             denied.clone(),
-            vec![Note::NotCompared {
-                file: file.clone(),
-                fault: denied.clone(),
-            }],
+            vec![
+                SEALED,
+                Note::NotCompared {
+                    file: file.clone(),
+                    fault: denied.clone(),
+                },
+            ],
         ),
-        (DirectoryFault::NoFile, vec![]),
+        (DirectoryFault::NoFile, vec![SEALED]),
     ] {
         lab.directory.fail_at(1, fault);
         let outcome = lab.export("src", BulkType::Tftp);
