@@ -6,6 +6,7 @@ use trustline::cluster::bulk::{End, FileRole, Note, Outcome, Run};
 use trustline::cluster::release::BulkType;
 
 use crate::lab::Lab;
+use crate::types::SEALED;
 
 fn faults() -> Vec<DirectoryFault> {
     vec![

@@ -11,7 +11,7 @@ use trustline::cluster::release::BulkType;
 use crate::lab::{DATE, Lab, settings};
 
 /// What every export says last.
-const SEALED: Note = Note::Sealed {
+pub(crate) const SEALED: Note = Note::Sealed {
     form: Form::Modern,
     has_password: true,
 };
