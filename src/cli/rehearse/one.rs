@@ -105,7 +105,8 @@ impl Manner<'_> {
         let mut story = Story::new(self.paint, self.args.verbose);
         let mut verdicts = Verdicts::default();
         let mut events: Vec<Event> = Vec::new();
-        if is_told_live {
+        // What cannot run there has no story.
+        if is_told_live && scenario::run::check_network(&scenario, network).is_ok() {
             live(&format!("{}\n\n", headline(&scenario, network)));
         }
         let result = panic::catch_unwind(AssertUnwindSafe(|| {
