@@ -42,6 +42,7 @@ mod registry;
 mod steps;
 
 pub mod diagnostic;
+pub mod explore;
 pub mod judge;
 pub mod model;
 pub mod outcome;
