@@ -8,7 +8,7 @@ use crate::cluster::Lab;
 use crate::event::Event;
 use crate::net::loopback::Loopback;
 use crate::phone::power::{Booted, Booting};
-use crate::sim::World;
+use crate::sim::{Witness, World};
 use crate::time::Time;
 
 /// Where a scenario runs.
@@ -67,14 +67,16 @@ impl Driver {
         }
     }
 
+    /// Boots phones; a witness sees what happens in virtual time.
     pub(super) fn boot(
         &mut self,
         phones: Vec<Booting>,
         events: &mut dyn FnMut(Event),
+        witness: Option<&mut dyn Witness>,
     ) -> Vec<Booted> {
         match self {
             Self::Loopback(l) => l.boot(phones, events),
-            Self::Sim(w) => w.boot(phones, events),
+            Self::Sim(w) => w.boot_watched(phones, events, witness),
         }
     }
 }

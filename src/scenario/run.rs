@@ -24,6 +24,7 @@ use crate::cluster::{
 use crate::event::{Event, Kind};
 use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
 use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
+use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
 use crate::trust::rules::{Key, Settings};
 use crate::wire::{ListKind, Strictness, TrustList};
@@ -110,19 +111,23 @@ pub fn rehearse(
     forced: Option<(Key, i64)>,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Rehearsed, RunError> {
-    let mut run = Run::start(scenario, network, pace, forced, sink)?;
-    run.boot_at_home();
-    for (index, step) in scenario.steps.iter().enumerate() {
-        run.step = index + 1;
-        run.carry_out(&step.action, step.verb.to_string())?;
-    }
-    let now = run.driver.now();
-    Ok(Rehearsed {
-        lab: run.lab,
-        phones: run.phones,
-        now,
-        checked: run.checked,
-    })
+    let run = Run::start(scenario, network, pace, forced, sink, None)?;
+    run.to_the_end()
+}
+
+/// [`rehearse`] in virtual time, where phones wait as real ones do, before a witness.
+///
+/// # Errors
+/// A step that the clusters cannot carry out.
+pub fn rehearse_watched(
+    scenario: &Scenario,
+    forced: Option<(Key, i64)>,
+    witness: &mut dyn Witness,
+) -> Result<Rehearsed, RunError> {
+    let mut sink = |_: &Event| {};
+    let (network, pace) = (Network::Sim, Pace::Real);
+    let run = Run::start(scenario, network, pace, forced, &mut sink, Some(witness))?;
+    run.to_the_end()
 }
 
 struct Run<'a> {
@@ -138,6 +143,7 @@ struct Run<'a> {
     /// Publications of each cluster that were told.
     told: Vec<usize>,
     sink: &'a mut dyn FnMut(&Event),
+    witness: Option<&'a mut dyn Witness>,
     /// The directory that the clusters exchange certificates through.
     exchange: Exchange,
     /// What steps said of their own result.
@@ -151,6 +157,7 @@ impl<'a> Run<'a> {
         pace: Pace,
         forced: Option<(Key, i64)>,
         sink: &'a mut dyn FnMut(&Event),
+        witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
@@ -189,6 +196,7 @@ impl<'a> Run<'a> {
             waited: 0,
             told,
             sink,
+            witness,
             exchange: match forced {
                 Some(_) => Exchange::quick(),
                 None => Exchange::default(),
@@ -207,7 +215,23 @@ impl<'a> Run<'a> {
         run.tell(LAB, started);
         run.tell_nodes();
         run.tell_publications();
+        run.show_lab();
         Ok(run)
+    }
+
+    fn to_the_end(mut self) -> Result<Rehearsed, RunError> {
+        self.boot_at_home();
+        for (index, step) in self.scenario.steps.iter().enumerate() {
+            self.step = index + 1;
+            self.carry_out(&step.action, step.verb.to_string())?;
+        }
+        let now = self.driver.now();
+        Ok(Rehearsed {
+            lab: self.lab,
+            phones: self.phones,
+            now,
+            checked: self.checked,
+        })
     }
 
     fn tell(&mut self, actor: &str, kind: Kind) {
@@ -217,6 +241,16 @@ impl<'a> Run<'a> {
             kind,
         };
         (self.sink)(&event);
+        if let Some(witness) = &mut self.witness {
+            witness.event(&event);
+        }
+    }
+
+    /// Shows the clusters as they are to the witness.
+    fn show_lab(&mut self) {
+        if let Some(witness) = &mut self.witness {
+            witness.lab(self.driver.now(), self.step, &lock(&self.lab));
+        }
     }
 
     fn tell_nodes(&mut self) {
@@ -302,18 +336,24 @@ impl<'a> Run<'a> {
             driver,
             phones,
             sink,
+            witness,
             ..
         } = self;
         let by_device: HashMap<String, usize> = indices
             .iter()
             .map(|&i| (phones[i].setup.identity.device.clone(), i))
             .collect();
-        let booted = driver.boot(starting, &mut |event| {
+        let mut events = |event: Event| {
             sink(&event);
             if let Some(&i) = by_device.get(&event.actor) {
                 phones[i].events.push(event);
             }
-        });
+        };
+        let witness: Option<&mut dyn Witness> = match witness {
+            Some(witness) => Some(&mut **witness),
+            None => None,
+        };
+        let booted = driver.boot(starting, &mut events, witness);
         for (&i, b) in indices.iter().zip(booted) {
             let p = &mut self.phones[i];
             p.flash = b.flash;
@@ -361,6 +401,7 @@ impl<'a> Run<'a> {
             .map_err(|error| RunError::Step { step, error })?;
         self.tell_publications();
         self.driver.follow()?;
+        self.show_lab();
         Ok(())
     }
 

@@ -3,6 +3,11 @@
 //!
 //! TLS is modelled: the certificate check and the exchange of messages, without the cryptography.
 
+mod nodes;
+mod phones;
+mod tvs;
+mod witness;
 mod world;
 
+pub use witness::Witness;
 pub use world::{LATENCY, World};

@@ -1,0 +1,237 @@
+//! The phones' side: what their machines want done, and their flash.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::witness::Seen;
+use super::world::{Happening, World};
+use crate::event::Kind;
+use crate::phone::flash::FlashOperation;
+use crate::phone::power::{BootEnd, Booted, Booting, Cut};
+use crate::phone::{Flash, Output, Phone};
+use crate::time::Time;
+use crate::trust::rules::Key;
+
+/// Ports of a phone's transfers begin here.
+const FIRST_PHONE_PORT: u16 = 49_152;
+/// Address of the first phone; the others follow.
+const FIRST_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+/// A phone in its boot.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// None once the boot is over.
+    phone: Option<Phone>,
+    flash: Flash,
+    cut: Option<Cut>,
+    pub(super) device: String,
+    address: Ipv4Addr,
+    end: BootEnd,
+    used: Vec<Key>,
+    /// The earliest time at which it will be woken.
+    wake: Option<Time>,
+}
+
+impl Running {
+    pub(super) fn is_over(&self) -> bool {
+        self.phone.is_none()
+    }
+
+    pub(super) fn booted(self) -> Booted {
+        Booted {
+            flash: self.flash,
+            used: self.used,
+            end: self.end,
+        }
+    }
+}
+
+impl World {
+    pub(super) fn start_phone(&mut self, index: usize, booting: Booting) {
+        let Booting { setup, flash, cut } = booting;
+        if self.is_watched {
+            self.seen.push(Seen::Boot {
+                at: self.now,
+                setup: Box::new(setup.clone()),
+                flash: flash.clone(),
+            });
+        }
+        let device = setup.identity.device.clone();
+        let phone = Phone::boot(setup, &flash, self.now);
+        let offset = u32::try_from(index).unwrap_or(u32::MAX);
+        self.phones.push(Running {
+            phone: Some(phone),
+            flash,
+            cut,
+            device,
+            address: Ipv4Addr::from(u32::from(FIRST_ADDRESS).wrapping_add(offset)),
+            end: BootEnd::Overdue,
+            used: Vec::new(),
+            wake: None,
+        });
+        self.drive(index);
+    }
+
+    pub(super) fn wake_phone(&mut self, index: usize) {
+        if let Some(running) = self.phones.get_mut(index) {
+            running.wake = None;
+            self.to_phone(index, |phone, now| phone.handle_timeout(now));
+        }
+    }
+
+    /// Lets something reach a phone, and does what it then wants. Nothing reaches one whose boot is
+    /// over.
+    pub(super) fn to_phone(&mut self, index: usize, reach: impl FnOnce(&mut Phone, Time)) {
+        let now = self.now;
+        if let Some(phone) = self.phones.get_mut(index).and_then(|r| r.phone.as_mut()) {
+            reach(phone, now);
+            self.drive(index);
+        }
+    }
+
+    /// The phone with this address.
+    pub(super) fn phone_at(&self, address: IpAddr) -> Option<usize> {
+        let IpAddr::V4(address) = address else {
+            return None;
+        };
+        let offset = u32::from(address).wrapping_sub(u32::from(FIRST_ADDRESS));
+        let index = usize::try_from(offset).ok()?;
+        (index < self.phones.len()).then_some(index)
+    }
+
+    /// What events call the client with this address.
+    pub(super) fn client_name(&self, client: SocketAddr) -> String {
+        let phone = self.phone_at(client.ip()).and_then(|i| self.phones.get(i));
+        phone.map_or_else(|| client.to_string(), |p| p.device.clone())
+    }
+
+    /// A node sends a datagram to a phone.
+    pub(super) fn send_to_phone(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let Some(phone) = self.phone_at(to.ip()) else {
+            return;
+        };
+        let transfer = u32::from(to.port().wrapping_sub(FIRST_PHONE_PORT));
+        let datagram = Happening::ToPhone {
+            phone,
+            transfer,
+            from,
+            bytes,
+        };
+        self.after(1, datagram);
+    }
+
+    /// Does what a phone wants done.
+    fn drive(&mut self, index: usize) {
+        while let Some(output) = self.phones[index]
+            .phone
+            .as_mut()
+            .and_then(Phone::poll_output)
+        {
+            self.carry_out(index, output);
+        }
+        let running = &mut self.phones[index];
+        let Some(phone) = running.phone.as_ref() else {
+            return;
+        };
+        if phone.is_over() {
+            return self.over(index, BootEnd::Done);
+        }
+        let wanted = phone.next_timeout();
+        if let Some(at) = wanted.filter(|&at| running.wake.is_none_or(|w| at < w)) {
+            running.wake = Some(at);
+            self.schedule(at, Happening::WakePhone(index));
+        }
+    }
+
+    fn carry_out(&mut self, phone: usize, output: Output) {
+        match output {
+            Output::Datagram {
+                transfer,
+                to,
+                payload,
+            } => {
+                // Transfers of a boot are few; a port that comes again is that of one long closed.
+                let port = FIRST_PHONE_PORT.wrapping_add(transfer as u16);
+                let from = SocketAddr::new(IpAddr::V4(self.phones[phone].address), port);
+                let bytes = payload;
+                self.after(1, Happening::ToNode { from, to, bytes });
+            }
+            Output::CloseTransfer { .. } => {}
+            Output::TvsConnect {
+                connection,
+                host,
+                port: _,
+                pins,
+            } => {
+                let up = Happening::TvsUp {
+                    phone,
+                    connection,
+                    host,
+                    pins,
+                };
+                // TCP and TLS take a round trip each; the answer is the last way back.
+                self.after(3, up);
+            }
+            Output::TvsWrite { connection, bytes } => {
+                let request = Happening::TvsRequest {
+                    phone,
+                    connection,
+                    bytes,
+                };
+                self.after(1, request);
+            }
+            Output::TvsClose { connection } => {
+                self.connections.remove(&(phone, connection));
+            }
+            Output::Flash { number, operation } => self.write_flash(phone, number, &operation),
+            Output::Register { host } => {
+                self.after(1, Happening::RegisterAtNode { phone, host });
+            }
+            Output::Event(event) => self.seen.push(Seen::Event(*event)),
+        }
+    }
+
+    fn write_flash(&mut self, index: usize, number: u32, operation: &FlashOperation) {
+        let at = self.now;
+        let running = &mut self.phones[index];
+        let before = self.is_watched.then(|| running.flash.clone());
+        let cut = Cut::carry_out(running.cut.as_ref(), &mut running.flash, number, operation);
+        if let Some(before) = before {
+            self.seen.push(Seen::Flash {
+                at,
+                device: running.device.clone(),
+                before,
+                after: running.flash.clone(),
+                cut: cut.is_some(),
+            });
+        }
+        if let Some(text) = cut {
+            let actor = running.device.clone();
+            self.event(actor, Kind::PowerCut { text });
+            self.over(index, BootEnd::PowerCut);
+        }
+    }
+
+    fn over(&mut self, index: usize, end: BootEnd) {
+        let running = &mut self.phones[index];
+        let Some(phone) = running.phone.take() else {
+            return;
+        };
+        running.used = phone.settings().used();
+        running.end = end;
+        if self.is_watched {
+            self.seen.push(Seen::Over {
+                at: self.now,
+                device: running.device.clone(),
+                end,
+                flash: running.flash.clone(),
+            });
+        }
+    }
+
+    /// Ends every boot that has not ended by itself.
+    pub(super) fn give_up(&mut self) {
+        for index in 0..self.phones.len() {
+            self.over(index, BootEnd::Overdue);
+        }
+    }
+}
