@@ -1,8 +1,10 @@
 //! Exploration: worlds that chance makes, run like any other scenario and held against laws that
 //! were written without a look at the product's decisions.
 
+mod check;
 mod draft;
 mod generate;
 
+pub use check::{Finding, FindingKind, Judged, check, check_scenario};
 pub use draft::{ClusterDraft, Draft, NodeDraft, PhonesDraft, StepDraft, Value};
 pub use generate::generate;
