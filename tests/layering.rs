@@ -28,6 +28,15 @@ const LAYERS: &[(u8, &[&str])] = &[
 /// Layers without IO, clocks and threads.
 const PURE: &[u8] = &[0, 1, 2, 3, 5];
 
+/// The independent model of who migrates, and all that it may use beside itself: what a scenario is
+/// parsed into, and `std`. Whatever decides elsewhere is out of its reach.
+const MODEL: &[&str] = &["scenario", "explore", "expected"];
+const MODEL_USES: &[&[&str]] = &[
+    &["scenario", "model"],
+    &["scenario", "words"],
+    &["scenario", "select"],
+];
+
 fn layer(module: &str) -> Option<u8> {
     let row = LAYERS.iter().find(|(_, modules)| modules.contains(&module));
     row.map(|(layer, _)| *layer)
@@ -107,6 +116,12 @@ fn violations(module: &[String], source: &str) -> Vec<Violation> {
             found.push(Violation { line, text });
         };
         let shown = path.segments.join("::");
+        if module.iter().take(MODEL.len()).eq(MODEL)
+            && !path.leads_to(module, MODEL)
+            && !MODEL_USES.iter().any(|used| path.leads_to(module, used))
+        {
+            report(format!("{shown}: the independent model may not use it"));
+        }
         match path.target(module, own == "main") {
             Target::Elsewhere => {}
             Target::Root => report(format!("{shown} names the whole crate")),
@@ -188,14 +203,47 @@ enum Target {
     Module(String),
 }
 
+/// Where a path leads, seen from the crate's root.
+enum Way {
+    /// To another crate, a module below this one, or a name in scope.
+    Elsewhere,
+    /// Past the root.
+    Outside,
+    /// Along these names.
+    Along(Vec<String>),
+}
+
 impl Place {
     fn target(&self, module: &[String], is_binary: bool) -> Target {
+        if is_binary && self.segments[0] == "crate" {
+            return Target::Elsewhere;
+        }
+        match self.way(module) {
+            Way::Elsewhere => Target::Elsewhere,
+            Way::Outside => Target::Outside,
+            Way::Along(names) => match names.into_iter().next() {
+                None => Target::Root,
+                Some(name) if name == "*" => Target::Root,
+                Some(name) => Target::Module(name),
+            },
+        }
+    }
+
+    /// Whether it stays out of the crate or leads to the module `wanted` or into it.
+    fn leads_to(&self, module: &[String], wanted: &[&str]) -> bool {
+        match self.way(module) {
+            Way::Elsewhere => true,
+            Way::Outside => false,
+            Way::Along(names) => names.iter().take(wanted.len()).eq(wanted),
+        }
+    }
+
+    fn way(&self, module: &[String]) -> Way {
         let first = self.segments[0].as_str();
         let mut at: Vec<String> = match first {
-            "crate" if is_binary => return Target::Elsewhere,
             "crate" | "trustline" => Vec::new(),
             "super" | "self" => [module, &self.inside].concat(),
-            _ => return Target::Elsewhere,
+            _ => return Way::Elsewhere,
         };
         let rest = if first == "super" {
             &self.segments[..]
@@ -206,18 +254,14 @@ impl Place {
             match segment.as_str() {
                 "super" => {
                     if at.pop().is_none() {
-                        return Target::Outside;
+                        return Way::Outside;
                     }
                 }
                 "self" => {}
                 name => at.push(name.to_owned()),
             }
         }
-        match at.into_iter().next() {
-            None => Target::Root,
-            Some(name) if name == "*" => Target::Root,
-            Some(name) => Target::Module(name),
-        }
+        Way::Along(at)
     }
 }
 
@@ -531,6 +575,50 @@ mod planted {
         );
         found("trust", "mod a { } use super::sim::Z;", "super::sim::Z");
         found("time", "use super::super::x;", "leads out of the crate");
+    }
+
+    #[test]
+    fn the_independent_model_uses_nothing_that_decides() {
+        const REFUSED: &str = "the independent model may not use it";
+        for module in [
+            "scenario::explore::expected",
+            "scenario::explore::expected::phone",
+        ] {
+            for source in [
+                "use crate::trust::decide;",
+                "fn f() { crate::phone::Phone::new(); }",
+                "use crate::{tvs, cluster::Lab};",
+                "use crate::scenario::judge;",
+                "use crate::scenario::Rules;",
+                "use crate::scenario::{self};",
+                "use trustline::wire::Role;",
+            ] {
+                let all = of(module, source);
+                assert!(
+                    all.iter().any(|v| v.contains(REFUSED)),
+                    "{module}: {source}: {all:?}"
+                );
+            }
+            clean(module, "use crate::scenario::model::{self, Scenario};");
+            clean(module, "use std::collections::BTreeMap;");
+        }
+        let phone = "scenario::explore::expected::phone";
+        found(phone, "use super::super::super::basis::X;", REFUSED);
+        found(phone, "use super::super::worlds::World;", REFUSED);
+        found(
+            phone,
+            "mod tests { use super::super::super::super::run; }",
+            REFUSED,
+        );
+        clean(phone, "use super::super::super::words::Verdict;");
+        clean(phone, "use super::world::{World, List}; use super::*;");
+        clean(
+            phone,
+            "mod tests { use super::*; use super::super::Reason; }",
+        );
+        // Its neighbours are free, and so is whoever is called alike elsewhere.
+        clean("scenario::explore::worlds", "use crate::trust::decide;");
+        clean("scenario::expected", "use crate::trust::decide;");
     }
 
     #[test]

@@ -1,10 +1,14 @@
-//! Exploration: worlds that chance makes, run like any other scenario and held against laws that
-//! were written without a look at the product's decisions.
+//! Exploration: worlds that chance makes, run like any other scenario and held against laws and
+//! against a model of who migrates, both written without a look at the product's decisions.
 
 mod check;
 mod draft;
 mod generate;
+mod shrink;
+
+pub mod expected;
 
 pub use check::{Finding, FindingKind, Judged, check, check_scenario};
 pub use draft::{ClusterDraft, Draft, NodeDraft, PhonesDraft, StepDraft, Value};
 pub use generate::generate;
+pub use shrink::shrink;
