@@ -458,7 +458,7 @@ pub enum Kind {
         follows: String,
         /// `accepted`, `refused` or `not fetched`: the configuration of its last boot.
         configuration: String,
-        /// Basis that the verdict rests on.
+        /// Basis that the verdict rests on; `not-searched` where nobody asked.
         rests_on: String,
         /// The rules that it rests on: their other choice changes the verdict.
         rules: Vec<String>,

@@ -27,7 +27,8 @@ Examples:
 const REHEARSE_EXAMPLES: &str = "\
 Examples:
   trustline rehearse scenarios/non-secure-migration.toml
-  trustline rehearse scenarios/ --format json
+  trustline rehearse scenarios/ --junit report.xml
+  trustline rehearse scenarios/ --filter rollback --repeat 20
   trustline rehearse move.toml --set tvs.restart_needed=yes --keep /tmp/move";
 
 const INSPECT_EXAMPLES: &str = "\
@@ -53,6 +54,12 @@ const MAN_EXAMPLES: &str = "\
 Examples:
   trustline man | man -l -
   trustline man inspect > trustline-inspect.1";
+
+/// The most seeds of one scenario: each leaves a case in the reports, and all are held until the end.
+const MAX_REPEAT: i64 = 100_000;
+
+/// The most scenarios at the same time.
+const MAX_JOBS: i64 = 1_024;
 
 /// Rehearses the move of Cisco IP phones between CUCM clusters: which phones will follow, which
 /// will be stranded, and why.
@@ -151,9 +158,15 @@ pub struct RehearseArgs {
     /// Scenario files, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Only scenarios with this text in their path or name
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
     /// Seed of all chance; wins over the scenario's
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Run each scenario under N seeds, counting up from its own or from --seed
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MAX_REPEAT))]
+    pub repeat: u32,
     /// Change a rule; `trustline rules` lists them
     #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_setting)]
     pub set: Vec<Setting>,
@@ -166,9 +179,15 @@ pub struct RehearseArgs {
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
-    /// What to run on [default: loopback for one file, sim for several]
+    /// Write a report for CI as JUnit XML as well
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    /// What to run on [default: loopback for one run, sim for several]
     #[arg(long, value_enum)]
     pub network: Option<Network>,
+    /// Scenarios at the same time [default: as many as there are cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MAX_JOBS))]
+    pub jobs: Option<u16>,
     /// Print every event
     #[arg(long, short)]
     pub verbose: bool,

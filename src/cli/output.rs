@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
 use super::args::Color;
 use super::exit_code::ExitCode;
 use crate::report::text::Paint;
@@ -69,6 +71,21 @@ impl Output {
         self.note(&format!("{label} {text}"));
     }
 
+    /// A bar on stderr for so many pieces of work, if stderr is a terminal; else one that shows
+    /// nothing.
+    pub fn progress(&self, pieces: usize) -> Progress {
+        let bar = if io::stderr().is_terminal() && !is_dumb() {
+            ProgressBar::new(pieces as u64)
+        } else {
+            ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden())
+        };
+        // The template is fixed, so it holds; a bar without it is one of another look.
+        if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos} of {len}{msg}") {
+            bar.set_style(style);
+        }
+        Progress(bar)
+    }
+
     /// What the streams themselves add to the exit code: a full disk is "cannot be reached".
     pub fn exit_code(&self) -> ExitCode {
         match self.closed.lock().map(|closed| *closed) {
@@ -79,9 +96,35 @@ impl Output {
     }
 }
 
+/// How far the work is, shown as a bar.
+pub struct Progress(ProgressBar);
+
+impl Progress {
+    /// Lets something else be written, above the bar.
+    pub fn print(&self, write: impl FnOnce()) {
+        self.0.suspend(write);
+    }
+
+    /// One more piece is done; so many have failed until now.
+    pub fn step(&self, failed: usize) {
+        if failed > 0 {
+            self.0.set_message(format!(", {failed} failed"));
+        }
+        self.0.inc(1);
+    }
+
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// `NO_COLOR` counts when it is not empty (no-color.org).
 fn wants_color() -> bool {
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|v| v == "dumb");
-    !no_color && !dumb
+    !no_color && !is_dumb()
+}
+
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|v| v == "dumb")
 }

@@ -1,7 +1,8 @@
-//! Layer 5: what was found, as text and as JSON. Pure: no file, no stream, no clock.
+//! Layer 5: what was found, as text, as JSON and as JUnit. Pure: no file, no stream, no clock.
 
 pub mod advice;
 pub mod inspect;
+pub mod junit;
 pub mod rules;
 pub mod show;
 pub mod story;

@@ -121,8 +121,9 @@ impl Verdicts {
         }
     }
 
-    /// The report. `again` is the command that repeats the run, `seconds` how long it took.
-    pub fn text(&self, paint: Paint, again: &str, seconds: f64) -> String {
+    /// The report. `again` is the command that repeats the run, `seconds` how long it took, where
+    /// that is told.
+    pub fn text(&self, paint: Paint, again: &str, seconds: Option<f64>) -> String {
         let mut out = self.table(paint);
         out.push_str(&self.reasons(paint));
         if !self.stand_ins.is_empty() {
@@ -154,9 +155,14 @@ impl Verdicts {
         format!("{mark} {file}: {} ({})", self.name, self.counts())
     }
 
-    /// True if every expectation holds.
-    pub fn holds(&self) -> bool {
-        self.failed.is_empty()
+    /// The expectations that do not hold, each with what was found instead.
+    pub fn failed(&self) -> &[(String, String)] {
+        &self.failed
+    }
+
+    /// How many expectations were looked at.
+    pub fn expectations(&self) -> usize {
+        self.expectations
     }
 
     fn counts(&self) -> String {
@@ -175,7 +181,7 @@ impl Verdicts {
         words.join(", ")
     }
 
-    fn last_line(&self, paint: Paint, seconds: f64) -> String {
+    fn last_line(&self, paint: Paint, seconds: Option<f64>) -> String {
         let held = format!("{} of {} expectations hold", self.held, self.expectations);
         let held = if self.failed.is_empty() {
             paint.good(&held)
@@ -183,8 +189,9 @@ impl Verdicts {
             paint.bad(&held)
         };
         let (seed, network) = (self.seed, &self.network);
+        let seconds = seconds.map_or_else(String::new, |s| format!("{s:.1} s, "));
         format!(
-            "{}, {held} ({seconds:.1} s, seed {seed}, {network})\n",
+            "{}, {held} ({seconds}seed {seed}, {network})\n",
             self.counts()
         )
     }

@@ -9,6 +9,9 @@ use super::run::{LAB, Rehearsed, RunError, rehearse};
 use crate::event::{Event, Kind};
 use crate::phone::Pace;
 
+/// In place of a basis, where nobody looked for it.
+const NOT_SEARCHED: &str = "not-searched";
+
 /// What came of a scenario.
 #[derive(Debug)]
 pub struct Outcome {
@@ -16,7 +19,7 @@ pub struct Outcome {
     pub rehearsed: Rehearsed,
     /// What became of each phone.
     pub fates: Vec<Fate>,
-    /// What each verdict rests on.
+    /// What each verdict rests on; empty where that was not looked for.
     pub rests: Vec<RestsOn>,
     /// The expectations.
     pub checked: Vec<Checked>,
@@ -29,7 +32,16 @@ impl Outcome {
     }
 }
 
-/// Runs a scenario and judges it. `sink` gets every event as it happens, verdicts last.
+/// When a run looks for what its verdicts rest on. That takes a trial of every rule that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Search {
+    /// Always.
+    Always,
+    /// Where an expectation speaks of it, and where one fails, so that its report has it.
+    WhenNeeded,
+}
+
+/// Runs a scenario, judges it and finds what the verdicts rest on. `sink` gets every event as it happens, verdicts last.
 ///
 /// # Errors
 /// No sockets, or a step that the clusters cannot carry out.
@@ -39,15 +51,41 @@ pub fn run(
     pace: Pace,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, RunError> {
+    run_searching(scenario, network, pace, Search::Always, sink)
+}
+
+/// The same, with the choice of when to look for what the verdicts rest on.
+///
+/// # Errors
+/// No sockets, or a step that the clusters cannot carry out.
+pub fn run_searching(
+    scenario: &Scenario,
+    network: Network,
+    pace: Pace,
+    search: Search,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Outcome, RunError> {
     let rehearsed = rehearse(scenario, network, pace, None, sink)?;
     let fates = fates(&rehearsed);
-    let rests = basis::rests_on(scenario, &rehearsed.phones);
-    let mut checked = rehearsed.checked.clone();
-    checked.extend(expect::check(scenario, &rehearsed.phones, &fates, &rests));
-    checked.extend(expect::uncovered(scenario, &fates));
+    let check = |rests: &[RestsOn]| {
+        let mut checked = rehearsed.checked.clone();
+        checked.extend(expect::check(scenario, &rehearsed.phones, &fates, rests));
+        checked.extend(expect::uncovered(scenario, &fates));
+        checked
+    };
+    let is_asked = scenario.expectations.iter().any(|e| e.rests_on.is_some());
+    let searched = || basis::rests_on(scenario, &rehearsed.phones);
+    let mut rests = Vec::new();
+    if search == Search::Always || is_asked {
+        rests = searched();
+    }
+    let checked = check(&rests);
+    if rests.is_empty() && checked.iter().any(|c| c.failed.is_some()) {
+        rests = searched();
+    }
     let at = rehearsed.now;
-    for (fate, rests) in fates.iter().zip(&rests) {
-        let kind = verdict_event(fate, rests);
+    for (i, fate) in fates.iter().enumerate() {
+        let kind = verdict_event(fate, rests.get(i));
         sink(&Event {
             at,
             actor: fate.device.clone(),
@@ -84,7 +122,7 @@ pub fn run(
     })
 }
 
-fn verdict_event(f: &Fate, r: &RestsOn) -> Kind {
+fn verdict_event(f: &Fate, r: Option<&RestsOn>) -> Kind {
     Kind::Verdict {
         verdict: verdict_text(f.verdict),
         ctl_before: owner_text(f.ctl_before.as_ref()),
@@ -97,9 +135,9 @@ fn verdict_event(f: &Fate, r: &RestsOn) -> Kind {
             .as_ref()
             .map_or_else(|| "nobody".to_owned(), |(c, _)| c.clone()),
         configuration: f.configuration.into(),
-        rests_on: r.basis.to_string(),
-        rules: r.rules.clone(),
-        trace: r.trace.clone(),
+        rests_on: r.map_or_else(|| NOT_SEARCHED.to_owned(), |r| r.basis.to_string()),
+        rules: r.map(|r| r.rules.clone()).unwrap_or_default(),
+        trace: r.map(|r| r.trace.clone()).unwrap_or_default(),
         reasons: f.reasons.clone(),
         fix: f.fix.clone(),
     }
