@@ -87,7 +87,7 @@ impl Before {
             flash: flash.clone(),
             cut,
         };
-        let mut world = World::new(Arc::clone(&self.rehearsed.lab));
+        let mut world = World::new(Arc::clone(&self.rehearsed.lab), 1);
         let booted = world.boot(vec![booting], &mut |e| events.push(e)).remove(0);
         Boot {
             flash: booted.flash,

@@ -12,6 +12,7 @@ pub mod release;
 pub mod x509;
 
 mod certificates;
+mod change;
 mod lab;
 mod list;
 mod node;
@@ -23,6 +24,7 @@ mod state;
 mod store;
 mod tvs;
 
+pub use change::{Change, Turn};
 pub use key::{KeyBits, KeyPool, PrivateKey};
 pub use lab::{Lab, NodeId, TvsIdentity};
 pub use list::PublishError;

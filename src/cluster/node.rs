@@ -82,6 +82,8 @@ pub(super) struct Node {
     pub(super) generations: BTreeMap<CertificateKind, u32>,
     /// CAPF-trust does not replicate.
     pub(super) capf_trust: Store,
+    /// How far its wall clock is ahead of the lab's date, in seconds.
+    pub(super) clock_ahead: i64,
     pub(super) is_on: bool,
     pub(super) stopped: BTreeSet<Service>,
     /// What its TVS has loaded of the database.
@@ -100,6 +102,7 @@ impl Node {
             certificates: BTreeMap::new(),
             generations: BTreeMap::new(),
             capf_trust: Store::default(),
+            clock_ahead: 0,
             is_on: true,
             stopped: BTreeSet::new(),
             tvs: Vec::new(),
@@ -116,6 +119,11 @@ impl Node {
 
     pub(super) fn is_up(&self, service: Service) -> bool {
         self.is_on && self.has(service) && !self.stopped.contains(&service)
+    }
+
+    /// What its wall clock shows when the lab's date is `at`.
+    pub(super) fn clock(&self, at: UnixSeconds) -> UnixSeconds {
+        at.saturating_add_signed(self.clock_ahead)
     }
 
     /// Host name and address, for records.

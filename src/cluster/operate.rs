@@ -98,6 +98,28 @@ impl Cluster {
         self.publish(at)
     }
 
+    /// Moves the wall clock of nodes by this many seconds. What they publish and which certificates
+    /// they make from now on bears the new time; what they have served so far stays as it is, and a
+    /// TVS answer lives as long as it says, because it says a duration.
+    ///
+    /// # Errors
+    /// [`ClusterError::UnknownNode`].
+    pub fn jump_clock(&mut self, target: Target<'_>, by: i64) -> Result<(), ClusterError> {
+        for index in self.targets(target)? {
+            let ahead = &mut self.nodes[index].clock_ahead;
+            *ahead = ahead.saturating_add(by);
+        }
+        Ok(())
+    }
+
+    /// What the node's wall clock shows when the lab's date is `at`.
+    ///
+    /// # Errors
+    /// [`ClusterError::UnknownNode`].
+    pub fn clock_of(&self, node: &str, at: UnixSeconds) -> Result<UnixSeconds, ClusterError> {
+        Ok(self.node(node)?.clock(at))
+    }
+
     /// Sets an enterprise parameter; what depends on it is published at once.
     ///
     /// # Errors
@@ -144,7 +166,7 @@ impl Cluster {
             });
         }
         *self.nodes[index].generations.entry(kind).or_default() += 1;
-        let made = self.make_certificate(index, kind, at, keys)?;
+        let made = self.make_certificate(index, kind, self.nodes[index].clock(at), keys)?;
         self.nodes[index].certificates.insert(kind, made);
         self.database_changed();
         if kind == CertificateKind::Tvs {

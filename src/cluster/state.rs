@@ -216,10 +216,11 @@ impl Cluster {
         let Some(signer) = signer else {
             return Err(self.no_certificate(publisher, self.profile.ctl_signer.value));
         };
-        let stamp = self.list_stamp(ListKind::Ctl, at);
+        let date = publisher.clock(at);
+        let stamp = self.list_stamp(ListKind::Ctl, date);
         let bytes: Arc<[u8]> = list::signed_list(signer, &stamp, records.clone())?.into();
         let name = publisher.spec.name.clone();
-        self.note(ListKind::Ctl, name, at, &bytes);
+        self.note(ListKind::Ctl, name, date, &bytes);
         self.ctl = Some(bytes);
         self.ctl_records = records;
         self.publish(at)
@@ -245,7 +246,8 @@ impl Cluster {
             ) else {
                 return Err(self.no_certificate(node, signer_kind));
             };
-            let stamp = self.list_stamp(ListKind::Itl, at);
+            let date = node.clock(at);
+            let stamp = self.list_stamp(ListKind::Itl, date);
             let input = ItlInput {
                 signer: Arc::clone(&signer.public),
                 digest: stamp.digest,
@@ -262,7 +264,7 @@ impl Cluster {
             };
             let config = match old.filter(|f| self.is_current(&f.config, callmanager, &base)) {
                 Some(files) => Arc::clone(&files.config),
-                None => Arc::new(self.config_source(callmanager.clone(), base.clone(), at)),
+                None => Arc::new(self.config_source(callmanager.clone(), base.clone(), date)),
             };
             let files = Files {
                 itl: Arc::clone(&itl),
@@ -272,7 +274,7 @@ impl Cluster {
             };
             self.nodes[index].files = Some(files);
             if is_new {
-                self.note(ListKind::Itl, name, at, &itl);
+                self.note(ListKind::Itl, name, date, &itl);
             }
         }
         Ok(())

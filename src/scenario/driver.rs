@@ -38,10 +38,10 @@ pub(super) enum Driver {
 }
 
 impl Driver {
-    pub(super) fn start(network: Network, lab: Arc<Mutex<Lab>>) -> io::Result<Self> {
+    pub(super) fn start(network: Network, lab: Arc<Mutex<Lab>>, seed: u64) -> io::Result<Self> {
         Ok(match network {
             Network::Loopback => Self::Loopback(Box::new(Loopback::start(lab)?)),
-            Network::Sim => Self::Sim(Box::new(World::new(lab))),
+            Network::Sim => Self::Sim(Box::new(World::new(lab, seed))),
         })
     }
 

@@ -85,6 +85,7 @@ impl Exchange {
             return Some(self.told(action, kind, "refused", text));
         }
         let bulk_type = bulk_type(kind);
+        let now = cluster.clock_of(&node, now).unwrap_or(now);
         let mut run = match button {
             BulkButton::Export => page.export(bulk_type, &bulk::certificates_of(cluster)),
             BulkButton::Consolidate => page.consolidate(bulk_type),

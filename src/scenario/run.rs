@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
         }
         let told = lab.clusters().iter().map(|_| 0).collect();
         let lab = Arc::new(Mutex::new(lab));
-        let driver = Driver::start(network, Arc::clone(&lab))?;
+        let driver = Driver::start(network, Arc::clone(&lab), scenario.seed)?;
         let mut run = Self {
             scenario,
             lab,

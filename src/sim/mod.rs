@@ -3,11 +3,15 @@
 //!
 //! TLS is modelled: the certificate check and the exchange of messages, without the cryptography.
 
+mod link;
 mod nodes;
 mod phones;
+mod planned;
 mod tvs;
 mod witness;
 mod world;
 
+pub use link::{LATENCY, Link, PerMille};
+pub use planned::{Act, Planned};
 pub use witness::Witness;
-pub use world::{LATENCY, World};
+pub use world::World;

@@ -107,6 +107,23 @@ impl World {
         }
     }
 
+    /// The node's transfers end, and its service begins anew if it ever does. Nobody tells the
+    /// phones: what they still send is not answered.
+    pub(super) fn break_transfers(&mut self, node: NodeId, why: &str) {
+        self.nodes.servers.remove(&node);
+        let of_node = self.nodes.transfers.iter().filter(|(_, s)| s.node == node);
+        let broken: Vec<_> = of_node.map(|(end, _)| *end).collect();
+        for end in broken {
+            let Some(s) = self.nodes.transfers.remove(&end) else {
+                continue;
+            };
+            let actor = lock(&self.lab).name(node).to_owned();
+            let file = s.transfer.asked().file.escape_ascii().to_string();
+            let result = format!("broken off: {why}");
+            self.served(actor, file, s.transfer.peer(), result);
+        }
+    }
+
     fn drive_transfer(&mut self, end: SocketAddr) {
         let mut out = Vec::new();
         let Some(s) = self.nodes.transfers.get_mut(&end) else {

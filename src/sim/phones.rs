@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::witness::Seen;
-use super::world::{Happening, World};
+use super::world::{Happening, World, lock};
 use crate::event::Kind;
 use crate::phone::flash::FlashOperation;
 use crate::phone::power::{BootEnd, Booted, Booting, Cut};
@@ -27,15 +27,13 @@ pub(super) struct Running {
     address: Ipv4Addr,
     end: BootEnd,
     used: Vec<Key>,
+    /// Number of its last attempt to register.
+    pub(super) attempt: u32,
     /// The earliest time at which it will be woken.
     wake: Option<Time>,
 }
 
 impl Running {
-    pub(super) fn is_over(&self) -> bool {
-        self.phone.is_none()
-    }
-
     pub(super) fn booted(self) -> Booted {
         Booted {
             flash: self.flash,
@@ -66,8 +64,10 @@ impl World {
             address: Ipv4Addr::from(u32::from(FIRST_ADDRESS).wrapping_add(offset)),
             end: BootEnd::Overdue,
             used: Vec::new(),
+            attempt: 0,
             wake: None,
         });
+        self.booting += 1;
         self.drive(index);
     }
 
@@ -110,13 +110,35 @@ impl World {
             return;
         };
         let transfer = u32::from(to.port().wrapping_sub(FIRST_PHONE_PORT));
-        let datagram = Happening::ToPhone {
+        let arriving = |bytes| Happening::ToPhone {
             phone,
             transfer,
             from,
             bytes,
         };
-        self.after(1, datagram);
+        self.send(phone, from.ip(), bytes, arriving);
+    }
+
+    /// Sends a datagram between a phone and the node with this address.
+    fn send(
+        &mut self,
+        phone: usize,
+        node: IpAddr,
+        bytes: Vec<u8>,
+        arriving: impl Fn(Vec<u8>) -> Happening,
+    ) {
+        let node = match node {
+            IpAddr::V4(address) => lock(&self.lab).at(address),
+            IpAddr::V6(_) => None,
+        };
+        let mut arrivals = Vec::with_capacity(1);
+        let device = &self.phones[phone].device;
+        self.links.datagram(device, node, bytes, |after, bytes| {
+            arrivals.push((after, bytes));
+        });
+        for (after, bytes) in arrivals {
+            self.schedule(self.now + after, arriving(bytes));
+        }
     }
 
     /// Does what a phone wants done.
@@ -152,8 +174,11 @@ impl World {
                 // Transfers of a boot are few; a port that comes again is that of one long closed.
                 let port = FIRST_PHONE_PORT.wrapping_add(transfer as u16);
                 let from = SocketAddr::new(IpAddr::V4(self.phones[phone].address), port);
-                let bytes = payload;
-                self.after(1, Happening::ToNode { from, to, bytes });
+                self.send(phone, to.ip(), payload, |bytes| Happening::ToNode {
+                    from,
+                    to,
+                    bytes,
+                });
             }
             Output::CloseTransfer { .. } => {}
             Output::TvsConnect {
@@ -161,31 +186,13 @@ impl World {
                 host,
                 port: _,
                 pins,
-            } => {
-                let up = Happening::TvsUp {
-                    phone,
-                    connection,
-                    host,
-                    pins,
-                };
-                // TCP and TLS take a round trip each; the answer is the last way back.
-                self.after(3, up);
-            }
-            Output::TvsWrite { connection, bytes } => {
-                let request = Happening::TvsRequest {
-                    phone,
-                    connection,
-                    bytes,
-                };
-                self.after(1, request);
-            }
+            } => self.tvs_connect(phone, connection, &host, pins),
+            Output::TvsWrite { connection, bytes } => self.tvs_write(phone, connection, bytes),
             Output::TvsClose { connection } => {
                 self.connections.remove(&(phone, connection));
             }
             Output::Flash { number, operation } => self.write_flash(phone, number, &operation),
-            Output::Register { host } => {
-                self.after(1, Happening::RegisterAtNode { phone, host });
-            }
+            Output::Register { host } => self.register(phone, host),
             Output::Event(event) => self.seen.push(Seen::Event(*event)),
         }
     }
@@ -218,6 +225,7 @@ impl World {
         };
         running.used = phone.settings().used();
         running.end = end;
+        self.booting = self.booting.saturating_sub(1);
         if self.is_watched {
             self.seen.push(Seen::Over {
                 at: self.now,

@@ -1,7 +1,8 @@
-//! The nodes' side of TVS, with TLS modelled.
+//! The nodes' side of TVS, and the connections to it.
 
 use std::sync::{Arc, Mutex};
 
+use super::link::{InOrder, Segment};
 use super::witness::Seen;
 use super::world::{Happening, World, lock};
 use crate::cluster::{Lab, NodeId, Service};
@@ -10,67 +11,158 @@ use crate::phone::{ConnectFailure, TvsInput};
 use crate::time::Time;
 use crate::tvs::{CertificateSource, Found, ServerExchange};
 
-/// A connection that is up.
+/// What a phone is told whose connection broke because a segment came damaged.
+const DAMAGED: &str = "a record was damaged on the way";
+
+/// A connection that a phone has begun to open and has not closed.
 #[derive(Debug)]
 pub(super) struct Connection {
-    node: NodeId,
-    exchange: ServerExchange,
+    /// Whose; `None` if the phone's configuration names a host that nobody has.
+    node: Option<NodeId>,
+    to_node: InOrder,
+    to_phone: InOrder,
+    /// Certificates that the server may have.
+    pins: Vec<Arc<[u8]>>,
+    /// The node's end, once TLS is up.
+    exchange: Option<ServerExchange>,
     /// What the phone has written; kept for a witness alone.
     written: Vec<u8>,
 }
 
+impl Connection {
+    /// The node at its other end.
+    pub(super) fn node(&self) -> Option<NodeId> {
+        self.node
+    }
+}
+
 impl World {
-    pub(super) fn tvs_up(&mut self, phone: usize, connection: u32, host: &str, pins: &[Arc<[u8]>]) {
-        let lab = Arc::clone(&self.lab);
-        let guard = lock(&lab);
-        let refused = |text: &str| TvsInput::Failed(ConnectFailure::Refused(text.into()));
-        let input = match guard.host(host) {
-            None => refused("no such host"),
-            // A node that is off answers nothing: the phone's own time runs out.
-            Some(node) if !guard.is_on(node) => return,
-            Some(node) if !guard.serves(node, Service::Tvs) => refused("connection refused"),
-            Some(node) => match guard.tvs_identity(node) {
-                None => refused("the node has no TVS certificate"),
-                Some(own) if pins.iter().any(|p| **p == *own.certificate) => {
-                    let open = Connection {
-                        node,
-                        exchange: ServerExchange::new(guard.tvs_settings(), self.now),
-                        written: Vec::new(),
-                    };
-                    self.connections.insert((phone, connection), open);
-                    let tls = match guard.tls_stand_in(node) {
-                        Some(old) => format!("TLS modelled, stands in for {old}"),
-                        None => "TLS modelled".to_owned(),
-                    };
-                    TvsInput::Connected {
-                        certificate: own.certificate.to_vec(),
-                        tls,
-                    }
-                }
-                Some(own) => TvsInput::Failed(ConnectFailure::NotPinned {
-                    presented: own.certificate.to_vec(),
-                }),
-            },
+    /// A phone begins to open a connection.
+    pub(super) fn tvs_connect(
+        &mut self,
+        phone: usize,
+        connection: u32,
+        host: &str,
+        pins: Vec<Arc<[u8]>>,
+    ) {
+        let node = lock(&self.lab).host(host);
+        let opening = Connection {
+            node,
+            to_node: InOrder::default(),
+            to_phone: InOrder::default(),
+            pins,
+            exchange: None,
+            written: Vec::new(),
         };
-        drop(guard);
-        self.tvs_to_phone(phone, connection, input);
+        self.connections.insert((phone, connection), opening);
+        // TCP and TLS take a round trip each; the answer is the last way back.
+        let there = self.segment(phone, node);
+        let there = there.then(|| self.segment(phone, node));
+        let there = there.then(|| self.segment(phone, node));
+        self.tvs_to_node(
+            phone,
+            connection,
+            there,
+            Happening::TvsUp { phone, connection },
+        );
     }
 
+    /// A phone writes.
+    pub(super) fn tvs_write(&mut self, phone: usize, connection: u32, bytes: Vec<u8>) {
+        let Some(node) = self.connections.get(&(phone, connection)).map(|c| c.node) else {
+            return;
+        };
+        let there = self.segment(phone, node);
+        let request = Happening::TvsRequest {
+            phone,
+            connection,
+            bytes,
+        };
+        self.tvs_to_node(phone, connection, there, request);
+    }
+
+    fn tvs_to_node(
+        &mut self,
+        phone: usize,
+        connection: u32,
+        segment: Segment,
+        happening: Happening,
+    ) {
+        let Some(c) = self.connections.get_mut(&(phone, connection)) else {
+            return;
+        };
+        match segment {
+            Segment::Arrives(after) => {
+                let at = c.to_node.read_at(self.now + after);
+                self.schedule(at, happening);
+            }
+            // The node says so, and closes.
+            Segment::Damaged(after) => {
+                let node = c.node;
+                let back = self.segment(phone, node);
+                if let Segment::Arrives(back) | Segment::Damaged(back) = back {
+                    self.tvs_breaks(phone, connection, self.now + after + back);
+                }
+            }
+            Segment::Lost => {}
+        }
+    }
+
+    /// The handshake has reached the node.
+    pub(super) fn tvs_up(&mut self, phone: usize, connection: u32) {
+        let Some(c) = self.connections.get_mut(&(phone, connection)) else {
+            return;
+        };
+        let refused = |text: &str| TvsInput::Failed(ConnectFailure::Refused(text.into()));
+        let node = c.node;
+        let input = {
+            let lab = lock(&self.lab);
+            match node {
+                None => refused("no such host"),
+                // A node that is off answers nothing: the phone's own time runs out.
+                Some(node) if !lab.is_on(node) => return,
+                Some(node) if !lab.serves(node, Service::Tvs) => refused("connection refused"),
+                Some(node) => match lab.tvs_identity(node) {
+                    None => refused("the node has no TVS certificate"),
+                    Some(own) if c.pins.iter().any(|p| **p == *own.certificate) => {
+                        c.exchange = Some(ServerExchange::new(lab.tvs_settings(), self.now));
+                        let tls = match lab.tls_stand_in(node) {
+                            Some(old) => format!("TLS modelled, stands in for {old}"),
+                            None => "TLS modelled".to_owned(),
+                        };
+                        TvsInput::Connected {
+                            certificate: own.certificate.to_vec(),
+                            tls,
+                        }
+                    }
+                    Some(own) => TvsInput::Failed(ConnectFailure::NotPinned {
+                        presented: own.certificate.to_vec(),
+                    }),
+                },
+            }
+        };
+        let failed = matches!(input, TvsInput::Failed(_));
+        self.tvs_to_phone(phone, connection, node, input);
+        if failed {
+            self.connections.remove(&(phone, connection));
+        }
+    }
+
+    /// Bytes of a request have reached the node.
     pub(super) fn tvs_request(&mut self, phone: usize, connection: u32, bytes: &[u8]) {
         let Some(c) = self.connections.get_mut(&(phone, connection)) else {
             return;
         };
-        let lab = Arc::clone(&self.lab);
-        let source = NodeCertificates {
-            lab: &lab,
-            node: c.node,
+        let (Some(node), Some(exchange)) = (c.node, c.exchange.as_mut()) else {
+            return;
         };
-        c.exchange.handle_bytes(bytes, &source, self.now);
-        let answer = c.exchange.poll_transmit();
-        let finished = c.exchange.is_finished();
-        let node = c.node;
+        let lab = Arc::clone(&self.lab);
+        let source = NodeCertificates { lab: &lab, node };
+        exchange.handle_bytes(bytes, &source, self.now);
+        let answer = exchange.poll_transmit();
+        let finished = exchange.is_finished();
         let mut told = Vec::new();
-        while let Some(event) = c.exchange.poll_event() {
+        while let Some(event) = exchange.poll_event() {
             told.push(event.to_string());
         }
         let client = self
@@ -96,21 +188,54 @@ impl World {
             self.event(actor.clone(), Kind::TvsServed { client, result });
         }
         if let Some(bytes) = answer {
-            self.tvs_to_phone(phone, connection, TvsInput::Bytes(bytes));
+            self.tvs_to_phone(phone, connection, Some(node), TvsInput::Bytes(bytes));
         }
         if finished {
+            self.tvs_to_phone(phone, connection, Some(node), TvsInput::Closed);
             self.connections.remove(&(phone, connection));
-            self.tvs_to_phone(phone, connection, TvsInput::Closed);
         }
     }
 
-    fn tvs_to_phone(&mut self, phone: usize, connection: u32, input: TvsInput) {
-        let arriving = Happening::TvsToPhone {
+    /// The node's end says something.
+    pub(super) fn tvs_to_phone(
+        &mut self,
+        phone: usize,
+        connection: u32,
+        node: Option<NodeId>,
+        input: TvsInput,
+    ) {
+        let segment = self.segment(phone, node);
+        let Some(c) = self.connections.get_mut(&(phone, connection)) else {
+            return;
+        };
+        match segment {
+            Segment::Arrives(after) => {
+                let at = c.to_phone.read_at(self.now + after);
+                let arriving = Happening::TvsToPhone {
+                    phone,
+                    connection,
+                    input,
+                };
+                self.schedule(at, arriving);
+            }
+            Segment::Damaged(after) => {
+                let at = c.to_phone.read_at(self.now + after);
+                self.tvs_breaks(phone, connection, at);
+            }
+            Segment::Lost => {}
+        }
+    }
+
+    /// The phone sees at this time that its connection broke; the node's end is gone by then.
+    fn tvs_breaks(&mut self, phone: usize, connection: u32, at: Time) {
+        self.connections.remove(&(phone, connection));
+        let input = TvsInput::Failed(ConnectFailure::Tls(DAMAGED.into()));
+        let broken = Happening::TvsToPhone {
             phone,
             connection,
             input,
         };
-        self.after(1, arriving);
+        self.schedule(at, broken);
     }
 }
 

@@ -5,18 +5,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::link::{Links, Segment};
 use super::nodes::Nodes;
 use super::phones::Running;
+use super::planned::Plans;
 use super::tvs::Connection;
 use super::witness::{Seen, Witness};
-use crate::cluster::{Lab, Service};
+use crate::cluster::{ClusterError, Lab, NodeId, Service};
 use crate::event::{Event, Kind};
 use crate::phone::TvsInput;
 use crate::phone::power::{Booted, Booting, LONGEST_BOOT};
 use crate::time::Time;
-
-/// One way through the network.
-pub const LATENCY: Duration = Duration::from_millis(1);
 
 /// The simulated world.
 #[derive(Debug)]
@@ -27,6 +26,10 @@ pub struct World {
     queue: BTreeMap<(Time, u64), Happening>,
     arranged: u64,
     pub(super) phones: Vec<Running>,
+    /// Phones whose boot is not over.
+    pub(super) booting: usize,
+    pub(super) links: Links,
+    pub(super) plans: Plans,
     pub(super) nodes: Nodes,
     /// TVS connections by phone and number.
     pub(super) connections: BTreeMap<(usize, u32), Connection>,
@@ -55,8 +58,6 @@ pub(super) enum Happening {
     TvsUp {
         phone: usize,
         connection: u32,
-        host: String,
-        pins: Vec<Arc<[u8]>>,
     },
     TvsRequest {
         phone: usize,
@@ -70,23 +71,30 @@ pub(super) enum Happening {
     },
     RegisterAtNode {
         phone: usize,
+        attempt: u32,
         host: String,
     },
     Registered {
         phone: usize,
+        attempt: u32,
         accepted: bool,
     },
+    /// The next plan's time has come.
+    Plan,
 }
 
 impl World {
-    /// A world around this lab, at its start.
-    pub fn new(lab: Arc<Mutex<Lab>>) -> Self {
+    /// A world around this lab, at its start. All chance comes from `seed`.
+    pub fn new(lab: Arc<Mutex<Lab>>, seed: u64) -> Self {
         Self {
             lab,
             now: Time::ZERO,
             queue: BTreeMap::new(),
             arranged: 0,
             phones: Vec::new(),
+            booting: 0,
+            links: Links::new(seed),
+            plans: Plans::default(),
             nodes: Nodes::default(),
             connections: BTreeMap::new(),
             seen: Vec::new(),
@@ -123,12 +131,14 @@ impl World {
         self.connections.clear();
         self.queue.clear();
         self.phones.clear();
+        self.booting = 0;
+        self.arrange_plans();
         for (index, booting) in phones.into_iter().enumerate() {
             self.start_phone(index, booting);
         }
         self.tell(events, &mut witness);
         while let Some(((at, _), happening)) = self.queue.pop_first() {
-            if at > end || self.phones.iter().all(Running::is_over) {
+            if at > end || self.booting == 0 {
                 break;
             }
             self.now = self.now.max(at);
@@ -138,6 +148,20 @@ impl World {
         self.give_up();
         self.tell(events, &mut witness);
         self.phones.drain(..).map(Running::booted).collect()
+    }
+
+    /// Lets the world come to everything that is planned and for which the last boot was too short.
+    ///
+    /// # Errors
+    /// Why a plan, of this or of the last boots, could not be carried out.
+    pub fn settle(
+        &mut self,
+        events: &mut dyn FnMut(Event),
+        mut witness: Option<&mut dyn Witness>,
+    ) -> Result<(), ClusterError> {
+        self.finish_plans();
+        self.tell(events, &mut witness);
+        self.failed_plan().map_or(Ok(()), Err)
     }
 
     fn tell(&mut self, events: &mut dyn FnMut(Event), witness: &mut Option<&mut dyn Witness>) {
@@ -163,8 +187,12 @@ impl World {
         self.arranged += 1;
     }
 
-    pub(super) fn after(&mut self, trips: u32, happening: Happening) {
-        self.schedule(self.now + LATENCY * trips, happening);
+    /// What becomes of a segment between a phone and a node.
+    pub(super) fn segment(&mut self, phone: usize, node: Option<NodeId>) -> Segment {
+        match self.phones.get(phone) {
+            Some(p) => self.links.segment(&p.device, node),
+            None => Segment::Lost,
+        }
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -180,14 +208,7 @@ impl World {
             } => self.to_phone(phone, |p, now| {
                 p.handle_datagram(now, transfer, from, &bytes);
             }),
-            Happening::TvsUp {
-                phone,
-                connection,
-                host,
-                pins,
-            } => {
-                self.tvs_up(phone, connection, &host, &pins);
-            }
+            Happening::TvsUp { phone, connection } => self.tvs_up(phone, connection),
             Happening::TvsRequest {
                 phone,
                 connection,
@@ -200,17 +221,75 @@ impl World {
                 connection,
                 input,
             } => self.to_phone(phone, |p, now| p.handle_tvs(now, connection, input)),
-            Happening::RegisterAtNode { phone, host } => {
-                let accepted = {
-                    let lab = lock(&self.lab);
-                    lab.host(&host)
-                        .is_some_and(|n| lab.serves(n, Service::CallManager))
+            Happening::RegisterAtNode {
+                phone,
+                attempt,
+                host,
+            } => self.register_at_node(phone, attempt, &host),
+            Happening::Registered {
+                phone,
+                attempt,
+                accepted,
+            } => self.registered(phone, attempt, accepted),
+            Happening::Plan => self.carry_out_plan(),
+        }
+    }
+}
+
+impl World {
+    /// A phone registers: one message and its answer.
+    pub(super) fn register(&mut self, phone: usize, host: String) {
+        let Some(running) = self.phones.get_mut(phone) else {
+            return;
+        };
+        running.attempt += 1;
+        let attempt = running.attempt;
+        let node = lock(&self.lab).host(&host);
+        let arriving = Happening::RegisterAtNode {
+            phone,
+            attempt,
+            host,
+        };
+        let segment = self.segment(phone, node);
+        self.registration(phone, attempt, segment, arriving);
+    }
+
+    fn register_at_node(&mut self, phone: usize, attempt: u32, host: &str) {
+        let (node, accepted) = {
+            let lab = lock(&self.lab);
+            let node = lab.host(host);
+            let accepted = node.is_some_and(|n| lab.serves(n, Service::CallManager));
+            (node, accepted)
+        };
+        let arriving = Happening::Registered {
+            phone,
+            attempt,
+            accepted,
+        };
+        let segment = self.segment(phone, node);
+        self.registration(phone, attempt, segment, arriving);
+    }
+
+    fn registration(&mut self, phone: usize, attempt: u32, segment: Segment, arriving: Happening) {
+        match segment {
+            Segment::Arrives(after) => self.schedule(self.now + after, arriving),
+            Segment::Damaged(after) => {
+                let broken = Happening::Registered {
+                    phone,
+                    attempt,
+                    accepted: false,
                 };
-                self.after(1, Happening::Registered { phone, accepted });
+                self.schedule(self.now + after, broken);
             }
-            Happening::Registered { phone, accepted } => {
-                self.to_phone(phone, |p, now| p.handle_registered(now, accepted));
-            }
+            Segment::Lost => {}
+        }
+    }
+
+    fn registered(&mut self, phone: usize, attempt: u32, accepted: bool) {
+        // What answers an attempt that the phone has given up comes too late.
+        let current = self.phones.get(phone).map(|p| p.attempt);
+        if current == Some(attempt) {
+            self.to_phone(phone, |p, now| p.handle_registered(now, accepted));
         }
     }
 }
