@@ -3,17 +3,27 @@
 use std::fmt;
 
 use super::super::invariants::{Broken, Law, Laws};
-use super::super::judge::fates;
+use super::super::judge::{Fate, fates};
 use super::super::model::Scenario;
-use super::super::run::{RunError, rehearse_watched};
+use super::super::run::rehearse_watched;
 use super::super::words::Verdict;
 use super::super::{Diagnostic, Rules, parse};
+use super::expected::{Expected, expected};
 
 /// What is wrong with a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     /// A law was broken.
     Broken(Broken),
+    /// The independent model says something else of a phone.
+    Disagrees {
+        /// What the model says, with the phone's number.
+        expected: Expected,
+        /// What came of the phone.
+        found: Verdict,
+        /// The run's own decisive reason.
+        reason: String,
+    },
     /// The text that the generator made is no scenario, or cannot run.
     CannotRun(String),
 }
@@ -23,6 +33,8 @@ pub enum Finding {
 pub enum FindingKind {
     /// This law was broken.
     Broken(Law),
+    /// The model expects the first verdict where the second is found.
+    Disagrees(Verdict, Verdict),
     /// The world cannot run.
     CannotRun,
 }
@@ -32,6 +44,9 @@ impl Finding {
     pub fn kind(&self) -> FindingKind {
         match self {
             Self::Broken(broken) => FindingKind::Broken(broken.law),
+            Self::Disagrees {
+                expected, found, ..
+            } => FindingKind::Disagrees(expected.verdict, *found),
             Self::CannotRun(_) => FindingKind::CannotRun,
         }
     }
@@ -41,6 +56,15 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(broken) => broken.fmt(f),
+            Self::Disagrees {
+                expected,
+                found,
+                reason,
+            } => write!(
+                f,
+                "model-disagrees: phone {} is {found} ({reason}), the model expects {} ({})",
+                expected.phone, expected.verdict, expected.reason
+            ),
             Self::CannotRun(why) => write!(f, "cannot run: {why}"),
         }
     }
@@ -50,6 +74,9 @@ impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Broken(law) => law.fmt(f),
+            Self::Disagrees(expected, found) => {
+                write!(f, "model-disagrees ({expected} expected, {found} found)")
+            }
             Self::CannotRun => f.write_str("cannot-run"),
         }
     }
@@ -60,8 +87,19 @@ impl fmt::Display for FindingKind {
 pub struct Judged {
     /// The verdict of each phone.
     pub verdicts: Vec<Verdict>,
+    /// What of it the model does not decide, so that only the laws were checked.
+    pub unsupported: Option<String>,
     /// What is wrong.
     pub findings: Vec<Finding>,
+}
+
+impl Judged {
+    fn cannot_run(why: String) -> Self {
+        Self {
+            findings: vec![Finding::CannotRun(why)],
+            ..Self::default()
+        }
+    }
 }
 
 /// Runs a world from its text.
@@ -70,10 +108,7 @@ pub fn check(text: &str) -> Judged {
         Ok(scenario) => check_scenario(&scenario),
         Err(errors) => {
             let errors: Vec<_> = errors.iter().map(Diagnostic::to_string).collect();
-            Judged {
-                verdicts: Vec::new(),
-                findings: vec![Finding::CannotRun(errors.join("; "))],
-            }
+            Judged::cannot_run(errors.join("; "))
         }
     }
 }
@@ -81,22 +116,31 @@ pub fn check(text: &str) -> Judged {
 /// Runs a world that was read.
 pub fn check_scenario(scenario: &Scenario) -> Judged {
     let mut laws = Laws::new();
-    let rehearsed = rehearse_watched(scenario, None, &mut laws);
-    let mut findings: Vec<_> = laws
-        .into_broken()
-        .into_iter()
-        .map(Finding::Broken)
-        .collect();
-    let verdicts = match rehearsed {
-        Ok(rehearsed) => fates(&rehearsed).iter().map(|f| f.verdict).collect(),
-        Err(error) => {
-            findings.push(Finding::CannotRun(cannot_run(&error)));
-            Vec::new()
-        }
+    let rehearsed = match rehearse_watched(scenario, None, &mut laws) {
+        Ok(rehearsed) => rehearsed,
+        Err(error) => return Judged::cannot_run(error.to_string()),
     };
-    Judged { verdicts, findings }
+    let fates = fates(&rehearsed);
+    let broken = laws.into_broken().into_iter();
+    let mut findings: Vec<_> = broken.map(Finding::Broken).collect();
+    let unsupported = match expected(scenario) {
+        Ok(all) => {
+            findings.extend(all.iter().zip(&fates).filter_map(disagreement));
+            None
+        }
+        Err(unsupported) => Some(unsupported.what),
+    };
+    Judged {
+        verdicts: fates.iter().map(|f| f.verdict).collect(),
+        unsupported,
+        findings,
+    }
 }
 
-fn cannot_run(error: &RunError) -> String {
-    error.to_string()
+fn disagreement((expected, fate): (&Expected, &Fate)) -> Option<Finding> {
+    (expected.verdict != fate.verdict).then(|| Finding::Disagrees {
+        expected: *expected,
+        found: fate.verdict,
+        reason: fate.reason().unwrap_or("no reason").to_owned(),
+    })
 }

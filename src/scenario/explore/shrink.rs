@@ -13,7 +13,15 @@ pub fn shrink(draft: &Draft, fails: &mut dyn FnMut(&Draft) -> bool) -> Draft {
     let mut left = MAX_TRIALS;
     loop {
         let mut smaller = false;
-        for cut in [runs_of_steps, clusters, nodes, phones, settings, services, plain] {
+        for cut in [
+            runs_of_steps,
+            clusters,
+            nodes,
+            phones,
+            settings,
+            services,
+            plain,
+        ] {
             let mut at = 0;
             // A candidate that fails takes the place of the draft: the next one at this place is
             // made from it.
@@ -75,7 +83,9 @@ fn clusters(draft: &Draft, at: usize) -> Option<Draft> {
 fn nodes(draft: &Draft, at: usize) -> Option<Draft> {
     let (cluster, node) = draft.nodes().nth(at)?;
     let mut smaller = draft.clone();
-    smaller.clusters[cluster].nodes.retain(|n| n.name != node.name);
+    smaller.clusters[cluster]
+        .nodes
+        .retain(|n| n.name != node.name);
     forget(&mut smaller, &node.name);
     Some(smaller)
 }
@@ -110,7 +120,9 @@ fn services(draft: &Draft, at: usize) -> Option<Draft> {
     }
     let &(cluster, node, service) = places.get(at)?;
     let mut smaller = draft.clone();
-    smaller.clusters[cluster].nodes[node].services.remove(service);
+    smaller.clusters[cluster].nodes[node]
+        .services
+        .remove(service);
     Some(smaller)
 }
 
@@ -136,7 +148,9 @@ fn plain(draft: &Draft, at: usize) -> Option<Draft> {
 /// Takes a name out of all steps.
 fn forget(draft: &mut Draft, name: &str) {
     let steps = draft.steps.iter();
-    draft.steps = steps.filter_map(|step: &StepDraft| step.without(name)).collect();
+    draft.steps = steps
+        .filter_map(|step: &StepDraft| step.without(name))
+        .collect();
 }
 
 #[cfg(test)]
