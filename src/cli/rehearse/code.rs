@@ -18,6 +18,7 @@ pub(super) enum Ended {
 /// The exit code of a run.
 pub(super) fn code_of(ended: &Ended) -> ExitCode {
     match ended {
+        Ended::Judged(outcome) if !outcome.broken.is_empty() => ExitCode::Bug,
         Ended::Judged(outcome) if outcome.holds() => ExitCode::Good,
         Ended::Judged(_) => ExitCode::Negative,
         Ended::NotRun(RunError::System(_)) => ExitCode::Unreachable,

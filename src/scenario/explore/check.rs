@@ -1,6 +1,8 @@
 //! Running one world and holding it against the laws.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 
 use super::super::invariants::{Broken, Law, Laws};
 use super::super::judge::{Fate, fates};
@@ -26,6 +28,8 @@ pub enum Finding {
     },
     /// The text that the generator made is no scenario, or cannot run.
     CannotRun(String),
+    /// The run panicked, with this message.
+    Panicked(String),
 }
 
 /// What a finding is about: findings of one kind are one finding, however a world is shrunk.
@@ -37,6 +41,25 @@ pub enum FindingKind {
     Disagrees(Verdict, Verdict),
     /// The world cannot run.
     CannotRun,
+    /// The run panicked.
+    Panicked,
+}
+
+impl FindingKind {
+    /// A word for it: the law's name, or what else is wrong.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Broken(law) => law.name(),
+            Self::Disagrees(..) => "model-disagrees",
+            Self::CannotRun => "cannot-run",
+            Self::Panicked => "panic",
+        }
+    }
+
+    /// True for a bug of this program; where the model disagrees, either may be wrong.
+    pub fn is_bug(self) -> bool {
+        !matches!(self, Self::Disagrees(..))
+    }
 }
 
 impl Finding {
@@ -48,6 +71,7 @@ impl Finding {
                 expected, found, ..
             } => FindingKind::Disagrees(expected.verdict, *found),
             Self::CannotRun(_) => FindingKind::CannotRun,
+            Self::Panicked(_) => FindingKind::Panicked,
         }
     }
 }
@@ -65,7 +89,8 @@ impl fmt::Display for Finding {
                 "model-disagrees: phone {} is {found} ({reason}), the model expects {} ({})",
                 expected.phone, expected.verdict, expected.reason
             ),
-            Self::CannotRun(why) => write!(f, "cannot run: {why}"),
+            Self::CannotRun(why) => write!(f, "cannot-run: {why}"),
+            Self::Panicked(why) => write!(f, "panic: {why}"),
         }
     }
 }
@@ -73,11 +98,10 @@ impl fmt::Display for Finding {
 impl fmt::Display for FindingKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Broken(law) => law.fmt(f),
             Self::Disagrees(expected, found) => {
-                write!(f, "model-disagrees ({expected} expected, {found} found)")
+                write!(f, "{} ({expected} expected, {found} found)", self.word())
             }
-            Self::CannotRun => f.write_str("cannot-run"),
+            _ => f.write_str(self.word()),
         }
     }
 }
@@ -94,11 +118,21 @@ pub struct Judged {
 }
 
 impl Judged {
-    fn cannot_run(why: String) -> Self {
+    fn of(finding: Finding) -> Self {
         Self {
-            findings: vec![Finding::CannotRun(why)],
+            findings: vec![finding],
             ..Self::default()
         }
+    }
+
+    /// True if it has a finding of this kind.
+    pub fn shows(&self, kind: FindingKind) -> bool {
+        self.findings.iter().any(|finding| finding.kind() == kind)
+    }
+
+    /// The kinds of its findings, each once.
+    pub fn kinds(&self) -> BTreeSet<FindingKind> {
+        self.findings.iter().map(Finding::kind).collect()
     }
 }
 
@@ -108,17 +142,26 @@ pub fn check(text: &str) -> Judged {
         Ok(scenario) => check_scenario(&scenario),
         Err(errors) => {
             let errors: Vec<_> = errors.iter().map(Diagnostic::to_string).collect();
-            Judged::cannot_run(errors.join("; "))
+            Judged::of(Finding::CannotRun(errors.join("; ")))
         }
     }
 }
 
 /// Runs a world that was read.
 pub fn check_scenario(scenario: &Scenario) -> Judged {
+    let run = AssertUnwindSafe(|| run_and_judge(scenario));
+    panic::catch_unwind(run).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+        Judged::of(Finding::Panicked(text.unwrap_or_default()))
+    })
+}
+
+fn run_and_judge(scenario: &Scenario) -> Judged {
     let mut laws = Laws::new();
     let rehearsed = match rehearse_watched(scenario, None, &mut laws) {
         Ok(rehearsed) => rehearsed,
-        Err(error) => return Judged::cannot_run(error.to_string()),
+        Err(error) => return Judged::of(Finding::CannotRun(error.to_string())),
     };
     let fates = fates(&rehearsed);
     let broken = laws.into_broken().into_iter();
@@ -143,4 +186,15 @@ fn disagreement((expected, fate): (&Expected, &Fate)) -> Option<Finding> {
         found: fate.verdict,
         reason: fate.reason().unwrap_or("no reason").to_owned(),
     })
+}
+
+/// What the model expects of each phone of a world, by number; nothing where it does not decide.
+pub fn expected_verdicts(text: &str) -> Vec<(usize, String)> {
+    let Ok(scenario) = parse("world.toml", text, &Rules) else {
+        return Vec::new();
+    };
+    let all = expected(&scenario).unwrap_or_default();
+    all.iter()
+        .map(|e| (e.phone, e.verdict.to_string()))
+        .collect()
 }

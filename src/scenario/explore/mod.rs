@@ -8,7 +8,7 @@ mod shrink;
 
 pub mod expected;
 
-pub use check::{Finding, FindingKind, Judged, check, check_scenario};
+pub use check::{Finding, FindingKind, Judged, check, check_scenario, expected_verdicts};
 pub use draft::{ClusterDraft, Draft, NodeDraft, PhonesDraft, StepDraft, Value};
 pub use generate::generate;
 pub use shrink::shrink;
