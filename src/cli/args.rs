@@ -174,6 +174,10 @@ pub struct RehearseArgs {
     /// Make failing worlds as small as they can be, and write each as a scenario into this folder
     #[arg(long, value_name = "DIR", requires = "explore")]
     pub failures: Option<PathBuf>,
+    /// Switch a check off in every phone, to see that exploration finds it
+    #[cfg(feature = "planted-defects")]
+    #[arg(long, value_name = "DEFECT", requires = "explore", value_parser = parse_defect)]
+    pub plant: Option<crate::trust::planted::Defect>,
     /// Only scenarios with this text in their path or name
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
@@ -300,6 +304,14 @@ fn parse_setting(text: &str) -> Result<Setting, String> {
         .parse(value)
         .map_err(|expected| format!("{value} is no value of {name}, expected {expected}"))?;
     Ok(Setting { rule, value })
+}
+
+#[cfg(feature = "planted-defects")]
+fn parse_defect(text: &str) -> Result<crate::trust::planted::Defect, String> {
+    use crate::trust::planted::Defect;
+
+    let names = Defect::ALL.map(Defect::name).join(", ");
+    Defect::named(text).ok_or_else(|| format!("expected one of {names}"))
 }
 
 fn parse_date(text: &str) -> Result<UnixSeconds, String> {

@@ -173,6 +173,8 @@ impl Parser<'_, '_> {
             settings,
             steps,
             expectations,
+            #[cfg(feature = "planted-defects")]
+            planted: None,
         })
     }
 

@@ -45,7 +45,7 @@ pub(super) fn run(worlds: u64, args: &RehearseArgs, output: &Output) -> ExitCode
     let threads = args.jobs.map_or_else(many::cores, usize::from);
     let progress = output.progress(count);
     let mut tally = Tally::default();
-    let work = |i: usize| explore::check(&explore::generate(first + i as u64).to_toml());
+    let work = |i: usize| check(&explore::generate(first + i as u64), args);
     many::side_by_side(count, threads, work, |i, judged| {
         let world = first + i as u64;
         let text = tally.take(world, &judged);
@@ -59,7 +59,7 @@ pub(super) fn run(worlds: u64, args: &RehearseArgs, output: &Output) -> ExitCode
     let mut written = Vec::new();
     if let Some(dir) = &args.failures {
         let due = &tally.to_write;
-        let work = |i: usize| smallest(due[i].0, due[i].1);
+        let work = |i: usize| smallest(due[i].0, due[i].1, args);
         many::side_by_side(due.len(), threads, work, |i, (draft, judged)| {
             let (world, kind) = due[i];
             match write(dir, world, kind, draft, &judged) {
@@ -87,11 +87,21 @@ fn cannot_write(dir: &Path, error: &std::io::Error) -> String {
     format!("cannot write into {shown}: {error}; name a folder that may be written to")
 }
 
+/// Runs a world.
+fn check(draft: &Draft, args: &RehearseArgs) -> Judged {
+    #[cfg(feature = "planted-defects")]
+    if let Some(defect) = args.plant {
+        return explore::check_planted(&draft.to_toml(), defect);
+    }
+    let _ = args;
+    explore::check(&draft.to_toml())
+}
+
 /// The smallest world that shows the finding, and what comes of it.
-fn smallest(world: u64, kind: FindingKind) -> (Draft, Judged) {
-    let shows = |draft: &Draft| explore::check(&draft.to_toml()).shows(kind);
-    let mut draft = explore::shrink(&explore::generate(world), &mut |d| shows(d));
-    let judged = explore::check(&draft.to_toml());
+fn smallest(world: u64, kind: FindingKind, args: &RehearseArgs) -> (Draft, Judged) {
+    let mut shows = |draft: &Draft| check(draft, args).shows(kind);
+    let mut draft = explore::shrink(&explore::generate(world), &mut shows);
+    let judged = check(&draft, args);
     // What the model expects makes the file a scenario that fails until one of both is mended.
     draft.expected = explore::expected_verdicts(&draft.to_toml());
     (draft, judged)

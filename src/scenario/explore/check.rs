@@ -147,6 +147,18 @@ pub fn check(text: &str) -> Judged {
     }
 }
 
+/// Runs a world from its text, with a defect in every phone.
+#[cfg(feature = "planted-defects")]
+pub fn check_planted(text: &str, defect: crate::trust::planted::Defect) -> Judged {
+    match parse("world.toml", text, &Rules) {
+        Ok(mut scenario) => {
+            scenario.planted = Some(defect);
+            check_scenario(&scenario)
+        }
+        Err(_) => check(text),
+    }
+}
+
 /// Runs a world that was read.
 pub fn check_scenario(scenario: &Scenario) -> Judged {
     let run = AssertUnwindSafe(|| run_and_judge(scenario));

@@ -8,6 +8,8 @@ mod shrink;
 
 pub mod expected;
 
+#[cfg(feature = "planted-defects")]
+pub use check::check_planted;
 pub use check::{Finding, FindingKind, Judged, check, check_scenario, expected_verdicts};
 pub use draft::{ClusterDraft, Draft, NodeDraft, PhonesDraft, StepDraft, Value};
 pub use generate::generate;
