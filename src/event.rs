@@ -131,6 +131,12 @@ pub enum Kind {
         certificate: SignerFacts,
         /// `added`, `replaced`, `dropped-older` or `already-there`.
         result: String,
+        /// The one node that holds it now, where the store does not replicate.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        stays_on: Option<String>,
+        /// What an engineer should know of an upload by hand.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// An action on a cluster's page of bulk certificate management ended.
     Bulk {
@@ -138,7 +144,8 @@ pub enum Kind {
         action: String,
         /// The certificate type.
         certificate_type: String,
-        /// Where the directory is: `in memory`, or a server.
+        /// Where the directory is: `sftp://USER@HOST:PORT/DIRECTORY`, or `/DIRECTORY in memory` and
+        /// why; empty where the form is empty.
         directory: String,
         /// `done`, `refused` or `failed`.
         result: String,

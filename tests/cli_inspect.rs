@@ -358,6 +358,7 @@ fn code_of(vector_of: &Value, with_key: bool) -> ExitCode {
             itl: Some(itl),
         }),
         device_key: with_key.then_some(&key),
+        passwords: &[],
         now: 1_796_083_200,
     };
     exit_code(&inspect(name, &bytes, None, &judge))
@@ -417,6 +418,7 @@ fn no_cut_and_no_flipped_bit_is_taken_or_stops_the_report() {
             itl: Some(&itl),
         }),
         device_key: Some(&key),
+        passwords: &[],
         now: 1_796_083_200,
     };
     let look = |name: &str, bytes: &[u8], what: &str, judge: &Judge<'_>| {
@@ -469,6 +471,7 @@ fn the_trust_matrix_holds() {
                 itl: Some(&itl),
             }),
             device_key: None,
+            passwords: &[],
             now: 1_796_083_200,
         };
         let bytes = vector(candidate);

@@ -359,6 +359,9 @@ result = "refused"
 do = "bulk-import"
 cluster = "a"
 node = "a2"
+[[step]]
+do = "bulk-fault"
+kind = "clear"
 
 [[expect]]
 phones = ["lobby", "3"]

@@ -8,8 +8,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use trustline::event::Event;
+use trustline::event::{Event, Kind};
 use trustline::phone::Pace;
+use trustline::scenario::pattern::FilePattern;
 use trustline::scenario::{self, Network, Rules, outcome};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
@@ -79,14 +80,18 @@ macro_rules! scenarios {
 
 scenarios! {
     anchors_in_the_ctl = "anchors-in-the-ctl",
+    bulk_import_one_side = "bulk-import-one-side",
+    bulk_type_tftp = "bulk-type-tftp",
     certificates_not_imported = "certificates-not-imported",
     destination_without_ctl = "destination-without-ctl",
+    emcc_exchange = "emcc-exchange",
     factory_reset = "factory-reset",
     factory_reset_mixed = "factory-reset-mixed",
     first_ctl = "first-ctl",
     itlrecovery_left_out = "itlrecovery-left-out",
     itlrecovery_roles_both = "itlrecovery-roles-both",
     itlrecovery_roles_by_store = "itlrecovery-roles-by-store",
+    newer_release_refused = "newer-release-refused",
     no_way_back = "no-way-back",
     non_secure_migration = "non-secure-migration",
     one_certificate_at_a_time = "one-certificate-at-a-time",
@@ -97,6 +102,7 @@ scenarios! {
     role_missing_asks_tvs = "role-missing-asks-tvs",
     rollback_non_secure = "rollback-non-secure",
     rollback_secure = "rollback-secure",
+    same_name_older = "same-name-older",
     second_tftp_node_damaged = "second-tftp-node-damaged",
     second_tftp_node_down = "second-tftp-node-down",
     second_tftp_node_old = "second-tftp-node-old",
@@ -111,6 +117,109 @@ scenarios! {
     tvs_not_restarted = "tvs-not-restarted",
     two_certificates_at_once = "two-certificates-at-once",
     two_models = "two-models",
+}
+
+fn events_of(path: &str) -> Vec<Event> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let scenario = scenario::parse(&path.display().to_string(), &text, &Rules).unwrap();
+    let mut events = Vec::new();
+    let mut sink = |e: &Event| events.push(e.clone());
+    let outcome = outcome::run(&scenario, Network::Sim, Pace::Real, &mut sink).unwrap();
+    let failed: Vec<_> = outcome
+        .checked
+        .iter()
+        .filter(|c| c.failed.is_some())
+        .collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    events
+}
+
+/// Each refusal of the page names the step that is missing.
+#[test]
+fn the_wrong_order_of_a_bulk_exchange_is_refused() {
+    let events = events_of("testdata/scenarios/bulk-order.toml");
+    let refusals: Vec<String> = events
+        .iter()
+        .filter_map(|e| match &e.kind {
+            Kind::Bulk { result, text, .. } if result == "refused" => {
+                Some(format!("{}: {text}", e.actor))
+            }
+            _ => None,
+        })
+        .collect();
+    let missing = [
+        "source: the SFTP form of source is empty: fill it in first",
+        "open the page on src-pub",
+        "open the page on src-pub",
+        "open the page on src-pub",
+        "those of none: export type All on both clusters",
+        "those of none: export type All on both clusters",
+        "destination: * those of destination: export type All on the other cluster",
+        "destination: * those of destination: export type All on the other cluster",
+        "source: *: consolidate type All or Tomcat on one of the clusters",
+        "destination: *: consolidate type All or Tomcat on one of the clusters",
+        "source: * consolidated already*: import on each cluster",
+        "destination: * consolidated already*: import on each cluster",
+        "release 10.5.2 does not offer certificate type ITL_Recovery: choose another type",
+        "out of date: *: consolidate again on one of the clusters",
+    ];
+    for (refusal, missing) in refusals.iter().zip(missing) {
+        let pattern = FilePattern::new(format!("*{missing}*"));
+        assert!(pattern.matches(refusal), "{refusal}\nlacks {missing}");
+    }
+    assert_eq!(refusals.len(), missing.len(), "{refusals:#?}");
+}
+
+/// What came into a store of a cluster, or did not: store, subject, result, note.
+fn trusted<'e>(events: &'e [Event], cluster: &str) -> Vec<(&'e str, &'e str, &'e str, &'e str)> {
+    let of_cluster = events.iter().filter(|e| e.actor == cluster);
+    let trusted = of_cluster.filter_map(|e| match &e.kind {
+        Kind::Trusted {
+            store,
+            certificate,
+            result,
+            note,
+            ..
+        } => Some((
+            store.as_str(),
+            certificate.subject.as_str(),
+            result.as_str(),
+            note.as_deref().unwrap_or_default(),
+        )),
+        _ => None,
+    });
+    trusted.collect()
+}
+
+#[test]
+fn an_older_certificate_of_the_same_name_is_dropped_and_reported() {
+    let events = events_of("scenarios/same-name-older.toml");
+    let dropped: Vec<_> = trusted(&events, "source")
+        .into_iter()
+        .filter(|(_, subject, result, _)| {
+            assert!(*result != "dropped-older" || subject.starts_with("CN=dst-sub;"));
+            *result == "dropped-older"
+        })
+        .map(|(store, ..)| store)
+        .collect();
+    assert_eq!(dropped, ["Phone-SAST-trust", "CallManager-trust"]);
+}
+
+/// The trap of uploads by hand is told while the other cluster has nothing of this one, and not
+/// after an exchange in both directions.
+#[test]
+fn an_upload_by_hand_tells_its_trap() {
+    let has_trap = |path| {
+        let events = events_of(path);
+        let notes = trusted(&events, "source")
+            .into_iter()
+            .map(|t| t.3.to_owned());
+        notes.filter(|n| n.contains("goes one way")).count()
+    };
+    assert_eq!(has_trap("scenarios/no-way-back.toml"), 2);
+    assert_eq!(has_trap("scenarios/newer-release-refused.toml"), 0);
+    assert_eq!(has_trap("scenarios/there-and-back.toml"), 0);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::time::UnixSeconds;
 use crate::trust::rules::{self, RULES, Rule, Settings};
 
 /// Examples stand first: they are what a reader looks for.
-const TEMPLATE: &str = "\
+pub(super) const TEMPLATE: &str = "\
 {about-with-newline}
 {before-help}{usage-heading} {usage}
 
@@ -38,7 +38,8 @@ Examples:
   trustline inspect ITLSEP001122334455.tlv --trust old/CTLFile.tlv old/ITLFile.tlv
   trustline inspect SEP001122334455.cnf.xml.sgn --trust ITLFile.tlv
   trustline inspect SEP001122334455.cnf.xml.enc.sgn --device-key lsc.pem
-  trustline inspect CallManager.pem --format json";
+  trustline inspect CallManager.pem --format json
+  trustline inspect consolidated_tftp.p12 --p12-password-file password.txt";
 
 const RULES_EXAMPLES: &str = "\
 Examples:
@@ -91,9 +92,12 @@ pub enum Command {
     /// Run scenario files or folders and tell which phones follow
     #[command(help_template = TEMPLATE, before_help = REHEARSE_EXAMPLES, after_help = exit_code::HELP)]
     Rehearse(RehearseArgs),
-    /// Show and verify a trust list, a signed file or a certificate
+    /// Show and verify a trust list, a signed file, a certificate or a .p12
     #[command(help_template = TEMPLATE, before_help = INSPECT_EXAMPLES, after_help = exit_code::HELP)]
     Inspect(InspectArgs),
+    /// Exchange certificates between clusters: export, consolidate, import, over an SFTP server
+    #[command(help_template = TEMPLATE, before_help = super::bulk::args::EXAMPLES, after_help = exit_code::HELP)]
+    Bulk(super::bulk::args::BulkArgs),
     /// List every rule that a decision depends on, with choices, source and basis
     #[command(help_template = TEMPLATE, before_help = RULES_EXAMPLES, after_help = exit_code::HELP)]
     Rules(RulesArgs),
@@ -154,6 +158,8 @@ pub enum FileKind {
     Sgn,
     /// A certificate, PEM or DER
     Certificate,
+    /// A file of bulk certificate management, PKCS#12
+    Pkcs12,
 }
 
 /// Arguments of `rehearse`.
@@ -216,8 +222,8 @@ pub struct RehearseArgs {
 /// Arguments of `inspect`.
 #[derive(Debug, ClapArgs)]
 pub struct InspectArgs {
-    /// Files to look at: .tlv, .sgn, .enc.sgn, .pem, .der. Each is judged by itself, a signed one
-    /// as if a phone had asked for it by this name
+    /// Files to look at: .tlv, .sgn, .enc.sgn, .pem, .der, .p12. Each is judged by itself, a signed
+    /// one as if a phone had asked for it by this name
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Lists that a phone holds: a CTL, an ITL or both. Says whether that phone would take each
@@ -230,6 +236,9 @@ pub struct InspectArgs {
     /// Private key of the phone's LSC or MIC, in PEM: opens encrypted files
     #[arg(long, value_name = "FILE")]
     pub device_key: Option<PathBuf>,
+    /// A file with the password of .p12 files [default: that of bulk.password, then none]
+    #[arg(long, value_name = "FILE")]
+    pub p12_password_file: Option<PathBuf>,
     /// The phone's firmware family
     #[arg(long, value_name = "FAMILY", default_value = "8800", value_parser = profile_names())]
     pub profile: String,
@@ -290,7 +299,7 @@ impl Setting {
     }
 }
 
-fn parse_setting(text: &str) -> Result<Setting, String> {
+pub(super) fn parse_setting(text: &str) -> Result<Setting, String> {
     let Some((name, value)) = text.split_once('=') else {
         return Err("expected AREA.NAME=VALUE, such as trust.wrong_role=refuse".into());
     };
@@ -314,7 +323,7 @@ fn parse_defect(text: &str) -> Result<crate::trust::planted::Defect, String> {
     Defect::named(text).ok_or_else(|| format!("expected one of {names}"))
 }
 
-fn parse_date(text: &str) -> Result<UnixSeconds, String> {
+pub(super) fn parse_date(text: &str) -> Result<UnixSeconds, String> {
     text.parse::<der::DateTime>()
         .map(|date| date.unix_duration().as_secs())
         .map_err(|_| "expected a date in UTC such as 2026-03-01T09:00:00Z".into())

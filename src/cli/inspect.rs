@@ -2,13 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::args::{FileKind, Format, InspectArgs, Setting};
 use super::exit_code::ExitCode;
+use super::failure::Failure;
 use super::output::Output;
+use super::password;
 use crate::phone::profile::Profile;
 use crate::report::inspect::{
     Inspection, Judge, Kind, Outcome, document, file_error, human, inspect, list_kind_of,
@@ -23,27 +25,12 @@ use crate::wire::ListKind;
 /// files of a TFTP server, firmware images, are smaller.
 pub const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
-/// What stops a command, for people, and its exit code.
-struct Failure {
-    code: ExitCode,
-    text: String,
-}
-
-impl Failure {
-    fn new(code: ExitCode, text: impl Into<String>) -> Self {
-        Self {
-            code,
-            text: text.into(),
-        }
-    }
-}
-
 /// Looks at each file.
 pub fn run(args: &InspectArgs, output: &Output) -> ExitCode {
     match try_run(args, output) {
         Ok(code) => code,
         Err(failure) => {
-            output.error(&failure.text);
+            failure.tell(output);
             failure.code
         }
     }
@@ -59,17 +46,30 @@ fn try_run(args: &InspectArgs, output: &Output) -> Result<ExitCode, Failure> {
     Setting::apply_all(&args.set, &mut settings);
     let installed = Installed::open(&args.trust)?;
     let device_key = args.device_key.as_deref().map(open_key).transpose()?;
+    let passwords = password::of_p12(args.p12_password_file.as_deref())?;
     let judge = Judge {
         profile,
         settings: &settings,
         installed: installed.in_force(),
         device_key: device_key.as_ref(),
+        passwords: &passwords,
         now: args.date.unwrap_or_else(now),
     };
     let kind = args.kind.map(kind);
+    Ok(each(&args.files, kind, &judge, args.format, output))
+}
+
+/// Looks at each file and says what it found.
+pub(super) fn each(
+    files: &[PathBuf],
+    kind: Option<Kind>,
+    judge: &Judge<'_>,
+    format: Format,
+    output: &Output,
+) -> ExitCode {
     let mut code = ExitCode::Good;
     let mut documents = Vec::new();
-    for (n, path) in args.files.iter().enumerate() {
+    for (n, path) in files.iter().enumerate() {
         let name = path.to_string_lossy();
         let bytes = match read(path) {
             Ok(bytes) => bytes,
@@ -80,14 +80,14 @@ fn try_run(args: &InspectArgs, output: &Output) -> Result<ExitCode, Failure> {
                 continue;
             }
         };
-        let inspection = inspect(&name, &bytes, kind, &judge);
+        let inspection = inspect(&name, &bytes, kind, judge);
         code = code.worst(exit_code(&inspection));
-        match args.format {
+        match format {
             Format::Json => documents.push(inspection.json()),
             Format::Human => {
                 let paint = output.paint();
                 let mut text = String::new();
-                if args.files.len() > 1 {
+                if files.len() > 1 {
                     let gap = if n > 0 { "\n" } else { "" };
                     let heading = escape_for_terminal(name.as_bytes());
                     text = format!("{gap}{}\n\n", paint.strong(&format!("== {heading}")));
@@ -97,10 +97,10 @@ fn try_run(args: &InspectArgs, output: &Output) -> Result<ExitCode, Failure> {
             }
         }
     }
-    if args.format == Format::Json {
+    if format == Format::Json {
         output.result(&document(&documents));
     }
-    Ok(code)
+    code
 }
 
 /// What one inspection says to the shell.
@@ -118,11 +118,12 @@ fn kind(kind: FileKind) -> Kind {
         FileKind::Itl => Kind::List(ListKind::Itl),
         FileKind::Sgn => Kind::SignedFile,
         FileKind::Certificate => Kind::Certificate,
+        FileKind::Pkcs12 => Kind::Pkcs12,
     }
 }
 
 /// Seconds since 1970; 0 where the machine's clock stands before that.
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |d| d.as_secs())

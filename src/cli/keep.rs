@@ -5,16 +5,11 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use crate::cluster::{CertificateKind, TrustStore};
+use super::world::{EVENTS, FOLDERS, SCENARIO, is_safe, is_world, put, put_pem, put_stores, safe};
+use crate::cluster::CertificateKind;
 use crate::event::{Event, SCHEMA_VERSION};
 use crate::phone::Flash;
 use crate::scenario::run::Rehearsed;
-use der::pem::{LineEnding, encode_string};
-
-const SCENARIO: &str = "scenario.toml";
-const EVENTS: &str = "events.jsonl";
-/// What a world's folder holds beside these two.
-const FOLDERS: [&str; 3] = ["clusters", "phones", "sftp"];
 
 /// Makes the folder ready: new, empty, or a world's that is taken away.
 ///
@@ -48,16 +43,6 @@ pub fn prepare(dir: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// True if the folder holds a world: a scenario, and events of ours.
-fn is_world(dir: &Path) -> bool {
-    use std::io::Read;
-
-    let mut start = [0; 18];
-    let events = fs::File::open(dir.join(EVENTS));
-    let read = events.and_then(|mut f| f.read_exact(&mut start));
-    read.is_ok() && start == *b"{\"schema_version\":" && dir.join(SCENARIO).is_file()
-}
-
 /// Makes the folder of several worlds ready: new, empty, or with worlds in it and nothing else.
 ///
 /// # Errors
@@ -83,8 +68,8 @@ pub fn prepare_many(dir: &Path) -> Result<(), String> {
 /// # Errors
 /// A file or a folder cannot be written.
 pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io::Result<()> {
-    // An earlier world gives way only now that there is another; `sftp` is not written here.
-    for folder in ["clusters", "phones"] {
+    // An earlier world gives way only now that there is another.
+    for folder in FOLDERS {
         let folder = dir.join(folder);
         if folder.exists() {
             fs::remove_dir_all(&folder)?;
@@ -99,6 +84,20 @@ pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io:
     fs::write(dir.join(EVENTS), lines)?;
     write_clusters(dir, r)?;
     write_served(dir, r)?;
+    for (path, bytes) in &r.exchanged {
+        let names = path.split('/').filter(|name| !name.is_empty());
+        let names = names.map(|name| {
+            if is_safe(name) {
+                name.into()
+            } else {
+                safe(name)
+            }
+        });
+        put(
+            &names.fold(dir.join("sftp"), |at, name| at.join(name)),
+            bytes,
+        )?;
+    }
     for p in &r.phones {
         let phone = dir.join("phones").join(&p.setup.identity.device);
         write_flash(&phone.join("before"), &p.before)?;
@@ -139,22 +138,9 @@ fn write_clusters(dir: &Path, r: &Rehearsed) -> io::Result<()> {
             }
         }
         // What replicates is the same on every node; CAPF-trust is the publisher's.
-        let publisher = cluster
-            .nodes()
-            .find(|n| n.publisher)
-            .map(|n| n.name.clone());
-        for store in TrustStore::ALL {
-            let Some(node) = &publisher else { continue };
-            let held = cluster
-                .store(node, store)
-                .map_err(|e| io::Error::other(e.to_string()))?;
-            for c in held {
-                let name = c.subject_text.split(';').next().unwrap_or_default();
-                let name = name.trim_start_matches("CN=");
-                let serial = crate::trust::search::hex(&c.serial);
-                let file = format!("{}-{serial}.pem", safe(name));
-                put_pem(&base.join("stores").join(store.name()).join(file), &c.der)?;
-            }
+        if let Some(publisher) = cluster.nodes().find(|n| n.publisher) {
+            // The cluster has this node.
+            put_stores(&base, |s| cluster.store(&publisher.name, s).unwrap_or(&[]))?;
         }
     }
     Ok(())
@@ -188,32 +174,4 @@ fn write_flash(dir: &Path, flash: &Flash) -> io::Result<()> {
         put(&dir.join(name), bytes)?;
     }
     Ok(())
-}
-
-fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if let Some(parent) = path.parent() {
-        fs::create_dir_all(parent)?;
-    }
-    fs::write(path, bytes)
-}
-
-fn put_pem(path: &Path, der: &[u8]) -> io::Result<()> {
-    let pem = encode_string("CERTIFICATE", LineEnding::LF, der)
-        .map_err(|e| io::Error::other(e.to_string()))?;
-    put(path, pem.as_bytes())
-}
-
-/// A name that is a file name anywhere.
-fn safe(name: &str) -> String {
-    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let name: String = name
-        .chars()
-        .map(|c| if keep(c) { c } else { '_' })
-        .take(64)
-        .collect();
-    if name.is_empty() || name.starts_with('.') {
-        format!("_{name}")
-    } else {
-        name
-    }
 }

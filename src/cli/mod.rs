@@ -1,13 +1,17 @@
 //! Layer 6: arguments, exit codes, text. The only layer that opens files and writes to streams.
 
 pub mod args;
+pub mod bulk;
 pub mod completions;
 pub mod exit_code;
+pub mod failure;
 pub mod inspect;
 pub mod keep;
 pub mod output;
+pub mod password;
 pub mod rehearse;
 pub mod rules;
+pub mod world;
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::process;
@@ -33,6 +37,7 @@ fn run() -> ExitCode {
     let code = match &args.command {
         Command::Rehearse(args) => rehearse::run(args, &output),
         Command::Inspect(args) => inspect::run(args, &output),
+        Command::Bulk(args) => bulk::run(args, &output),
         Command::Rules(args) => rules::run(args, &output),
         Command::Completions(args) => completions::completions(args, &output),
         Command::Man(args) => completions::man(args, &output),

@@ -37,15 +37,7 @@ impl Cluster {
 
     /// True if the node makes a certificate of this kind itself.
     pub(super) fn makes(&self, node: &Node, kind: CertificateKind) -> bool {
-        let scope = match kind {
-            CertificateKind::CallManager | CertificateKind::Tvs | CertificateKind::Tomcat => {
-                Scope::EachNode
-            }
-            CertificateKind::Capf => self.profile.capf.value,
-            CertificateKind::ItlRecovery => self.profile.itl_recovery.value,
-            CertificateKind::Token | CertificateKind::Lsc => Scope::Absent,
-        };
-        match scope {
+        match self.profile.scope_of(kind) {
             Scope::Absent => false,
             Scope::EachNode => true,
             Scope::Publisher | Scope::Cluster => node.spec.publisher,

@@ -18,6 +18,7 @@ mod list;
 mod node;
 mod operate;
 mod records;
+mod saved;
 mod serve;
 mod spec;
 mod state;
@@ -31,6 +32,7 @@ pub use list::PublishError;
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;
 pub use release::Release;
+pub use saved::{OwnCertificate, SavedCluster};
 pub use serve::FileAnswer;
 pub use spec::{
     BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, NodeSpec, Parameter,

@@ -261,6 +261,18 @@ pub struct Line {
 }
 
 impl ReleaseProfile {
+    /// Where a kind of certificate exists among the nodes of a cluster.
+    pub fn scope_of(&self, kind: CertificateKind) -> Scope {
+        match kind {
+            CertificateKind::CallManager | CertificateKind::Tvs | CertificateKind::Tomcat => {
+                Scope::EachNode
+            }
+            CertificateKind::Capf => self.capf.value,
+            CertificateKind::ItlRecovery => self.itl_recovery.value,
+            CertificateKind::Token | CertificateKind::Lsc => Scope::Absent,
+        }
+    }
+
     /// All lines, in a fixed order.
     pub fn lines(&self) -> Vec<Line> {
         let names = |kinds: &[ListSigner]| {

@@ -3,16 +3,19 @@
 
 mod human;
 mod json;
+mod pkcs12;
 mod ruling;
 
 pub use human::human;
 pub use json::{Entry, SCHEMA_VERSION, document, file_error};
+pub use pkcs12::{Bag, Pkcs12, WouldImport};
 pub use ruling::{PhoneRuling, Support};
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::show::Checksums;
+use crate::cluster::bulk::p12::{self, P12Error};
 use crate::phone::profile::Profile;
 use crate::time::UnixSeconds;
 use crate::trust::certificate::{Certificate, CertificateError};
@@ -34,6 +37,8 @@ pub enum Kind {
     SignedFile,
     /// A certificate, PEM or DER.
     Certificate,
+    /// A file of bulk certificate management, PKCS#12.
+    Pkcs12,
 }
 
 /// What a file is judged by.
@@ -47,6 +52,8 @@ pub struct Judge<'a> {
     pub installed: Option<InForce<'a>>,
     /// The phone's private key, to open encrypted files.
     pub device_key: Option<&'a DeviceKey>,
+    /// Passwords that PKCS#12 files are tried with, in this order.
+    pub passwords: &'a [String],
     /// The phone's clock.
     pub now: UnixSeconds,
 }
@@ -108,6 +115,8 @@ pub enum Content<'a> {
     Certificates(Vec<Vec<u8>>),
     /// Bytes that should be a certificate and are not.
     NotACertificate(NotACertificate),
+    /// A PKCS#12 file, or why it does not open.
+    Pkcs12(Result<Pkcs12, P12Error>),
 }
 
 /// Why there is no certificate in a file.
@@ -123,8 +132,6 @@ pub enum NotACertificate {
     },
     /// PEM without a certificate.
     NoPemSection,
-    /// A PKCS#12 file.
-    Pkcs12,
 }
 
 impl Inspection<'_> {
@@ -135,6 +142,7 @@ impl Inspection<'_> {
             Content::List { damage, .. } | Content::SignedFile { damage, .. } => damage.is_some(),
             Content::Certificates(_) => false,
             Content::NotACertificate(_) => true,
+            Content::Pkcs12(file) => file.as_ref().map_or(true, Pkcs12::is_damaged),
         };
         if damaged {
             return Outcome::Damaged;
@@ -145,7 +153,7 @@ impl Inspection<'_> {
             Content::SignedFile { plain, .. } => {
                 self.ruling.is_some() && !matches!(plain, Some(Err(_)))
             }
-            Content::Certificates(_) | Content::NotACertificate(_) => true,
+            Content::Certificates(_) | Content::NotACertificate(_) | Content::Pkcs12(_) => true,
         };
         let taken = self.ruling.as_ref().is_none_or(PhoneRuling::is_taken);
         if holds && taken {
@@ -194,7 +202,8 @@ pub fn inspect<'a>(
                 damage,
             }
         }
-        Kind::Certificate => read_certificates(name, bytes),
+        Kind::Certificate => read_certificates(bytes),
+        Kind::Pkcs12 => Content::Pkcs12(Pkcs12::open(bytes, judge.passwords, judge.now)),
     };
     Inspection {
         name: name.to_owned(),
@@ -239,11 +248,17 @@ pub fn kind_of(name: &str, bytes: &[u8]) -> Kind {
     if ends(&[".sgn"]) {
         return Kind::SignedFile;
     }
-    if ends(&[".pem", ".der", ".crt", ".cer", ".p12", ".pfx"]) {
+    if ends(&[".p12", ".pfx"]) {
+        return Kind::Pkcs12;
+    }
+    if ends(&[".pem", ".der", ".crt", ".cer"]) {
         return Kind::Certificate;
     }
     if ends(&[".tlv"]) {
         return Kind::List(list_kind_of(name, bytes));
+    }
+    if p12::looks_like(bytes) {
+        return Kind::Pkcs12;
     }
     if starts_like_pem(bytes) || bytes.first() == Some(&0x30) {
         return Kind::Certificate;
@@ -337,7 +352,7 @@ fn starts_like_pem(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"-----BEGIN")
 }
 
-fn read_certificates(name: &str, bytes: &[u8]) -> Content<'static> {
+fn read_certificates(bytes: &[u8]) -> Content<'static> {
     let in_pem = starts_like_pem(bytes) || bytes.windows(10).any(|w| w == b"-----BEGIN");
     let der: Vec<Vec<u8>> = if in_pem {
         CertificateDer::pem_slice_iter(bytes)
@@ -351,12 +366,7 @@ fn read_certificates(name: &str, bytes: &[u8]) -> Content<'static> {
     }
     for certificate in &der {
         if let Err(error) = Certificate::parse(certificate) {
-            let base = base_name(name).to_ascii_lowercase();
-            return Content::NotACertificate(if base.ends_with(".p12") || base.ends_with(".pfx") {
-                NotACertificate::Pkcs12
-            } else {
-                NotACertificate::Der { error, in_pem }
-            });
+            return Content::NotACertificate(NotACertificate::Der { error, in_pem });
         }
     }
     Content::Certificates(der)
@@ -376,6 +386,12 @@ fn looks_like(kind: Kind, bytes: &[u8]) -> Option<&'static str> {
             "this looks like XML or a web page: an unsigned file, or the error page of a server; \
              fetch the file again, by TFTP or from TCP port 6970",
         ),
+        Kind::List(_) | Kind::SignedFile | Kind::Certificate if p12::looks_like(bytes) => {
+            Some("this looks like a PKCS#12 file: --as pkcs12")
+        }
+        Kind::Pkcs12 if starts_like_pem(bytes) || Certificate::parse(bytes).is_ok() => {
+            Some("this looks like a certificate: --as certificate")
+        }
         Kind::List(_) | Kind::SignedFile
             if starts_like_pem(bytes) || bytes.starts_with(&[0x30, 0x82]) =>
         {

@@ -1,6 +1,7 @@
 //! Layer 5: what was found, as text, as JSON and as JUnit. Pure: no file, no stream, no clock.
 
 pub mod advice;
+pub mod bulk;
 pub mod inspect;
 pub mod junit;
 pub mod rules;

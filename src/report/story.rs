@@ -160,14 +160,31 @@ impl Story {
                 store,
                 certificate,
                 result,
+                ..
             } if result == "dropped-older" => format!(
                 "{store} {}: it has one of this name that begins later",
                 p.warn(&format!("drops {}", signer_text(certificate)))
             ),
+            Kind::Trusted {
+                stays_on: Some(node),
+                store,
+                certificate,
+                ..
+            } => format!(
+                "{store} takes {}, on {node} only: this store does not replicate",
+                signer_text(certificate)
+            ),
+            Kind::Trusted {
+                note: Some(note),
+                store,
+                certificate,
+                ..
+            } => format!("{store} takes {}; {note}", signer_text(certificate)),
             Kind::Bulk {
                 action,
                 result,
                 text,
+                directory,
                 files,
                 ..
             } => {
@@ -175,10 +192,11 @@ impl Story {
                     "done" => p.good(result),
                     _ => p.bad(result),
                 };
-                format!(
-                    "{action} {result}: {text} ({} files in the directory)",
-                    files.len()
-                )
+                let place = match directory.as_str() {
+                    "" => String::new(),
+                    directory => format!(" ({} files in {directory})", files.len()),
+                };
+                format!("{action} {result}: {text}{place}")
             }
             Kind::Boot {
                 cause,
@@ -315,6 +333,7 @@ impl Story {
                 store,
                 certificate,
                 result,
+                ..
             } => {
                 format!("{store}: {} {result}", signer_text(certificate))
             }

@@ -71,6 +71,10 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
     let mut used: BTreeSet<Key> = by_phones.collect();
     used.extend(used_at_home(scenario));
     used.extend(OF_CLUSTERS);
+    let is_exchange = |s: &Step| matches!(s.action, Action::Bulk { .. });
+    if scenario.steps.iter().any(is_exchange) {
+        used.extend(OF_EXCHANGES);
+    }
     used
 }
 
@@ -84,6 +88,19 @@ const OF_CLUSTERS: [Key; 8] = [
     Key::SignerKeyBits,
     Key::TvsAnswerTtl,
     Key::SignerVersion,
+];
+
+/// Rules of bulk certificate management that can decide what an import brings. File names, password,
+/// form and a second consolidation cannot: both clusters follow them alike, and the certificates are
+/// the same.
+const OF_EXCHANGES: [Key; 7] = [
+    Key::BulkTftpTypeCarriesItlRecovery,
+    Key::BulkCapfType,
+    Key::BulkImportOwn,
+    Key::BulkImportStale,
+    Key::BulkExpired,
+    Key::BulkRejectNewerRelease,
+    Key::BulkImportResetsPhones,
 ];
 
 /// Rules that phones use when they first boot, in their own cluster: what they hold afterwards, and

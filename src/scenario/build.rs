@@ -70,6 +70,18 @@ pub(super) fn lab(
     Ok(Lab::new(clusters, settings))
 }
 
+/// What each cluster of a scenario is to be, without making it.
+///
+/// # Errors
+/// A release that there is none of.
+pub fn clusters(scenario: &Scenario) -> Result<Vec<(ClusterSpec, ClusterSettings)>, ClusterError> {
+    let settings = cluster_settings(&settings(Settings::default(), scenario, None));
+    let numbered = scenario.clusters.iter().enumerate();
+    numbered
+        .map(|(index, c)| Ok((spec(c, index)?, settings)))
+        .collect()
+}
+
 fn spec(c: &model::Cluster, index: usize) -> Result<ClusterSpec, ClusterError> {
     let mut parameters = Parameters::default();
     for p in &c.parameters {

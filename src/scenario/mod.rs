@@ -55,6 +55,7 @@ pub mod settings;
 pub mod words;
 
 pub use basis::RestsOn;
+pub use build::clusters;
 pub use diagnostic::{Diagnostic, Located, Span};
 pub use driver::Network;
 pub use expect::{Checked, event_matches};

@@ -11,9 +11,9 @@ use super::pattern::{EventPattern, FilePattern};
 use super::select::Selector;
 use super::settings::Setting;
 pub use super::words::{
-    BulkKind, BulkResult, CarriedCertificate, CutMoment, Damage, FirmwareProfile, FlashFile, Mode,
-    OwnCertificate, PhoneSecurity, RestsOn, ServedFile, Service, StoppableService, Store, Verb,
-    Verdict,
+    BulkFault, BulkKind, BulkResult, CarriedCertificate, CutMoment, Damage, FirmwareProfile,
+    FlashFile, Mode, OwnCertificate, PhoneSecurity, RestsOn, ServedFile, Service, StoppableService,
+    Store, Verb, Verdict,
 };
 use crate::time::UnixSeconds;
 
@@ -43,6 +43,9 @@ pub struct Scenario {
     pub phones: Vec<PhoneGroup>,
     /// Settings that win over the firmware profile and the release.
     pub settings: Vec<Setting>,
+    /// The SFTP server that every cluster's page names from the start; `None` leaves the forms empty
+    /// until a step fills them in.
+    pub sftp: Option<SftpServer>,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What has to hold at the end.
@@ -229,14 +232,48 @@ pub enum BulkButton {
 pub struct SftpServer {
     /// Host name or address; `None` is the lab's own server.
     pub host: Option<Located<String>>,
-    /// Port.
-    pub port: Option<u16>,
+    /// Port; 22 unless given. The lab's own server has a free one of the system's.
+    pub port: Option<Located<u16>>,
     /// User.
     pub user: Option<String>,
     /// Password.
     pub password: Option<String>,
-    /// Directory.
+    /// Directory, as the server knows it; relative to the user's home where it does not begin with
+    /// `/`.
     pub directory: Option<String>,
+    /// The RSA host key that the server must have, as `ssh-keygen -l` prints it: `SHA256:` and 43
+    /// letters. A CUCM asks for no other kind (security guide 12.5SU5: rsa-sha2-256). Unless given, the key of the first connection is taken and held for the run.
+    pub host_key: Option<Located<String>>,
+}
+
+impl SftpServer {
+    /// This form, with what it leaves out taken from `default`.
+    pub fn or(&self, default: &Self) -> Self {
+        // A port and a key are of a host: another host has its own.
+        let (port, host_key) = match self.host {
+            Some(_) => (&self.port, &self.host_key),
+            None => (
+                if self.port.is_some() {
+                    &self.port
+                } else {
+                    &default.port
+                },
+                if self.host_key.is_some() {
+                    &self.host_key
+                } else {
+                    &default.host_key
+                },
+            ),
+        };
+        Self {
+            host: self.host.clone().or_else(|| default.host.clone()),
+            port: port.clone(),
+            user: self.user.clone().or_else(|| default.user.clone()),
+            password: self.password.clone().or_else(|| default.password.clone()),
+            directory: self.directory.clone().or_else(|| default.directory.clone()),
+            host_key: host_key.clone(),
+        }
+    }
 }
 
 /// The steps that an engineer can take.
@@ -300,7 +337,20 @@ pub enum Action {
         /// Of which node.
         node: Located<String>,
         /// Which.
-        certificate: OwnCertificate,
+        certificate: Located<OwnCertificate>,
+    },
+    /// Uploads certificates of another cluster by hand, on the publisher: the way without bulk
+    /// certificate management.
+    UploadCertificate {
+        /// Whose certificate: the name of a node, or of a cluster for each of its nodes that has
+        /// its own.
+        from: Located<String>,
+        /// Which.
+        certificate: Located<CarriedCertificate>,
+        /// Into whose store.
+        into: Located<String>,
+        /// Into which store.
+        store: Store,
     },
     /// Writes the CTL of a mixed cluster anew (`utils ctl update CTLFile`).
     UpdateCtl {
@@ -318,7 +368,8 @@ pub enum Action {
         /// At which byte, from 0; `None` leaves it to the run. Never with [`Damage::Empty`].
         at: Option<u64>,
     },
-    /// Fills in the SFTP form of a cluster's page. What is left out is the lab's own server's.
+    /// Fills in the SFTP form of a cluster's page. What is left out is as the scenario's key `sftp`
+    /// has it, and without that the lab's own server's.
     BulkSftp {
         /// On whose publisher.
         cluster: Located<String>,
@@ -335,8 +386,13 @@ pub enum Action {
         node: Option<Located<String>>,
         /// Which certificates.
         kind: BulkKind,
-        /// How it has to end, if that is said.
+        /// How it has to end; `done` unless said.
         result: Option<Located<BulkResult>>,
+    },
+    /// Lets something go wrong at the lab's own SFTP server, in place of what went wrong before.
+    BulkFault {
+        /// What.
+        fault: BulkFault,
     },
     /// A node goes on serving what it has, whatever is published later.
     KeepOldFiles {

@@ -19,6 +19,7 @@ mod clusters;
 mod expect;
 mod phones;
 mod read;
+mod sftp;
 mod syntax;
 
 /// Bytes of a scenario file.
@@ -102,7 +103,7 @@ impl Parser<'_, '_> {
             "the scenario",
             &[
                 "format", "name", "source", "date", "seed", "cluster", "phones", "settings",
-                "step", "expect",
+                "sftp", "step", "expect",
             ],
         );
         let what = format!("the format of the file: {FORMAT}");
@@ -156,7 +157,9 @@ impl Parser<'_, '_> {
         {
             self.problems.add(Problem::at(setting.value.span, why));
         }
+        let sftp = self.sftp(&root);
         let steps = self.steps(&root);
+        check::sftp(self.problems, sftp.as_ref(), &steps);
         let names = Names::new(&clusters, clusters_sound, &phones, phones_sound);
         names.check_phones(self.problems);
         for step in &steps {
@@ -171,6 +174,7 @@ impl Parser<'_, '_> {
             clusters,
             phones,
             settings,
+            sftp,
             steps,
             expectations,
             #[cfg(feature = "planted-defects")]

@@ -1,6 +1,6 @@
 //! Running a scenario: its steps in order, on either driver.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::build;
 use super::diagnostic::Located;
 use super::driver::{Driver, Network};
-use super::exchange::{Done, Exchange};
+use super::exchange::{Done, Exchange, Press};
 use super::expect::Checked;
 use super::model::{
     self, Action, CutMoment, FlashFile, FlashWrite, Scenario, ServiceChange, StoppableService,
@@ -20,6 +20,7 @@ use super::steps;
 use super::words::{BulkResult, ClosedWord};
 use crate::cluster::{
     CertificateKind, Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Service, Target,
+    TrustStore, bulk,
 };
 use crate::event::{Event, Kind};
 use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
@@ -85,6 +86,12 @@ pub struct Rehearsed {
     pub now: Time,
     /// What steps said of their own result.
     pub checked: Vec<Checked>,
+    /// What the lab's own SFTP server holds, by path: `/bulk/NAME`. Where the exchange was in memory,
+    /// also what the servers that the scenario names would hold, below `/HOST-PORT`.
+    pub exchanged: BTreeMap<String, Vec<u8>>,
+    /// True if a step needed a directory on an SFTP server that the scenario names, and could not
+    /// open it.
+    pub unreached: bool,
 }
 
 impl Rehearsed {
@@ -141,6 +148,42 @@ pub(super) fn rehearse_told(
     run.to_the_end()
 }
 
+/// Why a step could not be taken.
+enum StepError {
+    Cluster(ClusterError),
+    System(io::Error),
+}
+
+impl From<ClusterError> for StepError {
+    fn from(error: ClusterError) -> Self {
+        Self::Cluster(error)
+    }
+}
+
+impl From<io::Error> for StepError {
+    fn from(error: io::Error) -> Self {
+        Self::System(error)
+    }
+}
+
+/// The lab as it stands before the first step, and what is told of it: made and published, in
+/// virtual time. No phone has booted, so none holds anything.
+///
+/// # Errors
+/// What a cluster cannot be.
+pub fn at_start(scenario: &Scenario, sink: &mut dyn FnMut(&Event)) -> Result<Rehearsed, RunError> {
+    let run = Run::start(scenario, Network::Sim, Pace::Real, None, sink, None)?;
+    let now = run.driver.now();
+    Ok(Rehearsed {
+        lab: run.lab,
+        phones: run.phones,
+        now,
+        checked: run.checked,
+        exchanged: BTreeMap::new(),
+        unreached: false,
+    })
+}
+
 struct Run<'a> {
     scenario: &'a Scenario,
     lab: Arc<Mutex<Lab>>,
@@ -159,6 +202,8 @@ struct Run<'a> {
     exchange: Exchange,
     /// What steps said of their own result.
     checked: Vec<Checked>,
+    /// See [`Rehearsed::unreached`].
+    unreached: bool,
 }
 
 impl<'a> Run<'a> {
@@ -208,11 +253,9 @@ impl<'a> Run<'a> {
             told,
             sink,
             witness,
-            exchange: match forced {
-                Some(_) => Exchange::quick(),
-                None => Exchange::default(),
-            },
+            exchange: Exchange::new(scenario, network, &settings),
             checked: Vec::new(),
+            unreached: false,
         };
         let started = Kind::RunStarted {
             name: scenario.name.value.clone(),
@@ -237,11 +280,14 @@ impl<'a> Run<'a> {
             self.carry_out(&step.action, step.verb.to_string())?;
         }
         let now = self.driver.now();
+        let exchanged = self.exchange.into_files(&mut self.driver)?;
         Ok(Rehearsed {
             lab: self.lab,
             phones: self.phones,
             now,
             checked: self.checked,
+            exchanged,
+            unreached: self.unreached,
         })
     }
 
@@ -408,18 +454,20 @@ impl<'a> Run<'a> {
         let text = steps::sentence(action, self.scenario);
         self.tell(LAB, Kind::Step { verb, text });
         let step = self.step;
-        self.act(action)
-            .map_err(|error| RunError::Step { step, error })?;
+        self.act(action).map_err(|error| match error {
+            StepError::Cluster(error) => RunError::Step { step, error },
+            StepError::System(error) => RunError::System(error),
+        })?;
         self.tell_publications();
         self.driver.follow()?;
         self.show_lab();
         Ok(())
     }
 
-    fn act(&mut self, action: &Action) -> Result<(), ClusterError> {
+    fn act(&mut self, action: &Action) -> Result<(), StepError> {
         let at = self.at();
         match action {
-            Action::TrustCertificates { .. } => return self.trust_certificates(action),
+            Action::TrustCertificates { .. } => self.trust_certificates(action)?,
             Action::SetOption150 { to, phones } => {
                 let addresses: Vec<Ipv4Addr> = {
                     let lab = lock(&self.lab);
@@ -470,17 +518,27 @@ impl<'a> Run<'a> {
                 }
             }
             Action::RegenerateCertificate { node, certificate } => {
-                let kind = match certificate {
-                    model::OwnCertificate::CallManager => CertificateKind::CallManager,
-                    model::OwnCertificate::Tvs => CertificateKind::Tvs,
-                    model::OwnCertificate::Capf => CertificateKind::Capf,
-                    model::OwnCertificate::ItlRecovery => CertificateKind::ItlRecovery,
-                };
+                let kind = steps::own_kind(certificate.value);
                 let mut lab = lock(&self.lab);
                 if let Some(id) = lab.host(&node.value)
                     && let Some(cluster) = lab.cluster_mut(id.cluster)
                 {
                     cluster.regenerate(&node.value, kind, at, &mut self.keys)?;
+                }
+            }
+            Action::UploadCertificate {
+                from,
+                certificate,
+                into,
+                store,
+            } => {
+                let kind = steps::certificate_kind(certificate.value);
+                let told = {
+                    let mut lab = lock(&self.lab);
+                    upload(&mut lab, &from.value, kind, &into.value, *store)
+                };
+                for event in told {
+                    self.tell(&into.value, event);
                 }
             }
             Action::UpdateCtl { cluster } => {
@@ -506,7 +564,7 @@ impl<'a> Run<'a> {
                 self.on_node(&node.value, |c, n| c.damage_file(n, file, damage))?;
             }
             Action::BulkSftp { cluster, server } => {
-                self.exchange.fill_in(&cluster.value, server.clone());
+                self.exchange.fill_in(self.scenario, &cluster.value, server);
             }
             Action::Bulk {
                 button,
@@ -515,17 +573,19 @@ impl<'a> Run<'a> {
                 kind,
                 result,
             } => {
-                let node = node.as_ref().map(|n| n.value.as_str());
-                let done = {
-                    let mut lab = lock(&self.lab);
-                    let lab = &mut *lab;
-                    self.exchange
-                        .press(lab, &cluster.value, node, *button, *kind, at)
+                let press = Press {
+                    cluster: &cluster.value,
+                    node: node.as_ref().map(|n| n.value.as_str()),
+                    button: *button,
+                    kind: *kind,
+                    now: at,
                 };
+                let done = self.exchange.press(&mut self.driver, &self.lab, &press)?;
                 if let Some(done) = done {
-                    self.pressed(&cluster.value, result.as_ref(), done);
+                    self.pressed(&press, result.as_ref(), done);
                 }
             }
+            Action::BulkFault { fault } => self.exchange.set_fault(&mut self.driver, *fault)?,
             Action::KeepOldFiles { node } => {
                 self.on_node(&node.value, Cluster::keep_old_files)?;
             }
@@ -557,16 +617,24 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Tells what an action on a page came to, and checks it against what the step says.
-    fn pressed(&mut self, cluster: &str, wanted: Option<&Located<BulkResult>>, done: Done) {
+    /// Tells what an action on a page came to, and checks it against what the step says: what is
+    /// not done although nothing else is said fails the rehearsal.
+    fn pressed(&mut self, press: &Press<'_>, wanted: Option<&Located<BulkResult>>, done: Done) {
+        let cluster = press.cluster;
         for kind in done.events {
             self.tell(cluster, kind);
         }
-        if let Some(wanted) = wanted {
-            let wanted = wanted.value.as_str();
+        let expected = wanted.map_or(BulkResult::Done, |w| w.value).as_str();
+        let failed = (expected != done.result).then(|| format!("{}: {}", done.result, done.text));
+        self.unreached |= done.not_opened && failed.is_some();
+        if wanted.is_some() || failed.is_some() {
             self.checked.push(Checked {
-                text: format!("step {}: {wanted}", self.step),
-                failed: (wanted != done.result).then(|| format!("{}: {}", done.result, done.text)),
+                text: format!(
+                    "step {}: {} of {cluster} {expected}",
+                    self.step,
+                    press.action()
+                ),
+                failed,
             });
         }
         if done.resets_phones {
@@ -709,6 +777,54 @@ impl<'a> Run<'a> {
             }
         }
     }
+}
+
+/// Uploads a certificate of a node, or of each node of a cluster, into a store of another cluster.
+/// That there is one was checked when the file was read.
+fn upload(
+    lab: &mut Lab,
+    from: &str,
+    kind: CertificateKind,
+    into: &str,
+    store: model::Store,
+) -> Vec<Kind> {
+    let node = lab.host(from);
+    let source = node
+        .map(|n| n.cluster)
+        .or_else(|| lab.cluster_index(from))
+        .map(|i| &lab.clusters()[i]);
+    let (Some(source), Some(index)) = (source, lab.cluster_index(into)) else {
+        return Vec::new();
+    };
+    let ders: Vec<_> = source
+        .certificates_to_exchange(&[kind])
+        .into_iter()
+        .filter(|(name, _)| node.is_none() || *name == from)
+        .map(|(_, c)| c.public.der.clone())
+        .collect();
+    // Phone-SAST-trust is what makes a TVS vouch for signers of lists.
+    let is_one_way =
+        store == model::Store::PhoneSastTrust && !vouches_for(source, &lab.clusters()[index]);
+    let Some(cluster) = lab.cluster_mut(index) else {
+        return Vec::new();
+    };
+    let store = steps::trust_store(store);
+    let uploaded = ders
+        .iter()
+        .filter_map(|der| bulk::upload(cluster, der, store).ok());
+    uploaded.map(|u| steps::uploaded(&u, is_one_way)).collect()
+}
+
+/// True if the stores of a cluster hold a signer of lists of another one.
+fn vouches_for(cluster: &Cluster, other: &Cluster) -> bool {
+    let signers = [CertificateKind::CallManager, CertificateKind::ItlRecovery];
+    let Some(publisher) = cluster.nodes().find(|n| n.publisher) else {
+        return false;
+    };
+    let held = cluster.store(&publisher.name, TrustStore::PhoneSast);
+    let held = held.unwrap_or_default();
+    let signers = other.certificates_to_exchange(&signers);
+    signers.iter().any(|(_, c)| held.contains(&c.public))
 }
 
 fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {

@@ -3,9 +3,11 @@
 use std::fmt::Display;
 
 use super::model::{
-    self, Action, BulkButton, CarriedCertificate, FlashWrite, Scenario, ServiceChange,
+    self, Action, BulkButton, BulkFault, CarriedCertificate, FlashWrite, OwnCertificate, Scenario,
+    ServiceChange,
 };
 use super::words::ClosedWord;
+use crate::cluster::bulk::Uploaded;
 use crate::cluster::{CertificateKind, PublicCertificate, TrustStore, Trusted};
 use crate::event::{Kind, SignerFacts};
 use crate::trust::search::hex;
@@ -27,19 +29,30 @@ pub(super) fn certificate_kind(c: CarriedCertificate) -> CertificateKind {
     }
 }
 
+pub(super) fn trust_store(s: model::Store) -> TrustStore {
+    match s {
+        model::Store::PhoneSastTrust => TrustStore::PhoneSast,
+        model::Store::CallManagerTrust => TrustStore::CallManager,
+        model::Store::CapfTrust => TrustStore::Capf,
+        model::Store::TomcatTrust => TrustStore::Tomcat,
+    }
+}
+
+/// The kind of a certificate that a step makes anew.
+pub(super) fn own_kind(certificate: OwnCertificate) -> CertificateKind {
+    match certificate {
+        OwnCertificate::CallManager => CertificateKind::CallManager,
+        OwnCertificate::Tvs => CertificateKind::Tvs,
+        OwnCertificate::Capf => CertificateKind::Capf,
+        OwnCertificate::ItlRecovery => CertificateKind::ItlRecovery,
+    }
+}
+
 /// Where a certificate goes: where the scenario says, else where a bulk import puts it.
 pub(super) fn stores(kind: CertificateKind, wanted: Option<&[model::Store]>) -> Vec<TrustStore> {
     match wanted {
         None => TrustStore::of_bulk_import(kind).to_vec(),
-        Some(wanted) => wanted
-            .iter()
-            .map(|s| match s {
-                model::Store::PhoneSastTrust => TrustStore::PhoneSast,
-                model::Store::CallManagerTrust => TrustStore::CallManager,
-                model::Store::CapfTrust => TrustStore::Capf,
-                model::Store::TomcatTrust => TrustStore::Tomcat,
-            })
-            .collect(),
+        Some(wanted) => wanted.iter().copied().map(trust_store).collect(),
     }
 }
 
@@ -59,7 +72,20 @@ pub(super) fn trusted(store: TrustStore, c: &PublicCertificate, result: &Trusted
             Trusted::AlreadyThere => "already-there",
         }
         .into(),
+        stays_on: None,
+        note: None,
     }
+}
+
+/// The event of a certificate that was uploaded by hand. `is_one_way` says that the trap of such
+/// uploads is open: the other cluster does not vouch for this one's signers.
+pub(super) fn uploaded(uploaded: &Uploaded, is_one_way: bool) -> Kind {
+    let mut told = trusted(uploaded.store, &uploaded.certificate, &uploaded.result);
+    if let Kind::Trusted { stays_on, note, .. } = &mut told {
+        stays_on.clone_from(&uploaded.stays_on);
+        *note = is_one_way.then(|| Uploaded::TRAP.to_owned());
+    }
+    told
 }
 
 /// What a step does, as a sentence.
@@ -138,8 +164,19 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
             parameter.name.value, cluster.value, parameter.value.value
         ),
         Action::RegenerateCertificate { node, certificate } => {
-            format!("{} of {} is made anew", certificate.as_str(), node.value)
+            format!("{} of {} is made anew", certificate.value, node.value)
         }
+        Action::UploadCertificate {
+            from,
+            certificate,
+            into,
+            store,
+        } => format!(
+            "{certificate} of {} is uploaded by hand to {store} of {}",
+            from.value,
+            into.value,
+            certificate = certificate.value,
+        ),
         Action::UpdateCtl { cluster } => {
             format!(
                 "utils ctl update CTLFile on the publisher of {}",
@@ -161,10 +198,11 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
                 "the page of {} names the SFTP server {}",
                 cluster.value, host.value
             ),
-            None => format!(
-                "the page of {} names the lab's own SFTP server",
-                cluster.value
-            ),
+            None => {
+                let default = scenario.sftp.as_ref().and_then(|s| s.host.as_ref());
+                let server = default.map_or("the lab's own SFTP server", |h| h.value.as_str());
+                format!("the page of {} names {server}", cluster.value)
+            }
         },
         Action::Bulk {
             button,
@@ -187,6 +225,19 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
                 kind.as_str()
             )
         }
+        Action::BulkFault { fault } => match fault {
+            BulkFault::Unreachable => "nothing listens at the SFTP server's port any more",
+            BulkFault::HostKeyChanged => "the SFTP server has another host key",
+            BulkFault::WrongPassword => "the SFTP server takes no password any more",
+            BulkFault::DirectoryMissing => "the directory is gone from the SFTP server",
+            BulkFault::ReadOnly => "the SFTP server's file system is read-only",
+            BulkFault::DiskFull => "the SFTP server's disk is full",
+            BulkFault::Cut => "the SFTP server's connections are cut in the middle of a file",
+            BulkFault::DamagedFile => "every file on the SFTP server loses its second half",
+            BulkFault::ForeignFile => "somebody else's file lies in the directory",
+            BulkFault::Clear => "the SFTP server is well again",
+        }
+        .to_owned(),
         Action::KeepOldFiles { node } => {
             format!("{} goes on serving the files that it has now", node.value)
         }

@@ -222,6 +222,8 @@ closed_words! {
         SetParameter = "set-parameter",
         /// See [`Action::RegenerateCertificate`].
         RegenerateCertificate = "regenerate-certificate",
+        /// See [`Action::UploadCertificate`].
+        UploadCertificate = "upload-certificate",
         /// See [`Action::UpdateCtl`].
         UpdateCtl = "update-ctl",
         /// See [`Action::DamageFile`].
@@ -234,6 +236,8 @@ closed_words! {
         BulkConsolidate = "bulk-consolidate",
         /// See [`Action::Bulk`].
         BulkImport = "bulk-import",
+        /// See [`Action::BulkFault`].
+        BulkFault = "bulk-fault",
         /// See [`Action::KeepOldFiles`].
         KeepOldFiles = "keep-old-files",
         /// See [`Action::RemovePhones`].
@@ -268,6 +272,30 @@ closed_words! {
         Refused = "refused",
         /// The directory failed.
         Failed = "failed",
+    }
+
+    /// What goes wrong at the lab's own SFTP server.
+    BulkFault, "fault" {
+        /// Nothing listens at its port.
+        Unreachable = "unreachable",
+        /// It shows another host key than before.
+        HostKeyChanged = "host-key-changed",
+        /// It takes no password any more.
+        WrongPassword = "wrong-password",
+        /// The directories are not there.
+        DirectoryMissing = "directory-missing",
+        /// Nothing can be written.
+        ReadOnly = "read-only",
+        /// No byte more fits.
+        DiskFull = "disk-full",
+        /// Each connection is cut inside the first file that it carries, either way.
+        Cut = "cut",
+        /// Every file that is there now loses its second half. A new export or consolidation mends it.
+        DamagedFile = "damaged-file",
+        /// A file of somebody else lies in every directory.
+        ForeignFile = "foreign-file",
+        /// No fault. What became of files stays.
+        Clear = "clear",
     }
 
     /// How sure the weakest rule is that a verdict rests on.

@@ -321,6 +321,39 @@ rules! {
     SignerKeyBits "cluster.signer_key_bits" of::<SignerKeyBits>(), 0, Assumed,
         "RSA key size, in bits, of the certificates that sign lists and files",
         "Cisco 118893: 1024 in 10.5.1, 2048 after regeneration; defaults of other releases are not said";
+    BulkFileNames "bulk.file_names" of::<BulkFileNames>(), 0, Assumed,
+        "how the files of a bulk exchange are called: node and cluster first, or the certificate type",
+        "Cisco 215539 shows the names in pictures only; both clusters follow the same rule";
+    BulkPassword "bulk.password" of::<BulkPassword>(), 0, Assumed,
+        "the password of the PKCS#12 files of a bulk exchange",
+        "no source has it";
+    BulkForm "bulk.form" of::<BulkForm>(), 0, Assumed,
+        "how the PKCS#12 files of a bulk exchange are encrypted (all forms are read)",
+        "no source says; today's tools write modern, OpenSSL of CUCM's time wrote rc2";
+    BulkTftpTypeCarriesItlRecovery "bulk.tftp_type_carries_itlrecovery" of::<BulkTftpTypeCarriesItlRecovery>(), 0, Assumed,
+        "whether certificate type TFTP carries ITLRecovery beside CallManager",
+        "no source says; a report of 2021 had to add ITLRecovery by hand after the official exchange";
+    BulkCapfType "bulk.capf_type" of::<BulkCapfType>(), 0, Assumed,
+        "whether CAPF can be chosen alone as a certificate type",
+        "Cisco 215539 shows CAPF imported by type All; no source has the whole list of types";
+    BulkImportOwn "bulk.import_own" of::<BulkImportOwn>(), 0, Assumed,
+        "whether a cluster imports its own certificates out of the consolidated file",
+        "not said; Cisco 215539 speaks of uploads to the remote cluster";
+    BulkImportStale "bulk.import_stale" of::<BulkImportStale>(), 0, Assumed,
+        "whether a consolidated file is imported that does not hold what is exported now",
+        "no source says; admin guide 14: keep all exported files, later consolidations need them";
+    BulkConsolidateAgain "bulk.consolidate_again" of::<BulkConsolidateAgain>(), 0, Assumed,
+        "what happens to whoever consolidates what is consolidated already",
+        "Cisco 215539: on one of the clusters only; what the page says to the other is not shown";
+    BulkExpired "bulk.expired" of::<BulkExpired>(), 0, Assumed,
+        "what an import does with an expired certificate",
+        "no source says; expired certificates of a store stop upgrades to 12.5SU6 and 14SU2";
+    BulkRejectNewerRelease "bulk.reject_newer_release" of::<BulkRejectNewerRelease>(), 0, Assumed,
+        "whether releases before 10.5.2 fail to import the certificates of 10.5.2 and later ones",
+        "CSCuy43181, Cisco 213407 and 200599: certificates of 10.5.2.13900 or later; the releases here have no builds, so whether a cluster has the defect is open";
+    BulkImportResetsPhones "bulk.import_resets_phones" of::<BulkImportResetsPhones>(), 0, Documented,
+        "whether an import of CallManager or CAPF certificates resets the phones of the cluster",
+        "admin guide 14, Manage Bulk Certificates; from 14 on an enterprise parameter can leave it to the engineer (Cisco 214231)";
 }
 
 /// Looks a rule up by name.
@@ -543,6 +576,10 @@ mod tests {
                 "no-records empty-records",
             ),
             ("phone.ignores_expiry", "yes", "yes no"),
+            ("bulk.file_names", "node-type", "node-type type-node"),
+            ("bulk.password", "trustline", "trustline empty"),
+            ("bulk.tftp_type_carries_itlrecovery", "no", "no yes"),
+            ("bulk.import_own", "no", "no yes"),
         ] {
             let rule = find(name).unwrap_or_else(|| panic!("no rule {name}"));
             assert_eq!(rule.text_of(rule.default), default, "{name}");

@@ -2,7 +2,7 @@
 
 use trustline::cluster::bulk::directory::{DirectoryResult, Listed};
 use trustline::cluster::bulk::p12::{self, Form, P12Entry, P12Error};
-use trustline::cluster::bulk::{End, FileRole, Note, Refusal};
+use trustline::cluster::bulk::{End, FileRole, Note, Refusal, Unit};
 use trustline::cluster::release::BulkType;
 
 use crate::lab::Lab;
@@ -63,15 +63,17 @@ fn a_damaged_export_stops_the_consolidation() {
         let before = lab.directory.files().clone();
         match lab.consolidate("src", BulkType::Tftp).end {
             End::Refused(refusal @ Refusal::BadFile { .. }) => {
-                assert_eq!(
-                    refusal.missing_step(),
-                    "export again on dst, then consolidate"
-                );
+                let step = refusal.missing_step();
                 let Refusal::BadFile { file, error, .. } = refusal else {
                     unreachable!()
                 };
                 assert_eq!(file, name);
                 assert!(is_expected(&error), "{error:?}");
+                let again = "export again on dst, then consolidate";
+                assert!(step.ends_with(again), "{step}");
+                // Exporting again is of no use where the passwords differ.
+                let names_the_password = step.contains("the same bulk.password");
+                assert_eq!(names_the_password, error == P12Error::WrongPassword);
             }
             other => panic!("{other:?}"),
         }
@@ -88,9 +90,10 @@ fn a_damaged_consolidated_file_is_not_imported_and_is_made_anew() {
     bytes[middle] ^= 0x10;
     lab.directory.put(name, bytes);
     match lab.import("dst", BulkType::Tftp).end {
-        End::Refused(refusal) => assert_eq!(
-            refusal.missing_step(),
-            "consolidate again on one of the clusters"
+        End::Refused(refusal) => assert!(
+            refusal
+                .missing_step()
+                .ends_with("; consolidate again on one of the clusters")
         ),
         other => panic!("{other:?}"),
     }
@@ -147,6 +150,19 @@ fn too_many_certificates_and_too_many_files_are_refused() {
         }
         other => panic!("{other:?}"),
     }
+    // No file is looked at any more after one that cannot be used.
+    let mut lab = Lab::new();
+    lab.export("src", BulkType::Tftp);
+    for node in ["a", "b", "c"] {
+        lab.directory.put(format!("{node}@dst_tftp.p12"), vec![0]);
+    }
+    let before = lab.directory.executed();
+    assert!(matches!(
+        lab.consolidate("src", BulkType::Tftp).end,
+        End::Refused(Refusal::BadFile { file, .. }) if file == "a@dst_tftp.p12"
+    ));
+    assert_eq!(lab.directory.executed() - before, 2, "a list and a read");
+
     let mut run = lab.page("src").refresh();
     run.poll_operation();
     let file = |n: usize| Listed {
@@ -157,5 +173,59 @@ fn too_many_certificates_and_too_many_files_are_refused() {
     assert!(matches!(
         run.into_outcome().unwrap().end,
         End::Refused(Refusal::TooManyFiles { files: 10_001, .. })
+    ));
+}
+
+#[test]
+fn what_a_run_reads_is_bounded() {
+    let lab = Lab::new();
+    let exported = |n: usize, bytes| Listed {
+        name: format!("n{n}@c{}_tftp.p12", n % 2),
+        bytes,
+    };
+    for (files, bytes, is_refused) in [
+        (1_000, 1, false),
+        (1_001, 1, true),
+        (17, p12::MAX_BYTES as u64, true),
+        (16, p12::MAX_BYTES as u64, false),
+    ] {
+        let mut run = lab.page("src").consolidate(BulkType::Tftp);
+        run.poll_operation();
+        let listed = (0..files).map(|n| exported(n, bytes)).collect();
+        run.handle_result(DirectoryResult::Listed(listed));
+        let outcome = run.outcome();
+        assert_eq!(outcome.is_some(), is_refused, "{files} of {bytes}");
+        if let Some(outcome) = outcome {
+            assert!(matches!(
+                &outcome.end,
+                End::Refused(Refusal::TooMuchToRead { files: n, .. }) if *n == files
+            ));
+        }
+    }
+
+    // A server that says one size and sends another.
+    let good = {
+        let mut lab = Lab::new();
+        lab.export("src", BulkType::Tftp);
+        lab.directory.files()["src-pub@src_tftp.p12"].clone()
+    };
+    let mut run = lab.page("src").export(
+        BulkType::All,
+        &trustline::cluster::bulk::certificates_of(&lab.src),
+    );
+    run.poll_operation();
+    let consolidated = |unit| Listed {
+        name: lab.settings.file_names.consolidated(unit),
+        bytes: 1,
+    };
+    let listed = Unit::ALL.map(consolidated).to_vec();
+    run.handle_result(DirectoryResult::Listed(listed));
+    assert!(run.poll_operation().is_some());
+    let mut large = good;
+    large.resize(33 * 1024 * 1024, 0);
+    run.handle_result(DirectoryResult::Read(large));
+    assert!(matches!(
+        run.into_outcome().unwrap().end,
+        End::Refused(Refusal::TooMuchToRead { files: 1, .. })
     ));
 }

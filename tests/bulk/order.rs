@@ -319,10 +319,11 @@ fn a_refusal_names_the_missing_step() {
     lab.export("src", BulkType::Tftp);
     let (text, missing) = step(lab.consolidate("src", BulkType::Tftp));
     assert!(text.ends_with("there are those of src"), "{text}");
-    assert_eq!(
-        missing,
-        "export type TFTP on the other cluster, into this directory"
-    );
+    let on_the_other = "export type TFTP on a cluster other than src too, into this directory";
+    assert_eq!(missing, on_the_other);
+    // It is the same step for the cluster that has not exported.
+    let (_, missing) = step(lab.consolidate("dst", BulkType::Tftp));
+    assert_eq!(missing, on_the_other);
     lab.export("dst", BulkType::Tftp);
     let (text, missing) = step(lab.import("src", BulkType::Tftp));
     assert_eq!(

@@ -118,6 +118,46 @@ fn what_openssl_writes_is_read() {
 
 #[test]
 #[allow(clippy::disallowed_methods, reason = "other programs read files")]
+fn what_is_encrypted_otherwise_is_read_or_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.p12");
+    let source = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/testdata/vectors/keys/d-lsc.pem"
+    );
+    for (scheme, unknown) in [
+        ("aes-128-cbc", None),
+        ("aes-192-cbc", None),
+        (
+            "camellia-256-cbc",
+            Some("the cipher (1.2.392.200011.61.1.1.1.4)"),
+        ),
+        ("aria-256-cbc", Some("the cipher (1.2.410.200046.1.1.12)")),
+        (
+            "PBE-SHA1-RC2-128",
+            Some("the encryption (1.2.840.113549.1.12.1.5)"),
+        ),
+    ] {
+        let mut export = Command::new("openssl");
+        export
+            .args(["pkcs12", "-export", "-nokeys", "-legacy", "-certpbe"])
+            .args([scheme, "-passout", "pass:y", "-in", source, "-out"])
+            .arg(&path);
+        if run(&mut export).is_none() {
+            return;
+        }
+        let read = p12::read(&std::fs::read(&path).unwrap(), "y");
+        match unknown {
+            None => assert_eq!(read.map(|entries| entries.len()), Ok(1), "{scheme}"),
+            Some(what) => {
+                assert_eq!(read, Err(p12::P12Error::Unsupported(what.to_owned())));
+            }
+        }
+    }
+}
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "other programs read files")]
 fn a_file_with_a_private_key_is_reported_and_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key.p12");

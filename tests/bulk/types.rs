@@ -4,11 +4,17 @@ use std::collections::BTreeSet;
 
 use trustline::cluster::Release;
 use trustline::cluster::bulk::{
-    BulkSettings, End, FileNames, Importer, Note, Refusal, Unit, plan_import,
+    BulkSettings, End, FileNames, Importer, Note, Refusal, Unit, p12::Form, plan_import,
 };
 use trustline::cluster::release::BulkType;
 
 use crate::lab::{DATE, Lab, settings};
+
+/// What every export says last.
+const SEALED: Note = Note::Sealed {
+    form: Form::Modern,
+    has_password: true,
+};
 
 fn written(lab: &mut Lab, id: &str, bulk_type: BulkType) -> BTreeSet<String> {
     let outcome = lab.export(id, bulk_type);
@@ -91,9 +97,13 @@ fn what_a_node_does_not_have_is_said_and_not_faked() {
     let mut lab = Lab::of(Release::V8_6, Release::V14, settings());
     let unit = Unit::ItlRecovery;
     let old = lab.export("src", BulkType::All);
-    assert_eq!(old.notes, [Note::NoCertificate { unit }]);
+    assert_eq!(old.notes, [Note::NoCertificate { unit }, SEALED]);
     let new = lab.export("dst", BulkType::All);
-    assert_eq!(new.notes, [Note::NoEcdsa]);
+    assert_eq!(new.notes, [Note::NoEcdsa, SEALED]);
+    // The guide names All and TFTP.
+    assert_eq!(lab.export("dst", BulkType::Tomcat).notes, [SEALED]);
+    let tftp = lab.export("dst", BulkType::Tftp);
+    assert_eq!(tftp.notes, [Note::NoEcdsa, SEALED]);
     // CAPF of 14 is the publisher's only.
     assert!(!new.written.contains(&"dst-sub@dst_capf.p12".to_owned()));
     let outcome = lab.consolidate("src", BulkType::All);

@@ -4,11 +4,11 @@
 //! |---|---|
 //! | our client, `sshd`, key of the current user | every operation; host key on first use, pinned, changed; as a CUCM offers it |
 //! | our client, `sshd`, password of a user made for the test (root) | every operation, wrong password |
-//! | two clusters, `sshd`, a connection each | both export, one consolidates, both import |
+//! | two clusters, `sshd`, a connection each, by password (root) or key | both export, one consolidates, both import, each TVS knows the other's signers |
 //! | our client, `internal-sftp -R` | permission denied |
 //! | our client, `sshd` over a small and a read-only file system (root) | disk full, read-only |
 //! | our client, `sshd` behind a connection that is cut | half a file under its temporary name |
-//! | `sftp -b` with a key, `sshpass sftp` with a password, `scp` | our server: list, get, put, identical |
+//! | `sftp -b` with a key, `sshpass sftp` with a password, `scp` | our server: list, get, put, identical; over a longer file too |
 //!
 //! As root, `sshd` wants the folder `/run/sshd`, which the service makes at each start of the
 //! machine; it is made here if it is missing, and stays.
@@ -25,6 +25,7 @@ use std::net::{SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStr
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -403,7 +404,10 @@ struct ThrowAwayUser(String);
 
 impl ThrowAwayUser {
     fn make(home: &Path) -> Self {
-        let name = format!("trustline{}", std::process::id());
+        // Tests may run side by side.
+        static MADE: AtomicUsize = AtomicUsize::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("trustline{}-{number}", std::process::id());
         let hash = must(Command::new(program("openssl")).args(["passwd", "-6", PASSWORD]));
         let hash = String::from_utf8(hash.stdout).unwrap();
         must(
@@ -464,8 +468,17 @@ async fn our_client_gives_sshd_a_password() {
 async fn two_clusters_exchange_their_certificates_at_sshd() {
     let sshd = Sshd::start("", "");
     let mut settings = sshd.settings();
-    // The way a CUCM would come.
+    // The way a CUCM would come: by password, into a directory of the user's own.
     settings.offer = Offer::Cucm;
+    let user = support::is_root().then(|| ThrowAwayUser::make(&sshd.bulk()));
+    if let Some(user) = &user {
+        must(Command::new("chown").arg(&user.0).arg(sshd.bulk()));
+        settings.user = user.0.clone();
+        settings.login = Login::Password(PASSWORD.to_owned());
+        settings.directory = String::new();
+    } else {
+        println!("by key: to make a user with a password needs root");
+    }
     let mut clusters = Clusters::new();
     let expected = clusters.in_memory();
     let mut src = connect(&settings).await.unwrap();
@@ -658,6 +671,12 @@ async fn openssh_scp_works_on_our_server_and_the_old_one_is_refused() {
     let local = ours.folder.path().join("local");
     fs::write(&local, &bytes).unwrap();
     let remote = format!("bulk@{}:/bulk/scp", ours.address.ip());
+    let mut scp = ours.by_key("scp", "login-ed25519.pem");
+    must(scp.arg(&local).arg(&remote));
+    assert!(ours.get("/bulk/scp") == bytes);
+    // Over a longer file nothing of that one stays.
+    let bytes = pattern(20_000);
+    fs::write(&local, &bytes).unwrap();
     let mut scp = ours.by_key("scp", "login-ed25519.pem");
     must(scp.arg(&local).arg(&remote));
     assert!(ours.get("/bulk/scp") == bytes);

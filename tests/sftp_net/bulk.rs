@@ -107,7 +107,8 @@ async fn the_page_hears_every_fault_of_the_server() {
     };
     assert_eq!(
         fault.to_string(),
-        "the SFTP server cannot be reached: no answer within 300ms while listing the directory"
+        "the SFTP server cannot be reached: no answer within 300ms while listing the directory; \
+         check that it runs, and host and port of the page's SFTP settings"
     );
     assert!(fault.ends_connection());
 }

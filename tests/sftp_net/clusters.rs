@@ -9,8 +9,8 @@ use trustline::cluster::bulk::{
 };
 use trustline::cluster::release::BulkType;
 use trustline::cluster::{
-    Cluster, ClusterMode, ClusterSettings, ClusterSpec, KeyPool, NodeSpec, Parameters, Release,
-    Service,
+    CertificateKind, Cluster, ClusterMode, ClusterSettings, ClusterSpec, KeyPool, NodeSpec,
+    Parameters, Release, Service,
 };
 use trustline::net::sftp::SftpDirectory;
 
@@ -75,6 +75,27 @@ impl Clusters {
         apply(cluster, &plan).imported.len()
     }
 
+    /// Panics unless TVS of each cluster knows who signs lists in the other, on every node.
+    fn must_vouch_for_each_other(&self) {
+        use CertificateKind::{CallManager, ItlRecovery};
+        for (asked, other) in [(&self.src, &self.dst), (&self.dst, &self.src)] {
+            let signers = other.certificates_to_exchange(&[CallManager, ItlRecovery]);
+            assert!(!signers.is_empty());
+            for (_, signer) in signers {
+                let signer = &signer.public;
+                let (subject, issuer) = (&signer.subject_text, &signer.issuer_text);
+                for node in asked.nodes() {
+                    let (subject, issuer) = (subject.as_bytes(), issuer.as_bytes());
+                    let answer = asked.tvs_query(&node.name, subject, issuer, &signer.serial);
+                    let answer = answer.unwrap_or_else(|| {
+                        panic!("{} does not know {}", node.name, signer.subject_text)
+                    });
+                    assert_eq!(answer.certificate, signer.der);
+                }
+            }
+        }
+    }
+
     /// What the files hold; panics at one that cannot be read.
     pub(crate) fn contents<'a>(
         &self,
@@ -132,7 +153,7 @@ pub(crate) async fn carry_out(directory: &mut SftpDirectory, mut run: Run) -> Ou
 }
 
 /// The whole exchange, each cluster over a connection of its own: both export, one consolidates,
-/// both import.
+/// both import, and each TVS knows the other's signers.
 pub(crate) async fn exchange(
     clusters: &mut Clusters,
     src: &mut SftpDirectory,
@@ -157,4 +178,5 @@ pub(crate) async fn exchange(
         };
         assert!(clusters.import(id, &files) > 0);
     }
+    clusters.must_vouch_for_each_other();
 }

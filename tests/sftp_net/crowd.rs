@@ -11,7 +11,7 @@ use russh_sftp::protocol::{FileAttributes, OpenFlags};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use trustline::net::sftp::{ServeEvent, connect};
+use trustline::net::sftp::{ServeEvent, SftpFault, connect};
 
 use super::lab::{Lab, PASSWORD, USER, config, pattern};
 
@@ -172,6 +172,61 @@ async fn writes_arrive_in_any_order_and_in_parallel() {
     }
     sftp.close(handle).await.unwrap();
     assert!(lab.get("/bulk/p").unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_over_in_place_is_cut_off() {
+    let lab = Lab::start().await;
+    lab.put("/bulk/a", b"a longer one");
+    let ssh = logged_in(&lab).await;
+    let sftp = sftp(&ssh).await;
+    let sized = |bytes| FileAttributes {
+        size: Some(bytes),
+        ..FileAttributes::empty()
+    };
+    // As scp does it: open without truncating, write, set the size.
+    let flags = OpenFlags::WRITE | OpenFlags::CREATE;
+    let opened = sftp.open("/bulk/a", flags, FileAttributes::empty()).await;
+    let handle = opened.unwrap().handle;
+    sftp.write(handle.as_str(), 0, b"short".to_vec())
+        .await
+        .unwrap();
+    sftp.fsetstat(handle.as_str(), sized(5)).await.unwrap();
+    sftp.close(handle).await.unwrap();
+    assert_eq!(lab.get("/bulk/a").unwrap(), b"short");
+    sftp.setstat("/bulk/a", sized(2)).await.unwrap();
+    assert_eq!(lab.get("/bulk/a").unwrap(), b"sh");
+
+    // Who only reads may not, and there is no file in a directory's place.
+    let flags = OpenFlags::READ;
+    let opened = sftp.open("/bulk/a", flags, FileAttributes::empty()).await;
+    let handle = opened.unwrap().handle;
+    assert!(sftp.fsetstat(handle, sized(0)).await.is_err());
+    let handle = sftp.opendir("/bulk").await.unwrap().handle;
+    assert!(sftp.fsetstat(handle, sized(0)).await.is_err());
+    assert!(sftp.setstat("/bulk", sized(0)).await.is_err());
+    assert!(sftp.setstat("/bulk/none", sized(0)).await.is_err());
+    assert!(sftp.setstat("/bulk/a", sized(u64::MAX)).await.is_err());
+    assert_eq!(lab.get("/bulk/a").unwrap(), b"sh");
+    assert_eq!(lab.get("/bulk/none"), None);
+}
+
+#[tokio::test]
+async fn a_directory_that_goes_away_meanwhile_is_what_is_missing() {
+    let lab = Lab::start().await;
+    let mut settings = lab.settings();
+    settings.directory = "/bulk/sub".to_owned();
+    let ssh = logged_in(&lab).await;
+    let other = sftp(&ssh).await;
+    let plain = FileAttributes::empty();
+    other.mkdir("/bulk/sub", plain).await.unwrap();
+    let mut directory = connect(&settings).await.unwrap();
+    other.rmdir("/bulk/sub").await.unwrap();
+    let missing = SftpFault::NoDirectory {
+        directory: settings.directory,
+    };
+    assert_eq!(directory.write("a", b"a").await, Err(missing.clone()));
+    assert_eq!(directory.list().await, Err(missing));
 }
 
 #[tokio::test]

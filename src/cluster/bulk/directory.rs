@@ -82,15 +82,17 @@ pub enum DirectoryResult {
     Failed(DirectoryFault),
 }
 
-/// Why an operation was not done.
+/// Why an operation was not done, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum DirectoryFault {
     /// No connection to the server.
-    #[error("the SFTP server cannot be reached: {0}")]
+    #[error(
+        "the SFTP server cannot be reached: {0}; check that it runs, and host and port of the page's SFTP settings"
+    )]
     Unreachable(String),
     /// The server shows another key than before.
     #[error(
-        "the SFTP server's host key has changed: {expected} was known, {found} is shown; somebody may be in between"
+        "the SFTP server's host key has changed: {expected} was known, {found} is shown; somebody may be in between: ask who runs the server, and pin the new key only if it was given one"
     )]
     HostKeyChanged {
         /// Fingerprint of the key that was known.
@@ -99,22 +101,26 @@ pub enum DirectoryFault {
         found: String,
     },
     /// Wrong user, password or key.
-    #[error("the SFTP server refused user and password")]
+    #[error(
+        "the SFTP server refused the login; check user and password of the page's SFTP settings"
+    )]
     LoginRefused,
     /// The directory is not there.
-    #[error("the directory does not exist on the SFTP server")]
+    #[error(
+        "the directory does not exist on the SFTP server; make it there, or correct it in the page's SFTP settings"
+    )]
     NoDirectory,
     /// The file is not there.
-    #[error("the file does not exist")]
+    #[error("the file does not exist any more; do the same again")]
     NoFile,
     /// Nothing can be written.
-    #[error("the directory is read-only for this user")]
+    #[error("the directory is read-only for this user; let the user write there")]
     ReadOnly,
     /// No space is left.
-    #[error("the SFTP server's disk is full")]
+    #[error("the SFTP server's disk is full; make room there, then do the same again")]
     DiskFull,
     /// The connection broke during the operation.
-    #[error("the connection was cut")]
+    #[error("the connection was cut; do the same again")]
     Cut,
     /// Anything else, in the server's words.
     #[error("{0}")]

@@ -123,6 +123,8 @@ pub struct ImportPlan {
     pub planned: Vec<Planned>,
     /// What does not.
     pub omitted: Vec<Omitted>,
+    /// `bulk.import_resets_phones`.
+    pub may_reset_phones: bool,
 }
 
 /// Why nothing is imported.
@@ -165,7 +167,9 @@ pub enum ImportRefusal {
         release: Release,
     },
     /// No certificate is left that could be imported.
-    #[error("there is no certificate to import in {files}")]
+    #[error(
+        "there is no certificate to import in {files}; export on the other cluster, then consolidate"
+    )]
     Nothing {
         /// The files.
         files: String,
@@ -217,6 +221,7 @@ pub fn plan_import(
     let mut plan = ImportPlan {
         planned: Vec::new(),
         omitted: Vec::new(),
+        may_reset_phones: settings.import_resets_phones,
     };
     for file in files {
         for (number, entry) in file.entries.iter().enumerate() {
@@ -297,7 +302,7 @@ fn belongs(
 }
 
 /// CSCuy43181: the import fails where certificates come from 10.5.2.13900 or later into a lower
-/// version. The table of releases has no builds, so 10.5.2 counts as one with the defect.
+/// version. The table of releases has no builds, so every 10.5.2 counts as 10.5.2.13900.
 fn check_release(
     file: &str,
     from: Option<&EntryName>,
@@ -360,9 +365,42 @@ pub struct Import {
     pub follow_ups: Vec<FollowUp>,
 }
 
+/// What an import fills, and what its consequences hang on.
+pub trait ImportTarget {
+    /// Puts a certificate into a trust store, as an upload on the publisher does.
+    fn trust(&mut self, store: TrustStore, certificate: Arc<PublicCertificate>) -> Trusted;
+
+    /// True if the service runs on some node.
+    fn runs(&self, service: Service) -> bool;
+
+    /// True in mixed mode.
+    fn is_mixed(&self) -> bool;
+
+    /// `tvs.restart_needed`.
+    fn tvs_restart_needed(&self) -> bool;
+}
+
+impl ImportTarget for Cluster {
+    fn trust(&mut self, store: TrustStore, certificate: Arc<PublicCertificate>) -> Trusted {
+        self.trust(store, certificate)
+    }
+
+    fn runs(&self, service: Service) -> bool {
+        self.nodes().any(|n| self.is_up(&n.name, service))
+    }
+
+    fn is_mixed(&self) -> bool {
+        self.is_mixed()
+    }
+
+    fn tvs_restart_needed(&self) -> bool {
+        self.settings().tvs_restart_needed
+    }
+}
+
 /// Puts the certificates of a plan into the stores of the cluster. The phones' reset is left to the
 /// caller.
-pub fn apply(cluster: &mut Cluster, plan: &ImportPlan) -> Import {
+pub fn apply(cluster: &mut impl ImportTarget, plan: &ImportPlan) -> Import {
     let mut imported = Vec::with_capacity(plan.planned.len());
     for planned in &plan.planned {
         let stores = TrustStore::of_bulk_import(planned.kind);
@@ -377,30 +415,27 @@ pub fn apply(cluster: &mut Cluster, plan: &ImportPlan) -> Import {
             stores: stores.iter().map(put).collect(),
         });
     }
-    let runs = |service| {
-        let mut nodes = cluster.nodes();
-        nodes.any(|n| cluster.is_up(&n.name, service))
-    };
     let has = |kind| plan.planned.iter().any(|p| p.kind == kind);
     Import {
         imported,
         omitted: plan.omitted.clone(),
-        resets_phones: (has(CertificateKind::CallManager) && runs(Service::Tftp))
-            || (has(CertificateKind::Capf) && runs(Service::Capf)),
+        resets_phones: plan.may_reset_phones
+            && ((has(CertificateKind::CallManager) && cluster.runs(Service::Tftp))
+                || (has(CertificateKind::Capf) && cluster.runs(Service::Capf))),
         follow_ups: follow_ups(cluster),
     }
 }
 
-fn follow_ups(cluster: &Cluster) -> Vec<FollowUp> {
+fn follow_ups(cluster: &impl ImportTarget) -> Vec<FollowUp> {
     let mut all = vec![
         FollowUp {
             what: "restart TVS on every node",
-            is_needed: cluster.settings().tvs_restart_needed,
+            is_needed: cluster.tvs_restart_needed(),
             basis: Basis::Assumed,
             source: "Cisco 213407 after an upload by hand; security guide 14SU2: changes are reflected by themselves; Cisco 215539 names no restart",
         },
         FollowUp {
-            what: "restart CallManager, if the exchange is for Extension Mobility Cross Cluster",
+            what: "restart CallManager on every node that runs it, if the exchange is for Extension Mobility Cross Cluster",
             is_needed: false,
             basis: Basis::Documented,
             source: "Cisco 200599",
@@ -408,10 +443,16 @@ fn follow_ups(cluster: &Cluster) -> Vec<FollowUp> {
     ];
     if cluster.is_mixed() {
         all.push(FollowUp {
-            what: "utils ctl update CTLFile on the publisher, then restart TFTP and CallManager on the nodes that run them",
+            what: "utils ctl update CTLFile on the publisher",
             is_needed: false,
             basis: Basis::Documented,
             source: "Cisco 118893; security guide 12.5(1)SU5: it puts the other cluster's signers into the CTL",
+        });
+        all.push(FollowUp {
+            what: "after that, restart TFTP and CallManager on the nodes that run them",
+            is_needed: false,
+            basis: Basis::Assumed,
+            source: "Cisco 118893; field notice 70613 and Cisco 221657 name CallManager and CTIManager instead",
         });
     }
     all

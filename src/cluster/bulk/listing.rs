@@ -24,7 +24,7 @@ pub enum FileRole {
         unit: Unit,
     },
     /// What an interrupted run of a cluster left behind; it counts for nothing, and the cluster's
-    /// next run removes it.
+    /// next run that writes removes it.
     Unfinished {
         /// The cluster.
         cluster: String,
@@ -95,6 +95,14 @@ impl Listing {
         self.files.iter().filter(
             move |f| matches!(&f.role, FileRole::Exported { unit, .. } if units.contains(unit)),
         )
+    }
+
+    /// The cluster that exported this file; none for any other file.
+    pub fn exporter(&self, name: &str) -> Option<&str> {
+        match &self.file(name)?.role {
+            FileRole::Exported { cluster, .. } => Some(cluster),
+            _ => None,
+        }
     }
 
     /// The clusters that exported something of these units.

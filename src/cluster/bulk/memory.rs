@@ -28,6 +28,11 @@ impl MemoryDirectory {
         &self.files
     }
 
+    /// The files, for keeps.
+    pub fn into_files(self) -> BTreeMap<String, Vec<u8>> {
+        self.files
+    }
+
     /// Puts a file there, as somebody else would.
     pub fn put(&mut self, name: impl Into<String>, bytes: Vec<u8>) {
         self.files.insert(name.into(), bytes);

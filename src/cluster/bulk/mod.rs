@@ -26,8 +26,8 @@ mod settings;
 mod upload;
 
 pub use import::{
-    FollowUp, Import, ImportPlan, ImportRefusal, Imported, Importer, KnownBy, LeftOut, Omitted,
-    Planned, apply, identify, plan_import,
+    FollowUp, Import, ImportPlan, ImportRefusal, ImportTarget, Imported, Importer, KnownBy,
+    LeftOut, Omitted, Planned, apply, identify, plan_import,
 };
 pub use listing::{FileRole, ListedFile, Listing};
 pub use memory::MemoryDirectory;

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::directory::DirectoryFault;
 use super::listing::Listing;
 use super::names::Unit;
-use super::p12::{P12Entry, P12Error};
+use super::p12::{Form, P12Entry, P12Error};
 use super::refusal::Refusal;
 use crate::cluster::release::BulkType;
 
@@ -83,13 +83,26 @@ pub struct Failure {
 /// What an engineer should know beside the end.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Note {
+    /// What another tool needs to know to read the files of an export.
+    #[error(
+        "the files are PKCS#12, form {}, {}",
+        .form.name(),
+        if *.has_password { "with the password of bulk.password" } else { "with an empty password" }
+    )]
+    Sealed {
+        /// How they are encrypted.
+        form: Form,
+        /// False if the password is empty.
+        has_password: bool,
+    },
     /// No node has a certificate of this unit.
     #[error("no node has a certificate for {unit}: no file for it")]
     NoCertificate {
         /// The unit.
         unit: Unit,
     },
-    /// From 11.0 types All, TFTP and Tomcat carry the certificates with EC keys too.
+    /// From 11.0 on types All and TFTP carry the certificates with EC keys too (security guide,
+    /// Default Security Setup).
     #[error(
         "a real cluster from 11.0 on exports its ECDSA certificates too; nodes of this lab have none"
     )]
@@ -116,11 +129,31 @@ pub enum Note {
         /// Why.
         error: P12Error,
     },
-    /// Part of a file is left under a temporary name. The next run removes it.
-    #[error("{file} is left behind unfinished; it counts for nothing, and the next run removes it")]
+    /// A consolidated file could not be looked at, and the run did not need to.
+    #[error("{file} could not be compared with what was exported now: {fault}")]
+    NotCompared {
+        /// The consolidated file.
+        file: String,
+        /// Why.
+        fault: DirectoryFault,
+    },
+    /// Part of a file is left under a temporary name. The cluster's next run that writes removes it.
+    #[error(
+        "{file} is left behind unfinished; it counts for nothing, and what this cluster writes next removes it"
+    )]
     Unfinished {
         /// The temporary name.
         file: String,
+    },
+    /// Another cluster is writing at this moment, or broke off, so its exports may not be all there.
+    #[error(
+        "{file} is unfinished: {cluster} is still writing, or broke off. Let it export again, then consolidate again"
+    )]
+    OthersUnfinished {
+        /// The temporary name.
+        file: String,
+        /// The cluster that began it.
+        cluster: String,
     },
     /// An earlier file of this name was removed to make room, and the new one did not get there.
     #[error("{file} is not there any more: do the same again")]

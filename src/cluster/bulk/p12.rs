@@ -90,8 +90,8 @@ pub enum P12Error {
         /// How many.
         count: usize,
     },
-    /// Its keys take too long to derive.
-    #[error("asks for {rounds} rounds of key derivation, more than the limit of {limit}")]
+    /// Its keys take too long to derive, or are to be derived in no round at all.
+    #[error("{rounds} rounds of key derivation, expected 1 to {limit}")]
     TooManyRounds {
         /// How many.
         rounds: u64,
@@ -99,7 +99,7 @@ pub enum P12Error {
         limit: u64,
     },
     /// The bytes are not PKCS#12.
-    #[error("not a PKCS#12 file: {what}")]
+    #[error("not a PKCS#12 file in DER: expected {what}")]
     NotPkcs12 {
         /// What was expected and not there.
         what: &'static str,
@@ -116,7 +116,7 @@ pub enum P12Error {
     )]
     Unsupported(String),
     /// It has no MAC, so nobody can say whether it was changed.
-    #[error("it has no MAC, so nothing protects it from changes")]
+    #[error("it has no MAC, so nothing protects it from changes: write it again with one")]
     NoMac,
     /// It holds private keys, which an exchange of certificates never needs.
     #[error("it holds private or secret keys ({0}): write it again with certificates only")]
@@ -222,6 +222,21 @@ pub fn read(bytes: &[u8], password: &str) -> Result<Vec<P12Entry>, P12Error> {
 /// [`P12Error`].
 pub fn open(bytes: &[u8], password: &str) -> Result<Contents, P12Error> {
     opened(bytes, password, &checked(bytes)?)
+}
+
+/// True if the bytes begin as a PKCS#12 file does: a SEQUENCE of version 3 and another SEQUENCE. No
+/// certificate begins so.
+pub fn looks_like(bytes: &[u8]) -> bool {
+    let [0x30, length, rest @ ..] = bytes else {
+        return false;
+    };
+    // Lengths of more than one byte say how many follow; 0x80 ends with a mark.
+    let more = match length {
+        0x00..=0x80 => 0,
+        _ => usize::from(length & 0x7f),
+    };
+    let content = rest.get(more..).unwrap_or_default();
+    content.starts_with(&[0x02, 0x01, 0x03, 0x30])
 }
 
 fn checked(bytes: &[u8]) -> Result<Shape, P12Error> {

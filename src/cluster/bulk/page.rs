@@ -192,10 +192,13 @@ impl Page {
                 cluster: self.cluster.clone(),
             });
         }
-        let has_companions = units.contains(&Unit::Tftp) || units.contains(&Unit::Tomcat);
-        if self.release >= Release::V11_0 && has_companions {
+        if self.release >= Release::V11_0 && units.contains(&Unit::Tftp) {
             notes.push(Note::NoEcdsa);
         }
+        notes.push(Note::Sealed {
+            form: self.settings.form,
+            has_password: !self.settings.password.is_empty(),
+        });
         Ok((files, notes))
     }
 

@@ -83,6 +83,20 @@ pub enum Refusal {
         /// Why.
         error: P12Error,
     },
+    /// More would have to be read than an exchange of clusters has.
+    #[error(
+        "{files} exported files, {bytes} bytes, would have to be read: more than the limit of {} files or {} bytes",
+        .limits.0,
+        .limits.1
+    )]
+    TooMuchToRead {
+        /// How many files.
+        files: usize,
+        /// Bytes of all of them, as the server says or as they came.
+        bytes: u64,
+        /// The most files, and the most bytes.
+        limits: (usize, u64),
+    },
     /// The directory holds more files than are looked at.
     #[error("the directory holds {files} files, more than the limit of {limit}")]
     TooManyFiles {
@@ -106,7 +120,11 @@ impl Refusal {
                 ..
             } => match exported.as_slice() {
                 [] => format!("export type {bulk_type} on both clusters, into this directory"),
-                _ => format!("export type {bulk_type} on the other cluster, into this directory"),
+                // It may be this page's cluster that has not.
+                some => format!(
+                    "export type {bulk_type} on a cluster other than {} too, into this directory",
+                    some.join(", ")
+                ),
             },
             Self::NotConsolidated { unit } => {
                 let alone = unit.bulk_type();
@@ -115,12 +133,24 @@ impl Refusal {
             Self::AlreadyConsolidated { .. } => "import on each cluster".to_owned(),
             Self::Stale { .. } => "consolidate again on one of the clusters".to_owned(),
             Self::BadFile {
-                exported_by: Some(cluster),
-                ..
-            } => format!("export again on {cluster}, then consolidate"),
-            Self::BadFile { .. } => "consolidate again on one of the clusters".to_owned(),
+                exported_by, error, ..
+            } => {
+                let again = match exported_by {
+                    Some(cluster) => format!("export again on {cluster}, then consolidate"),
+                    None => "consolidate again on one of the clusters".to_owned(),
+                };
+                match error {
+                    P12Error::WrongPassword => {
+                        format!("make sure that all clusters have the same bulk.password; {again}")
+                    }
+                    _ => again,
+                }
+            }
             Self::CannotWrite { .. } => {
                 "regenerate the certificate, or fix the settings".to_owned()
+            }
+            Self::TooMuchToRead { .. } => {
+                "remove the files of clusters that have no part in this exchange".to_owned()
             }
             Self::TooManyFiles { .. } => "use a directory of its own for the exchange".to_owned(),
         }

@@ -18,8 +18,13 @@ use super::refusal::Refusal;
 use super::settings::BulkSettings;
 use crate::cluster::release::BulkType;
 
-/// The most files that a directory may hold.
+/// The most files that a directory may hold, whatever they are: many times what a directory has that
+/// is used for other things too.
 const MAX_FILES: usize = 10_000;
+/// The most files that one run reads: ten clusters of 25 nodes have so many of all types.
+const MAX_READ_FILES: usize = 1_000;
+/// The most bytes that one run reads. An exported file has a few KB.
+const MAX_READ_BYTES: u64 = 32 * 1024 * 1024;
 
 #[derive(Clone, Debug)]
 pub(super) enum Work {
@@ -84,6 +89,7 @@ pub struct Run {
     /// The file that was removed to make room for the next.
     removed: Option<String>,
     read: BTreeMap<String, Result<Vec<P12Entry>, P12Error>>,
+    read_bytes: u64,
     outcome: Outcome,
 }
 
@@ -115,6 +121,7 @@ impl Run {
             unfinished: None,
             removed: None,
             read: BTreeMap::new(),
+            read_bytes: 0,
             outcome: Outcome {
                 cluster: cluster.to_owned(),
                 action,
@@ -160,8 +167,17 @@ impl Run {
                 }
             }
             (AskedKind::Read { name }, DirectoryResult::Read(bytes)) => {
-                let read = p12::read(&bytes, &self.settings.password);
-                self.read.insert(name, read);
+                self.handle_file(name, &bytes);
+            }
+            (AskedKind::Read { name }, DirectoryResult::Failed(fault))
+                if !self.is_needed(&name) && !fault.ends_connection() =>
+            {
+                // Another cluster may be replacing it at this moment.
+                let is_there = fault != DirectoryFault::NoFile;
+                if is_there && matches!(self.work, Work::Export { .. }) {
+                    let note = Note::NotCompared { file: name, fault };
+                    self.outcome.notes.push(note);
+                }
             }
             (AskedKind::Write { name }, DirectoryResult::Done) => self.unfinished = Some(name),
             (AskedKind::Rename { to }, DirectoryResult::Done) => {
@@ -195,6 +211,45 @@ impl Run {
     /// What came of the run, with the files that it fetched; none before its end.
     pub fn into_outcome(self) -> Option<Outcome> {
         (self.phase == Phase::Done).then_some(self.outcome)
+    }
+
+    fn handle_file(&mut self, name: String, bytes: &[u8]) {
+        self.read_bytes = self.read_bytes.saturating_add(bytes.len() as u64);
+        if self.read_bytes > MAX_READ_BYTES {
+            return self.refuse(too_much(self.read.len() + 1, self.read_bytes));
+        }
+        match p12::read(bytes, &self.settings.password) {
+            // The others are not worth their key derivation any more.
+            Err(error) if self.is_needed(&name) => {
+                let refusal = self.bad_file(&name, error);
+                self.refuse(refusal);
+            }
+            read => {
+                self.read.insert(name, read);
+            }
+        }
+    }
+
+    /// Whether the action cannot go on without a file. An export and a consolidation only compare
+    /// consolidated files with what they write.
+    fn is_needed(&self, name: &str) -> bool {
+        match &self.work {
+            Work::Refresh | Work::Export { .. } | Work::Refused { .. } => false,
+            Work::Consolidate { .. } => self.exporter(name).is_some(),
+            Work::Import { .. } => true,
+        }
+    }
+
+    fn exporter(&self, file: &str) -> Option<&str> {
+        self.outcome.listing.as_ref()?.exporter(file)
+    }
+
+    fn bad_file(&self, file: &str, error: P12Error) -> Refusal {
+        Refusal::BadFile {
+            file: file.to_owned(),
+            error,
+            exported_by: self.exporter(file).map(str::to_owned),
+        }
     }
 
     /// All operations of a phase are done.
@@ -231,6 +286,8 @@ impl Run {
     fn fail(&mut self, operation: String, kind: AskedKind, fault: DirectoryFault) {
         self.queue.clear();
         let ends_connection = fault.ends_connection();
+        // Where nothing can be written there is nothing to clean up.
+        let fault_leaves_a_part = fault != DirectoryFault::ReadOnly;
         match self.phase {
             Phase::LookAgain => {
                 // The listing from before is out of date.
@@ -255,7 +312,9 @@ impl Run {
             self.phase = Phase::Done;
             return;
         }
-        if let AskedKind::Write { name } = kind {
+        if let AskedKind::Write { name } = kind
+            && fault_leaves_a_part
+        {
             self.unfinished = Some(name);
         }
         let unfinished = self.unfinished.take();
@@ -309,6 +368,14 @@ impl Run {
                 }
             }
         }
+        let sizes = self.queue.iter().filter_map(|operation| match operation {
+            DirectoryOperation::Read { name } => Some(listing.file(name)?.bytes),
+            _ => None,
+        });
+        let bytes = sizes.fold(0, u64::saturating_add);
+        if self.queue.len() > MAX_READ_FILES || bytes > MAX_READ_BYTES {
+            return Err(too_much(self.queue.len(), bytes));
+        }
         Ok(())
     }
 
@@ -358,7 +425,7 @@ impl Run {
                     if listing.exported(&[unit]).next().is_none() {
                         continue;
                     }
-                    let entries = self.taken(&file.name, None)?;
+                    let entries = self.taken(&file.name)?;
                     if !self.settings.import_stale {
                         self.check_current(&listing, unit, &file.name, &entries)?;
                     }
@@ -412,7 +479,11 @@ impl Run {
             }
             let name = self.settings.file_names.consolidated(unit);
             match self.read.get(&name) {
-                Some(Ok(held)) if ders(held) == ders(&union) => continue,
+                Some(Ok(held))
+                    if ders(held) == ders(&union) && !self.settings.consolidate_again =>
+                {
+                    continue;
+                }
                 Some(Err(error)) => notes.push(Note::Unusable {
                     file: name.clone(),
                     error: error.clone(),
@@ -431,6 +502,7 @@ impl Run {
             });
         }
         self.note_all(notes);
+        self.note_others_unfinished(listing);
         self.remove_unfinished(listing);
         for (name, bytes) in files {
             self.write_file(listing, name, bytes);
@@ -443,11 +515,7 @@ impl Run {
         let mut union: Vec<P12Entry> = Vec::new();
         let mut aliases = BTreeSet::new();
         for file in listing.exported(&[unit]) {
-            let cluster = match &file.role {
-                FileRole::Exported { cluster, .. } => Some(cluster.as_str()),
-                _ => None,
-            };
-            for (number, entry) in self.taken(&file.name, cluster)?.into_iter().enumerate() {
+            for (number, entry) in self.taken(&file.name)?.into_iter().enumerate() {
                 let own_name = format!("{}#{number}", file.name);
                 let alias = entry.alias.filter(|a| !a.is_empty());
                 let mut alias = alias.unwrap_or_else(|| own_name.clone());
@@ -480,11 +548,7 @@ impl Run {
         let held = ders(entries);
         let mut exported = BTreeSet::new();
         for source in listing.exported(&[unit]) {
-            let cluster = match &source.role {
-                FileRole::Exported { cluster, .. } => Some(cluster.as_str()),
-                _ => None,
-            };
-            for entry in self.taken(&source.name, cluster)? {
+            for entry in self.taken(&source.name)? {
                 if !held.contains(entry.der.as_slice()) {
                     return Err(Refusal::Stale {
                         file: file.to_owned(),
@@ -504,17 +568,25 @@ impl Run {
     }
 
     /// What a file holds that the action needs.
-    fn taken(&self, file: &str, exported_by: Option<&str>) -> Result<Vec<P12Entry>, Refusal> {
-        let bad = |error| Refusal::BadFile {
-            file: file.to_owned(),
-            error,
-            exported_by: exported_by.map(str::to_owned),
-        };
+    fn taken(&self, file: &str) -> Result<Vec<P12Entry>, Refusal> {
         match self.read.get(file) {
             Some(Ok(entries)) => Ok(entries.clone()),
-            Some(Err(error)) => Err(bad(error.clone())),
+            Some(Err(error)) => Err(self.bad_file(file, error.clone())),
             // Every file that is taken was asked for.
-            None => Err(bad(P12Error::Damaged("it was not read".to_owned()))),
+            None => Err(self.bad_file(file, P12Error::Damaged("it was not read".to_owned()))),
+        }
+    }
+
+    fn note_others_unfinished(&mut self, listing: &Listing) {
+        for file in listing.files() {
+            if let FileRole::Unfinished { cluster } = &file.role
+                && *cluster != self.outcome.cluster
+            {
+                self.outcome.notes.push(Note::OthersUnfinished {
+                    file: file.name.clone(),
+                    cluster: cluster.clone(),
+                });
+            }
         }
     }
 
@@ -543,6 +615,14 @@ impl Run {
             from: part,
             to: name,
         });
+    }
+}
+
+fn too_much(files: usize, bytes: u64) -> Refusal {
+    Refusal::TooMuchToRead {
+        files,
+        bytes,
+        limits: (MAX_READ_FILES, MAX_READ_BYTES),
     }
 }
 

@@ -2,6 +2,11 @@
 
 use super::names::FileNames;
 use super::p12::{DEFAULT_ROUNDS, Form};
+use crate::trust::rules::{
+    BulkCapfType, BulkConsolidateAgain, BulkExpired, BulkFileNames, BulkForm, BulkImportOwn,
+    BulkImportResetsPhones, BulkImportStale, BulkPassword, BulkRejectNewerRelease,
+    BulkTftpTypeCarriesItlRecovery, Settings,
+};
 
 /// What happens to an expired certificate in an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,66 +20,82 @@ pub enum Expired {
     Import,
 }
 
-impl Expired {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Refuse, Self::LeaveOut, Self::Import];
+/// The settings of the page. Both clusters need the same file names and password, as they need the
+/// same directory. All but the rounds are rules; `trustline rules` has their sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BulkSettings {
+    /// `bulk.file_names`: how files are called.
+    pub file_names: FileNames,
+    /// `bulk.password`: the password of the files.
+    pub password: String,
+    /// `bulk.form`: how files are encrypted.
+    pub form: Form,
+    /// Rounds of the key derivation, 1 to 1,000,000; 2,048, as OpenSSL writes. No rule: a file is
+    /// read whatever its rounds are.
+    pub rounds: u32,
+    /// `bulk.tftp_type_carries_itlrecovery`: whether type TFTP carries ITLRecovery too.
+    pub tftp_type_carries_itlrecovery: bool,
+    /// `bulk.capf_type`: whether CAPF can be chosen alone.
+    pub capf_type: bool,
+    /// `bulk.import_own`: whether a cluster imports its own certificates out of the consolidated
+    /// file.
+    pub import_own: bool,
+    /// `bulk.import_stale`: whether a consolidated file is imported that does not hold what the
+    /// exported files hold now. Where not, the refusal says to consolidate again.
+    pub import_stale: bool,
+    /// `bulk.consolidate_again`: whether files are written again that hold the same already. Where
+    /// not, the refusal says to import.
+    pub consolidate_again: bool,
+    /// `bulk.expired`: what an import does with an expired certificate.
+    pub expired: Expired,
+    /// `bulk.reject_newer_release`: whether releases before 10.5.2 fail to import the certificates
+    /// of 10.5.2 and later (CSCuy43181, documented from 10.5.2.13900 on).
+    pub reject_newer_release: bool,
+    /// `bulk.import_resets_phones`: whether an import resets the phones of the cluster.
+    pub import_resets_phones: bool,
+}
 
-    /// The word in settings.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Refuse => "refuse",
-            Self::LeaveOut => "leave-out",
-            Self::Import => "import",
+impl BulkSettings {
+    /// What the rules say; marks them as used.
+    pub fn of(rules: &Settings) -> Self {
+        let password = match rules.word::<BulkPassword>() {
+            BulkPassword::Trustline => "trustline",
+            BulkPassword::Empty => "",
+        };
+        Self {
+            file_names: match rules.word::<BulkFileNames>() {
+                BulkFileNames::NodeType => FileNames::NodeType,
+                BulkFileNames::TypeNode => FileNames::TypeNode,
+            },
+            password: password.to_owned(),
+            form: match rules.word::<BulkForm>() {
+                BulkForm::Modern => Form::Modern,
+                BulkForm::TripleDes => Form::TripleDes,
+                BulkForm::Rc2 => Form::Rc2,
+            },
+            rounds: DEFAULT_ROUNDS,
+            tftp_type_carries_itlrecovery: rules.word::<BulkTftpTypeCarriesItlRecovery>()
+                == BulkTftpTypeCarriesItlRecovery::Yes,
+            capf_type: rules.word::<BulkCapfType>() == BulkCapfType::Yes,
+            import_own: rules.word::<BulkImportOwn>() == BulkImportOwn::Yes,
+            import_stale: rules.word::<BulkImportStale>() == BulkImportStale::Yes,
+            consolidate_again: rules.word::<BulkConsolidateAgain>() == BulkConsolidateAgain::Write,
+            expired: match rules.word::<BulkExpired>() {
+                BulkExpired::Refuse => Expired::Refuse,
+                BulkExpired::LeaveOut => Expired::LeaveOut,
+                BulkExpired::Import => Expired::Import,
+            },
+            reject_newer_release: rules.word::<BulkRejectNewerRelease>()
+                == BulkRejectNewerRelease::Yes,
+            import_resets_phones: rules.word::<BulkImportResetsPhones>()
+                == BulkImportResetsPhones::Yes,
         }
     }
 }
 
-/// The settings of the page. Both clusters need the same file names and password, as they need the
-/// same directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BulkSettings {
-    /// `bulk.file_names`: how files are called. Assumed: the names stand in screenshots only.
-    pub file_names: FileNames,
-    /// `bulk.password`: the password of the files. Assumed: `trustline`, no source has one.
-    pub password: String,
-    /// `bulk.form`: how files are encrypted. Assumed: PBES2, which today's tools write.
-    pub form: Form,
-    /// `bulk.rounds`: rounds of the key derivation, 1 to 1,000,000. Assumed: 2,048, as OpenSSL
-    /// writes.
-    pub rounds: u32,
-    /// `bulk.tftp_type_carries_itlrecovery`: whether type TFTP carries ITLRecovery too. Assumed: no,
-    /// since engineers had to add ITLRecovery by hand after the official exchange.
-    pub tftp_type_carries_itlrecovery: bool,
-    /// `bulk.capf_type`: whether CAPF can be chosen alone. Assumed: yes; sources show CAPF imported
-    /// by type All (Cisco 215539), none has the whole drop-down list.
-    pub capf_type: bool,
-    /// `bulk.import_own`: whether a cluster imports its own certificates out of the consolidated
-    /// file. Assumed: no, since Cisco 215539 speaks of uploads to the remote cluster.
-    pub import_own: bool,
-    /// `bulk.import_stale`: whether a consolidated file is imported that does not hold what the
-    /// exported files hold now. Assumed: no; the refusal says to consolidate again.
-    pub import_stale: bool,
-    /// `bulk.expired`: what an import does with an expired certificate. Assumed: it is refused.
-    pub expired: Expired,
-    /// `bulk.reject_newer_release`: whether releases before 10.5.2 fail to import the certificates
-    /// of 10.5.2 and later (CSCuy43181, documented from 10.5.2.13900 on). Off, for it is a defect of
-    /// some builds.
-    pub reject_newer_release: bool,
-}
-
 impl Default for BulkSettings {
+    /// The defaults of the rules.
     fn default() -> Self {
-        Self {
-            file_names: FileNames::default(),
-            password: "trustline".to_owned(),
-            form: Form::default(),
-            rounds: DEFAULT_ROUNDS,
-            tftp_type_carries_itlrecovery: false,
-            capf_type: true,
-            import_own: false,
-            import_stale: false,
-            expired: Expired::default(),
-            reject_newer_release: false,
-        }
+        Self::of(&Settings::default())
     }
 }

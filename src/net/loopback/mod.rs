@@ -6,6 +6,8 @@
 
 mod node;
 mod phone;
+#[cfg(feature = "sftp")]
+mod sftp;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -23,6 +25,8 @@ use crate::net::clock::Clock;
 use crate::phone::power::{BootEnd, Booted, Booting, LONGEST_BOOT};
 use crate::time::Time;
 use node::NodeSockets;
+#[cfg(feature = "sftp")]
+pub use sftp::LabSftp;
 
 /// How many phones run at the same time.
 const PHONES_AT_ONCE: usize = 64;
@@ -94,6 +98,8 @@ pub struct Loopback {
     shared: Arc<Shared>,
     nodes: BTreeMap<NodeId, NodeSockets>,
     received: mpsc::UnboundedReceiver<Event>,
+    #[cfg(feature = "sftp")]
+    sftp: Option<LabSftp>,
 }
 
 impl Loopback {
@@ -122,6 +128,8 @@ impl Loopback {
             shared,
             nodes: BTreeMap::new(),
             received,
+            #[cfg(feature = "sftp")]
+            sftp: None,
         };
         lab.follow()?;
         Ok(lab)

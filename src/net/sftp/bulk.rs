@@ -1,11 +1,47 @@
 //! Bulk certificate management over an SFTP directory: its operations, its results, its faults.
 
+use super::client::connect;
 use super::directory::SftpDirectory;
 use super::fault::SftpFault;
+use super::key::HostKey;
+use super::settings::SftpSettings;
 use crate::cluster::bulk::directory::{
     DirectoryFault, DirectoryOperation, DirectoryResult, Listed,
 };
 use crate::cluster::bulk::{Run, p12};
+
+/// A server whose directory was opened for a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reached {
+    /// The key that it has shown.
+    pub host_key: HostKey,
+    /// How many files the directory held at the first look; 0 where the run did not look.
+    pub files_before: usize,
+}
+
+impl Reached {
+    /// Opens the directory, carries out the run to its end, and says goodbye.
+    ///
+    /// # Errors
+    /// The directory could not be opened; nothing of the run was done.
+    pub async fn carry_out(settings: &SftpSettings, run: &mut Run) -> Result<Self, SftpFault> {
+        let mut directory = connect(settings).await?;
+        let mut files_before = None;
+        while let Some(operation) = run.poll_operation() {
+            let result = directory.perform(operation).await;
+            if let (None, DirectoryResult::Listed(files)) = (files_before, &result) {
+                files_before = Some(files.len());
+            }
+            run.handle_result(result);
+        }
+        let host_key = directory.host_key().clone();
+        directory.close().await;
+        Ok(Self {
+            host_key,
+            files_before: files_before.unwrap_or(0),
+        })
+    }
+}
 
 impl SftpDirectory {
     /// Carries out a run to its end.

@@ -36,8 +36,8 @@ pub struct Listed {
 /// A directory on an SFTP server, over a connection of its own.
 ///
 /// Every call ends within its deadline. After [`SftpFault::Cut`], [`SftpFault::NoAnswer`] and an
-/// answer that cannot be read the connection is gone, and further calls say [`SftpFault::Cut`]. Dropping it cuts the connection;
-/// [`close`](Self::close) says goodbye first.
+/// answer that cannot be read the connection is gone, and further calls say [`SftpFault::Cut`].
+/// Dropping it cuts the connection; [`close`](Self::close) says goodbye first.
 pub struct SftpDirectory {
     pub(super) sftp: RawSftpSession,
     /// Of the SFTP stream.
@@ -302,6 +302,10 @@ impl SftpDirectory {
         let opened = self.sftp.open(path, flags, FileAttributes::empty()).await;
         let handle = match opened {
             Ok(handle) => handle.handle,
+            // The file is to be made, so it is not the file that is missing.
+            Err(error) if is_status(&error, StatusCode::NoSuchFile) => {
+                return Err(self.no_directory());
+            }
             Err(error) => return Err(self.cannot_change(error, name, 1, doing).await),
         };
         let written = self.chunks(&handle, name, bytes, doing.clone()).await;
@@ -343,8 +347,9 @@ impl SftpDirectory {
         }
     }
 
-    /// Why the directory cannot be changed, for want of `needed` bytes perhaps. Version 3 has one code for a full disk, a read-only one
-    /// and much else, so the server is asked how its file system is, where it can say.
+    /// Why the directory cannot be changed, for want of `needed` bytes perhaps. Version 3 has one
+    /// code for a full disk, a read-only one and much else, so the server is asked how its file
+    /// system is, where it can say.
     async fn cannot_change(
         &self,
         error: Error,

@@ -28,8 +28,8 @@ pub(super) struct Files {
     session: watch::Receiver<()>,
     handles: BTreeMap<u64, Open>,
     next: u64,
-    /// Bytes that this channel has written.
-    written: u64,
+    /// Bytes of files that this channel has carried, either way.
+    carried: u64,
 }
 
 enum Open {
@@ -72,7 +72,7 @@ impl Files {
             session,
             handles: BTreeMap::new(),
             next: 0,
-            written: 0,
+            carried: 0,
         }
     }
 
@@ -115,29 +115,47 @@ impl Files {
 
     fn write_at(&mut self, file: FileId, offset: u64, data: &[u8]) -> Result<(), StatusReply> {
         let now = now();
-        let end = self.written.saturating_add(data.len() as u64);
-        if let Some(cut_after) = self.client.faults().cut_after
-            && end > cut_after
-        {
-            let left = usize::try_from(cut_after.saturating_sub(self.written)).unwrap_or(0);
-            self.written = cut_after.max(self.written);
+        if let Err((left, cut)) = self.carry(data.len()) {
             // The connection ends here, so nobody hears whether these bytes fit.
             let _ = self
                 .client
                 .tree()
                 .write_at(file, offset, &data[..left], now);
-            let peer = self.client.peer;
-            self.client.report(ServeEvent::Cut { peer });
-            self.client.link.sever();
-            return Err(StatusCode::ConnectionLost.into());
+            return Err(cut);
         }
-        self.written = end;
         self.client.tree().write_at(file, offset, data, now)?;
         Ok(())
     }
 
-    fn attributes_at(&self, path: &str) -> Result<FileAttributes, StatusReply> {
+    /// Counts bytes of a file. Where the connection is to be cut within them, it is, and so many of
+    /// them still count.
+    fn carry(&mut self, bytes: usize) -> Result<(), (usize, StatusReply)> {
+        let end = self.carried.saturating_add(bytes as u64);
+        if let Some(cut_after) = self.client.faults().cut_after
+            && end > cut_after
+        {
+            let left = usize::try_from(cut_after.saturating_sub(self.carried)).unwrap_or(0);
+            self.carried = cut_after.max(self.carried);
+            let peer = self.client.peer;
+            self.client.report(ServeEvent::Cut { peer });
+            self.client.link.sever();
+            return Err((left, StatusCode::ConnectionLost.into()));
+        }
+        self.carried = end;
+        Ok(())
+    }
+
+    /// The place that a request names.
+    fn place(&self, path: &str) -> Result<TreePath, StatusReply> {
         let path = TreePath::parse(path)?;
+        if self.client.faults().no_directory && path != TreePath::ROOT {
+            return Err(TreeFault::NoSuchFile.into());
+        }
+        Ok(path)
+    }
+
+    fn attributes_at(&self, path: &str) -> Result<FileAttributes, StatusReply> {
+        let path = self.place(path)?;
         Ok(attributes(self.client.tree().stat(&path)?))
     }
 }
@@ -175,7 +193,7 @@ impl Handler for Files {
         } else {
             self.heard().await?;
         }
-        let path = TreePath::parse(&filename)?;
+        let path = self.place(&filename)?;
         // Before anything is made or emptied.
         if self.handles.len() >= self.client.limits().handles {
             return Err(StatusCode::Failure.with_message("too many open files"));
@@ -243,6 +261,7 @@ impl Handler for Files {
                     return Err(StatusCode::Eof.into());
                 }
                 *sent = sent.saturating_add(data.len() as u64);
+                self.carry(data.len()).map_err(|(_, cut)| cut)?;
                 Ok(Data { id, data })
             }
             Open::File { .. } => Err(StatusCode::PermissionDenied.into()),
@@ -302,11 +321,17 @@ impl Handler for Files {
         &mut self,
         id: u32,
         path: String,
-        _: FileAttributes,
+        attributes: FileAttributes,
     ) -> Result<Status, StatusReply> {
         self.may_change().await?;
         // Clients set modes and times after a put; the tree has none of its own to set.
         self.attributes_at(&path)?;
+        if let Some(length) = attributes.size {
+            let path = TreePath::parse(&path)?;
+            let mut tree = self.client.tree();
+            let file = tree.open(&path, Opening::default(), now())?;
+            tree.set_length(file, length, now())?;
+        }
         Ok(done(id))
     }
 
@@ -314,16 +339,30 @@ impl Handler for Files {
         &mut self,
         id: u32,
         handle: String,
-        _: FileAttributes,
+        attributes: FileAttributes,
     ) -> Result<Status, StatusReply> {
         self.may_change().await?;
-        self.opened(&handle)?;
+        let client = Arc::clone(&self.client);
+        match (self.opened(&handle)?, attributes.size) {
+            (_, None) => {}
+            // OpenSSH's scp writes over a file without emptying it, and cuts it off in the end.
+            (
+                Open::File {
+                    id: file,
+                    writes: true,
+                    ..
+                },
+                Some(length),
+            ) => client.tree().set_length(*file, length, now())?,
+            (Open::File { .. }, Some(_)) => return Err(StatusCode::PermissionDenied.into()),
+            (Open::Directory { .. }, Some(_)) => return Err(TreeFault::IsDirectory.into()),
+        }
         Ok(done(id))
     }
 
     async fn opendir(&mut self, id: u32, path: String) -> Result<Handle, StatusReply> {
         self.heard().await?;
-        let path = TreePath::parse(&path)?;
+        let path = self.place(&path)?;
         if !self.client.tree().stat(&path)?.directory {
             return Err(TreeFault::NotDirectory.into());
         }
@@ -350,7 +389,7 @@ impl Handler for Files {
 
     async fn remove(&mut self, id: u32, filename: String) -> Result<Status, StatusReply> {
         self.may_change().await?;
-        let path = TreePath::parse(&filename)?;
+        let path = self.place(&filename)?;
         self.client.tree().remove(&path)?;
         let peer = self.client.peer;
         self.client.report(ServeEvent::Removed { peer, path });
@@ -364,14 +403,14 @@ impl Handler for Files {
         _: FileAttributes,
     ) -> Result<Status, StatusReply> {
         self.may_change().await?;
-        let path = TreePath::parse(&path)?;
+        let path = self.place(&path)?;
         self.client.tree().make_directory(&path, now())?;
         Ok(done(id))
     }
 
     async fn rmdir(&mut self, id: u32, path: String) -> Result<Status, StatusReply> {
         self.may_change().await?;
-        let path = TreePath::parse(&path)?;
+        let path = self.place(&path)?;
         self.client.tree().remove_directory(&path)?;
         Ok(done(id))
     }
@@ -390,7 +429,7 @@ impl Handler for Files {
         newpath: String,
     ) -> Result<Status, StatusReply> {
         self.may_change().await?;
-        let (from, to) = (TreePath::parse(&oldpath)?, TreePath::parse(&newpath)?);
+        let (from, to) = (self.place(&oldpath)?, self.place(&newpath)?);
         self.client.tree().rename(&from, &to)?;
         let peer = self.client.peer;
         self.client.report(ServeEvent::Renamed { peer, from, to });

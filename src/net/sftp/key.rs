@@ -159,6 +159,14 @@ impl ServerKey {
         Self::from_pem(include_str!("../../../testdata/sftp/host-rsa.pem"))
     }
 
+    /// Another one of the lab's, for a server whose key has changed. It is published too.
+    ///
+    /// # Errors
+    /// Never in a build whose tests have passed.
+    pub fn lab_other() -> Result<Self, KeyError> {
+        Self::from_pem(include_str!("../../../testdata/sftp/host-other.pem"))
+    }
+
     /// A private key in OpenSSH's form, PKCS#8 or PKCS#1.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ mod session;
 mod settings;
 mod tree;
 
+pub use bulk::Reached;
 pub use client::connect;
 pub use directory::{Listed, SftpDirectory};
 pub use fault::{Doing, SftpFault, Unreachable};

@@ -100,8 +100,13 @@ impl Default for ServeLimits {
 pub struct Faults {
     /// What becomes of changes.
     pub writes: Writes,
-    /// Cuts each connection that has written so many bytes; bytes beyond are not written.
+    /// Cuts each connection that has carried so many bytes of files, either way; bytes beyond are
+    /// not written, and not sent.
     pub cut_after: Option<u64>,
+    /// No password and no key is right.
+    pub no_login: bool,
+    /// There is no directory but the root, and no file.
+    pub no_directory: bool,
     /// Takes requests and never answers.
     pub mute: bool,
 }
@@ -364,12 +369,15 @@ impl Client {
     }
 
     pub(super) fn password_is(&self, user: &str, password: &str) -> bool {
+        if self.faults().no_login {
+            return false;
+        }
         let expected = self.account(user).and_then(|a| a.password.as_deref());
         expected == Some(password)
     }
 
     pub(super) fn key_is(&self, user: &str, key: &PublicKey) -> bool {
-        let account = self.account(user);
+        let account = self.account(user).filter(|_| !self.faults().no_login);
         account.is_some_and(|a| a.keys.iter().any(|known| known.is(key)))
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use thiserror::Error;
 
@@ -375,6 +375,32 @@ impl Tree {
         Ok(())
     }
 
+    /// Cuts a file off, or fills it up with zeros. Where that does not fit, nothing changes.
+    pub(super) fn set_length(
+        &mut self,
+        id: FileId,
+        length: u64,
+        modified: u32,
+    ) -> Result<(), TreeFault> {
+        let free = self.free();
+        let limit = self.limits.file_bytes;
+        let file = self.files.get_mut(&id).ok_or(TreeFault::NoSuchFile)?;
+        let before = file.bytes.len() as u64;
+        if length > before {
+            if length > limit {
+                return Err(TreeFault::TooLarge);
+            }
+            if length - before > free {
+                return Err(TreeFault::Full);
+            }
+        }
+        // No longer than it is, or within the limit of a file: memory holds it.
+        file.bytes.resize(length as usize, 0);
+        file.modified = modified;
+        self.bytes = self.bytes - before + length;
+        Ok(())
+    }
+
     /// Gives a file or a directory another name.
     pub(super) fn rename(&mut self, from: &TreePath, to: &TreePath) -> Result<(), TreeFault> {
         self.stat(from)?;
@@ -391,6 +417,11 @@ impl Tree {
             .map(|(at, _)| at.clone())
             .take_while(|at| at == from || at.is_below(from))
             .collect();
+        // What came to lie deeper could not be named any more, and so never be removed.
+        let is_too_deep = |at: &TreePath| at.0.len() - from.0.len() + to.0.len() > DEPTH;
+        if moves.iter().any(is_too_deep) {
+            return Err(TreeFault::BadPath);
+        }
         for old in moves {
             if let Some(node) = self.nodes.remove(&old) {
                 let below = old.0.into_iter().skip(from.0.len());
@@ -439,18 +470,37 @@ impl Tree {
         Ok(())
     }
 
-    /// Writes all directories and files below `folder`, which must exist. Names are plain, so none
-    /// leads out of it; what is there under the same name is written over.
+    /// Writes all directories and files below `folder`, which must exist. What is there under the
+    /// same name is written over, but no link is followed, so nothing is written elsewhere.
     ///
     /// # Errors
-    /// The system's.
+    /// The system's, or of [`io::ErrorKind::InvalidData`] for a link, and for a name that means
+    /// something else to this system.
     pub fn write_out(&self, folder: &Path) -> io::Result<()> {
+        let refused = |at: &Path, why: &str| {
+            let text = format!("{}: {why}", at.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        };
         // In the order of paths a directory comes before what is in it.
         for (path, node) in &self.nodes {
             let at = path
                 .0
                 .iter()
                 .fold(folder.to_owned(), |at, name| at.join(name));
+            // `C:x` is a plain name to SFTP, and another drive to Windows.
+            let name = path.name().map(|name| Path::new(name).components());
+            if !name.is_some_and(|mut n| matches!(n.next(), Some(Component::Normal(_)))) {
+                return Err(refused(
+                    &at,
+                    "not a file name here; rename it on the server",
+                ));
+            }
+            if fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_symlink()) {
+                return Err(refused(
+                    &at,
+                    "a link, which is not written through; remove it",
+                ));
+            }
             match node {
                 Node::Directory { .. } if at.is_dir() => {}
                 Node::Directory { .. } => fs::create_dir(at)?,
@@ -463,11 +513,19 @@ impl Tree {
         Ok(())
     }
 
+    /// All files with their bytes, in the order of their paths.
+    pub fn files(&self) -> impl Iterator<Item = (&TreePath, &[u8])> {
+        self.nodes.iter().filter_map(|(path, node)| match node {
+            Node::File(id) => Some((path, self.files.get(id)?.bytes.as_slice())),
+            Node::Directory { .. } => None,
+        })
+    }
+
     /// A tree with the directories and files below `folder`. Links are left out, and so is what is
     /// neither; a name that is not plain is an error, and so is more than fits the limits.
     ///
     /// # Errors
-    /// The system's, or of [`io::ErrorKind::InvalidData`] with a [`TreeFault`].
+    /// The system's, or of [`io::ErrorKind::InvalidData`] with the place and a [`TreeFault`].
     pub fn load(folder: &Path, limits: TreeLimits) -> io::Result<Self> {
         let mut tree = Self::new(limits);
         tree.load_below(folder, &TreePath::ROOT)?;
@@ -475,9 +533,12 @@ impl Tree {
     }
 
     fn load_below(&mut self, folder: &Path, at: &TreePath) -> io::Result<()> {
-        let refused = |fault: TreeFault| io::Error::new(io::ErrorKind::InvalidData, fault);
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
+            let refused = |fault: TreeFault| {
+                let text = format!("{}: {fault}", entry.path().display());
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            };
             let name = entry.file_name();
             let name = name.to_str().ok_or_else(|| refused(TreeFault::BadPath))?;
             let path = TreePath::parse(&at.child(name).to_string()).map_err(refused)?;
@@ -538,189 +599,4 @@ pub(super) fn seconds(time: std::time::SystemTime) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::rng::Rng;
-
-    fn path(text: &str) -> TreePath {
-        TreePath::parse(text).unwrap()
-    }
-
-    fn small() -> Tree {
-        Tree::new(TreeLimits {
-            file_bytes: 100,
-            total_bytes: 150,
-            entries: 5,
-        })
-    }
-
-    #[test]
-    fn no_path_leads_out() {
-        for (text, expected) in [
-            ("", "/"),
-            (".", "/"),
-            ("/", "/"),
-            ("..", "/"),
-            ("/../../etc/passwd", "/etc/passwd"),
-            ("a/../../b", "/b"),
-            ("//bulk//x/./y/..", "/bulk/x"),
-        ] {
-            assert_eq!(path(text).to_string(), expected, "{text:?}");
-        }
-        let deep = "a/".repeat(DEPTH + 1);
-        let long = "/".repeat(PATH_BYTES + 1);
-        for text in ["a\\..\\b", "a\0b", "/a\nb", &deep, &long, &"x".repeat(256)] {
-            assert_eq!(TreePath::parse(text), Err(TreeFault::BadPath), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn what_fits_is_written_before_it_is_full() {
-        let mut tree = small();
-        tree.write(&path("a"), &[1; 90], 0).unwrap();
-        assert_eq!(tree.write(&path("b"), &[2; 90], 0), Err(TreeFault::Full));
-        assert_eq!(tree.read(&path("b")).unwrap(), &[2; 60]);
-        assert_eq!((tree.bytes(), tree.free()), (150, 0));
-        // What is there may be written over, and an empty file needs no room.
-        tree.write(&path("c"), &[], 0).unwrap();
-        let b = tree.open(&path("b"), Opening::default(), 0).unwrap();
-        tree.write_at(b, 10, &[3; 50], 0).unwrap();
-        assert_eq!(tree.write_at(b, 60, &[3], 0), Err(TreeFault::Full));
-        assert_eq!(tree.write_at(b, 70, &[3], 0), Err(TreeFault::Full));
-        tree.remove(&path("a")).unwrap();
-        assert_eq!((tree.bytes(), tree.free()), (60, 90));
-        tree.write_at(b, 70, &[3], 0).unwrap();
-        assert_eq!(
-            tree.read(&path("b")).unwrap()[60..],
-            [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 3]
-        );
-    }
-
-    #[test]
-    fn offsets_beyond_all_limits_are_refused() {
-        let mut tree = small();
-        tree.write(&path("a"), b"x", 0).unwrap();
-        let a = tree.open(&path("a"), Opening::default(), 0).unwrap();
-        for offset in [100, 101, u64::MAX - 1, u64::MAX] {
-            assert_eq!(tree.write_at(a, offset, b"xy", 0), Err(TreeFault::TooLarge));
-            assert_eq!(tree.read_at(a, offset, 10).unwrap(), b"");
-        }
-        assert_eq!(tree.bytes(), 1);
-    }
-
-    #[test]
-    fn a_name_that_is_taken_stays() {
-        let mut tree = small();
-        tree.write(&path("a"), b"a", 0).unwrap();
-        tree.write(&path("b"), b"b", 0).unwrap();
-        assert_eq!(tree.rename(&path("a"), &path("b")), Err(TreeFault::Exists));
-        assert_eq!(tree.rename(&path("a"), &path("a")), Err(TreeFault::Exists));
-        assert_eq!(
-            tree.rename(&path("x"), &path("y")),
-            Err(TreeFault::NoSuchFile)
-        );
-        assert_eq!(
-            tree.rename(&path("a"), &path("no/a")),
-            Err(TreeFault::NoSuchFile)
-        );
-        assert_eq!(
-            tree.rename(&path("a"), &path("b/a")),
-            Err(TreeFault::NotDirectory)
-        );
-        assert_eq!(tree.read(&path("b")).unwrap(), b"b");
-        // A file that is open keeps its number under its new name.
-        let a = tree.open(&path("a"), Opening::default(), 0).unwrap();
-        tree.rename(&path("a"), &path("c")).unwrap();
-        tree.write_at(a, 1, b"!", 0).unwrap();
-        assert_eq!(tree.read(&path("c")).unwrap(), b"a!");
-    }
-
-    #[test]
-    fn directories_move_with_what_is_in_them() {
-        let mut tree = small();
-        tree.make_directory(&path("d"), 0).unwrap();
-        tree.make_directory(&path("d/e"), 0).unwrap();
-        tree.write(&path("d/e/f"), b"f", 0).unwrap();
-        tree.write(&path("dx"), b"x", 0).unwrap();
-        assert_eq!(
-            tree.rename(&path("d"), &path("d/e/g")),
-            Err(TreeFault::BadPath)
-        );
-        tree.rename(&path("d"), &path("n")).unwrap();
-        assert_eq!(tree.read(&path("n/e/f")).unwrap(), b"f");
-        assert_eq!(tree.remove_directory(&path("n")), Err(TreeFault::NotEmpty));
-        let names = |at: &str| -> Vec<String> {
-            let listed = tree.list(&path(at)).unwrap();
-            listed.into_iter().map(|(name, _)| name).collect()
-        };
-        assert_eq!(names("/"), ["dx", "n"]);
-        assert_eq!(names("/n"), ["e"]);
-        assert_eq!(tree.list(&path("d")), Err(TreeFault::NoSuchFile));
-        assert_eq!(tree.list(&path("dx")), Err(TreeFault::NotDirectory));
-        assert_eq!(
-            tree.list_after(&path("/"), Some("dx"), 1).unwrap()[0].0,
-            "n"
-        );
-        // Five entries are allowed, four are there.
-        tree.write(&path("y"), b"", 0).unwrap();
-        assert_eq!(tree.write(&path("z"), b"", 0), Err(TreeFault::TooMany));
-    }
-
-    #[test]
-    fn the_count_of_bytes_holds_whatever_happens() {
-        let mut rng = Rng::new(7);
-        let mut tree = small();
-        for _ in 0..20_000 {
-            let mut pick = |n: u64| rng.below(n);
-            let names = ["a", "b", "d", "d/a", "d/b", "e/a"];
-            let one = path(names[pick(6) as usize]);
-            let other = path(names[pick(6) as usize]);
-            let _ = match pick(7) {
-                0 => tree.make_directory(&one, 0),
-                1 => tree.remove_directory(&one),
-                2 => tree.remove(&one),
-                3 => tree.rename(&one, &other),
-                4 => tree.write(&one, &vec![1; pick(120) as usize], 0),
-                _ => match tree.open(&one, Opening::default(), 0) {
-                    Ok(id) => tree.write_at(id, pick(110), &vec![2; pick(60) as usize], 0),
-                    Err(fault) => Err(fault),
-                },
-            };
-            let sum: u64 = tree
-                .files
-                .values()
-                .map(|file| file.bytes.len() as u64)
-                .sum();
-            assert_eq!(tree.bytes(), sum);
-            assert!(sum <= 150 && tree.nodes.len() <= 5);
-            let named = tree
-                .nodes
-                .values()
-                .filter(|node| matches!(node, Node::File(_)));
-            assert_eq!(named.count(), tree.files.len());
-            for at in tree.nodes.keys() {
-                assert_eq!(tree.parent_of(at), Ok(()), "{at}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_tree_is_the_same_after_a_way_over_the_disk() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut tree = small();
-        tree.make_directory(&path("bulk"), 0).unwrap();
-        tree.write(&path("bulk/a.p12"), &[7; 99], 0).unwrap();
-        tree.write(&path("top"), b"", 0).unwrap();
-        tree.write_out(folder.path()).unwrap();
-        tree.write_out(folder.path()).unwrap();
-        let again = Tree::load(folder.path(), tree.limits).unwrap();
-        assert_eq!(again.read(&path("bulk/a.p12")).unwrap(), &[7; 99]);
-        assert_eq!(again.list(&path("/")).unwrap().len(), 2);
-        let tight = TreeLimits {
-            file_bytes: 98,
-            ..tree.limits
-        };
-        let error = Tree::load(folder.path(), tight).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    }
-}
+mod tests;

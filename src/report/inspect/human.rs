@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Content, Inspection, NotACertificate, PhoneRuling, own_signature_code};
+use super::{Content, Inspection, NotACertificate, PhoneRuling, own_signature_code, pkcs12};
 use crate::report::advice::advice;
 use crate::report::show;
 use crate::report::text::{Paint, count, day, hex, hex_dump, hex_with, utc, wrap};
@@ -82,6 +82,12 @@ pub fn human(i: &Inspection<'_>, paint: Paint) -> String {
                 certificate(&mut out, der);
             }
         }
+        Content::Pkcs12(file) => {
+            pkcs12::human(&mut out, paint, file, i.bytes.len());
+            if let Some(hint) = i.hint {
+                field(&mut out, "", hint);
+            }
+        }
         Content::NotACertificate(why) => {
             not_a_certificate(&mut out, paint, *why, i.bytes);
             if let Some(hint) = i.hint {
@@ -118,7 +124,7 @@ fn field(out: &mut String, name: &str, text: &str) {
     field_at(out, "  ", name, text);
 }
 
-fn field_at(out: &mut String, indent: &str, name: &str, text: &str) {
+pub(super) fn field_at(out: &mut String, indent: &str, name: &str, text: &str) {
     let lead = format!("{indent}{name:<10}");
     let rest = " ".repeat(lead.len());
     for (n, line) in wrap(text, WIDTH - lead.len()).iter().enumerate() {
@@ -303,7 +309,7 @@ fn plain_lines(plain: &[u8]) -> String {
     out
 }
 
-fn certificate(out: &mut String, der: &[u8]) {
+pub(super) fn certificate(out: &mut String, der: &[u8]) {
     // Only certificates that load get here.
     let Ok(c) = Certificate::parse(der) else {
         return;
@@ -336,14 +342,6 @@ fn not_a_certificate(out: &mut String, paint: Paint, why: NotACertificate, bytes
         }
         NotACertificate::NoPemSection => {
             let _ = writeln!(out, "{head}: no BEGIN CERTIFICATE section that can be read");
-        }
-        NotACertificate::Pkcs12 => {
-            let _ = writeln!(out, "{head}: this is a PKCS#12 file");
-            field(
-                out,
-                "fix",
-                "take the certificates out first: openssl pkcs12 -in FILE -nokeys -out FILE.pem",
-            );
         }
     }
 }

@@ -3,12 +3,15 @@
 
 use serde::{Serialize, Serializer};
 
-use super::{Content, Inspection, NotACertificate, Outcome, PhoneRuling, own_signature_code};
+use super::{
+    Bag, Content, Inspection, NotACertificate, Outcome, PhoneRuling, own_signature_code, pkcs12,
+};
+use crate::cluster::bulk::{KnownBy, LeftOut};
 use crate::report::advice::advice;
 use crate::report::show::{RECORDS_SHOWN, TRAILING_SHOWN};
 use crate::report::text::{hex, rfc3339};
 use crate::trust::certificate::{Certificate, CertificateError, escape_for_terminal, name_text};
-use crate::trust::rules::rule;
+use crate::trust::rules::{Basis, rule};
 use crate::trust::search::hex as upper_hex;
 use crate::trust::signature::digest_of;
 use crate::wire::element::{Body, Element};
@@ -93,6 +96,8 @@ struct File {
     #[serde(skip_serializing_if = "Option::is_none")]
     certificates: Option<Vec<CertificateFacts>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pkcs12: Option<Pkcs12Facts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<Damage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ruling: Option<RulingFacts>,
@@ -157,7 +162,33 @@ struct RecordFacts {
 }
 
 #[derive(Serialize)]
+struct Pkcs12Facts {
+    has_mac: bool,
+    private_keys: usize,
+    warnings: Vec<String>,
+}
+
+/// What a bulk import would do with a certificate.
+#[derive(Serialize)]
+struct ImportFacts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind_known_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind_basis: Option<String>,
+    stores: Vec<&'static str>,
+    stores_basis: String,
+    stores_source: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<String>,
+    is_expired: bool,
+}
+
+#[derive(Serialize)]
 struct CertificateFacts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    friendly_name: Option<String>,
     size: usize,
     sha1: String,
     sha256: String,
@@ -179,6 +210,8 @@ struct CertificateFacts {
     key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<CertificateDamage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    import: Option<ImportFacts>,
 }
 
 #[derive(Serialize)]
@@ -294,6 +327,7 @@ impl Inspection<'_> {
             own_signature: None,
             body: None,
             certificates: None,
+            pkcs12: None,
             damage: None,
             ruling: self.ruling.as_ref().map(ruling),
             hint: self.hint,
@@ -354,6 +388,24 @@ impl Inspection<'_> {
                 file.certificates = Some(all.iter().map(|der| certificate(der)).collect());
             }
             Content::NotACertificate(why) => file.damage = Some(no_certificate(*why)),
+            Content::Pkcs12(Ok(contents)) => {
+                file.kind = "pkcs12";
+                file.certificates = Some(contents.bags.iter().map(bag).collect());
+                file.pkcs12 = Some(Pkcs12Facts {
+                    has_mac: contents.has_mac,
+                    private_keys: contents.keys,
+                    warnings: contents.warnings(),
+                });
+            }
+            Content::Pkcs12(Err(error)) => {
+                file.kind = "pkcs12";
+                file.hint = file.hint.or_else(|| Some(pkcs12::fix(error)));
+                file.damage = Some(Damage {
+                    offset: None,
+                    element: "PKCS#12",
+                    text: error.to_string(),
+                });
+            }
         }
         Entry(Part::Inspected(Box::new(file)))
     }
@@ -379,7 +431,6 @@ fn no_certificate(why: NotACertificate) -> Damage {
             "PEM",
             "no BEGIN CERTIFICATE section that can be read".into(),
         ),
-        NotACertificate::Pkcs12 => (None, "PKCS#12", "expected a certificate".into()),
     };
     Damage {
         offset,
@@ -510,6 +561,39 @@ fn certificate(der: &[u8]) -> CertificateFacts {
         not_after_text: c.and_then(|c| rfc3339(c.not_after)),
         key: c.map(|c| c.public_key.to_string()),
         error: parsed.err().map(Into::into),
+        friendly_name: None,
+        import: None,
+    }
+}
+
+fn bag(bag: &Bag) -> CertificateFacts {
+    let import = bag.import.as_ref().ok().map(|import| {
+        let known = import.kind.as_ref().ok();
+        let stores = import.stores().iter().map(|s| s.name()).collect::<Vec<_>>();
+        let left_out = match &import.kind {
+            Ok((kind, _)) if stores.is_empty() => Some(LeftOut::NotImported(*kind).to_string()),
+            Ok(_) => None,
+            Err(why) => Some(why.to_string()),
+        };
+        ImportFacts {
+            kind: known.map(|(kind, _)| kind.name()),
+            kind_known_by: known.map(|(_, by)| match by {
+                KnownBy::FriendlyName => "friendly-name",
+                KnownBy::Subject => "subject",
+            }),
+            kind_basis: known.map(|(_, by)| pkcs12::basis_of(*by).to_string()),
+            stores,
+            stores_basis: Basis::Documented.to_string(),
+            stores_source: pkcs12::STORES_SOURCE,
+            left_out,
+            is_expired: import.is_expired,
+        }
+    });
+    let name = bag.friendly_name.as_deref();
+    CertificateFacts {
+        friendly_name: name.map(|n| escape_for_terminal(n.as_bytes())),
+        import,
+        ..certificate(&bag.der)
     }
 }
 

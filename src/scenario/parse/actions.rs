@@ -5,13 +5,11 @@ use std::time::Duration;
 use toml::de::{DeTable, DeValue};
 
 use super::super::diagnostic::{Located, Span, quote};
-use super::super::model::{
-    Action, BulkButton, FlashWrite, ServiceChange, SftpServer, Step, Target,
-};
+use super::super::model::{Action, BulkButton, FlashWrite, ServiceChange, Step, Target};
 use super::super::select::{Part, Selector};
 use super::super::words::{
-    BulkKind, CarriedCertificate, ClosedWord, CutMoment, Damage, FlashFile, OwnCertificate,
-    ServedFile, StoppableService, Store, Verb,
+    BulkFault, BulkKind, CarriedCertificate, ClosedWord, CutMoment, Damage, FlashFile,
+    OwnCertificate, ServedFile, StoppableService, Store, Verb,
 };
 use super::read::{Entry, Problem, Section};
 use super::{MAX_STEPS, Parser};
@@ -35,6 +33,7 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::SwitchOff | Verb::SwitchOn => &["do", "node", "cluster"],
         Verb::SetParameter => &["do", "cluster", "name", "value"],
         Verb::RegenerateCertificate => &["do", "node", "certificate"],
+        Verb::UploadCertificate => &["do", "from", "certificate", "into", "store"],
         Verb::UpdateCtl => &["do", "cluster"],
         Verb::DamageFile => &["do", "node", "file", "how", "at"],
         Verb::BulkSftp => &[
@@ -45,10 +44,12 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
             "user",
             "password",
             "directory",
+            "host-key",
         ],
         Verb::BulkExport | Verb::BulkConsolidate | Verb::BulkImport => {
             &["do", "cluster", "node", "type", "result"]
         }
+        Verb::BulkFault => &["do", "kind"],
         Verb::KeepOldFiles => &["do", "node"],
         Verb::RemovePhones => &["do", "phones", "cluster"],
         Verb::PowerCut => &["do", "phones", "at", "write"],
@@ -133,10 +134,31 @@ impl Parser<'_, '_> {
             }
             Verb::RegenerateCertificate => {
                 let node = self.name(s, "node", "the node whose certificate is made anew");
-                let certificate = self.word::<OwnCertificate>(s, "certificate");
+                let certificate = s
+                    .required(self.problems, "certificate", &one_of::<OwnCertificate>())
+                    .and_then(|e| e.word::<OwnCertificate>(self.problems));
                 Action::RegenerateCertificate {
                     node: node?,
                     certificate: certificate?,
+                }
+            }
+            Verb::UploadCertificate => {
+                let what = "the node, or the cluster, whose certificate is uploaded";
+                let from = self.name(s, "from", what);
+                let certificate = s
+                    .required(
+                        self.problems,
+                        "certificate",
+                        &one_of::<CarriedCertificate>(),
+                    )
+                    .and_then(|e| e.word::<CarriedCertificate>(self.problems));
+                let into = self.name(s, "into", "the cluster whose store takes it");
+                let store = self.word::<Store>(s, "store");
+                Action::UploadCertificate {
+                    from: from?,
+                    certificate: certificate?,
+                    into: into?,
+                    store: store?,
                 }
             }
             Verb::UpdateCtl => Action::UpdateCtl {
@@ -162,10 +184,20 @@ impl Parser<'_, '_> {
                     at: at.map(|at| at.value),
                 }
             }
-            Verb::BulkSftp => self.bulk_sftp(s)?,
+            Verb::BulkSftp => {
+                let cluster = self.name(s, "cluster", "the cluster whose page is filled in");
+                let server = self.sftp_form(s);
+                Action::BulkSftp {
+                    cluster: cluster?,
+                    server,
+                }
+            }
             Verb::BulkExport => self.bulk(s, BulkButton::Export)?,
             Verb::BulkConsolidate => self.bulk(s, BulkButton::Consolidate)?,
             Verb::BulkImport => self.bulk(s, BulkButton::Import)?,
+            Verb::BulkFault => Action::BulkFault {
+                fault: self.word::<BulkFault>(s, "kind")?,
+            },
             Verb::KeepOldFiles => Action::KeepOldFiles {
                 node: self.name(s, "node", "the TFTP node")?,
             },
@@ -200,30 +232,6 @@ impl Parser<'_, '_> {
         Some(Step { span, verb, action })
     }
 
-    fn bulk_sftp(&mut self, s: &Section<'_>) -> Option<Action> {
-        let cluster = self.name(s, "cluster", "the cluster whose page is filled in");
-        let text = |this: &mut Self, key| s.optional(key).and_then(|e| e.text(this.problems));
-        let host = text(self, "host");
-        let user = text(self, "user").map(|t| t.value);
-        let password = text(self, "password").map(|t| t.value);
-        let directory = text(self, "directory").map(|t| t.value);
-        let port = s
-            .optional("port")
-            .and_then(|e| e.number(self.problems, 1..=u64::from(u16::MAX)))
-            .and_then(|n| u16::try_from(n.value).ok());
-        let server = SftpServer {
-            host,
-            port,
-            user,
-            password,
-            directory,
-        };
-        Some(Action::BulkSftp {
-            cluster: cluster?,
-            server,
-        })
-    }
-
     fn bulk(&mut self, s: &Section<'_>, button: BulkButton) -> Option<Action> {
         let cluster = self.name(s, "cluster", "the cluster on whose page it is done");
         let node = s.optional("node").and_then(|e| e.text(self.problems));
@@ -255,9 +263,7 @@ impl Parser<'_, '_> {
 
     /// A required word of a closed list.
     fn word<T: ClosedWord>(&mut self, section: &Section<'_>, key: &'static str) -> Option<T> {
-        let known: Vec<&str> = T::ALL.iter().map(|word| word.as_str()).collect();
-        let what = format!("one of: {}", known.join(", "));
-        let entry = section.required(self.problems, key, &what)?;
+        let entry = section.required(self.problems, key, &one_of::<T>())?;
         entry.word(self.problems).map(|word| word.value)
     }
 
@@ -385,4 +391,10 @@ impl Parser<'_, '_> {
             .and_then(|duration| u64::try_from(duration.as_micros()).ok())
             .map(Duration::from_micros)
     }
+}
+
+/// What a required word may be.
+fn one_of<T: ClosedWord>() -> String {
+    let known: Vec<&str> = T::ALL.iter().map(|word| word.as_str()).collect();
+    format!("one of: {}", known.join(", "))
 }

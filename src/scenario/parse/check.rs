@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::super::diagnostic::{Located, listed, quote, similar};
-use super::super::model::{Action, Cluster, Node, PhoneGroup, Step, Target};
+use super::super::diagnostic::{Located, Span, listed, quote, similar};
+use super::super::model::{Action, Cluster, Node, PhoneGroup, SftpServer, Step, Target};
 use super::super::select::Selector;
+use super::super::steps::{certificate_kind, own_kind};
 use super::super::words::{Mode, OwnCertificate, ServedFile, Service, StoppableService};
 use super::read::{Problem, Problems};
+use crate::cluster::release::Scope;
+use crate::cluster::{CertificateKind, Release};
 
 /// What a name turned out to be of.
 pub(super) enum Found {
@@ -233,13 +236,48 @@ impl<'s> Names<'s> {
             Action::SetParameter { cluster, .. } => {
                 self.cluster(problems, cluster);
             }
-            Action::RegenerateCertificate { node, certificate } => match certificate {
-                OwnCertificate::Tvs => self.node_running(problems, node, Service::Tvs),
-                OwnCertificate::Capf => self.node_running(problems, node, Service::Capf),
-                OwnCertificate::CallManager | OwnCertificate::ItlRecovery => {
-                    self.node(problems, node);
+            Action::RegenerateCertificate { node, certificate } => {
+                let kind = own_kind(certificate.value);
+                match certificate.value {
+                    OwnCertificate::Tvs => self.node_running(problems, node, Service::Tvs),
+                    OwnCertificate::Capf => self.node_running(problems, node, Service::Capf),
+                    OwnCertificate::CallManager | OwnCertificate::ItlRecovery => {
+                        self.node(problems, node);
+                    }
                 }
-            },
+                if let Some((cluster, node)) = self.nodes.get(node.value.as_str()) {
+                    self.has_own(problems, certificate.span, kind, cluster, Some(node));
+                }
+            }
+            Action::UploadCertificate {
+                from,
+                certificate,
+                into,
+                ..
+            } => {
+                let target = self.cluster(problems, into);
+                let (source, node) = match self.either(problems, from) {
+                    Some(Found::Cluster) => (self.clusters.get(from.value.as_str()).copied(), None),
+                    Some(Found::Node) => {
+                        let found = self.nodes.get(from.value.as_str()).copied();
+                        (found.map(|(c, _)| c), found.map(|(_, n)| n))
+                    }
+                    None => (None, None),
+                };
+                if let (Some(source), Some(target)) = (source, target)
+                    && source.id.value == target.id.value
+                {
+                    let message = "a cluster trusts its own certificates already";
+                    problems.add(
+                        Problem::at(into.span, message)
+                            .help("`from` and `into` are of two different clusters"),
+                    );
+                }
+                if let Some(source) = source {
+                    let kind = certificate_kind(certificate.value);
+                    self.has_own(problems, certificate.span, kind, source, node);
+                }
+            }
             Action::UpdateCtl { cluster } => {
                 if let Some(found) = self.cluster(problems, cluster) {
                     self.mixed(problems, found, cluster);
@@ -267,7 +305,7 @@ impl<'s> Names<'s> {
                 self.check_selector(problems, phones);
                 self.cluster(problems, cluster);
             }
-            Action::Wait { .. } | Action::Note { .. } => {}
+            Action::BulkFault { .. } | Action::Wait { .. } | Action::Note { .. } => {}
         }
     }
 
@@ -290,6 +328,41 @@ impl<'s> Names<'s> {
         });
     }
 
+    /// Reports that a certificate of this kind is not made in the cluster, or not on this node.
+    fn has_own(
+        &self,
+        problems: &mut Problems<'_>,
+        span: Span,
+        kind: CertificateKind,
+        cluster: &Cluster,
+        node: Option<&Node>,
+    ) {
+        let Ok(release) = cluster.release.value.parse::<Release>() else {
+            return;
+        };
+        let scope = release.profile().scope_of(kind);
+        let publisher = cluster.publisher();
+        let problem = match (scope, node) {
+            (Scope::Absent, _) => {
+                let message = format!("release {release} has no {kind} certificate");
+                Problem::at(span, message).help(format!(
+                    "cluster {} runs {release}; choose another certificate",
+                    quote(&cluster.id)
+                ))
+            }
+            (Scope::Publisher | Scope::Cluster, Some(node)) if !node.runs(Service::Publisher) => {
+                let message = format!("{} has no {kind} certificate of its own", quote(&node.name));
+                let place = publisher.map_or("the publisher", |p| p.name.value.as_str());
+                Problem::at(span, message)
+                    .help(format!("in release {release} {place} makes it: {scope}"))
+            }
+            _ => return,
+        };
+        if self.clusters_sound {
+            problems.add(problem);
+        }
+    }
+
     /// Reports that `cluster`, which the file mentions as `name`, has no CTL.
     fn mixed(&self, problems: &mut Problems<'_>, cluster: &Cluster, name: &Located<String>) {
         if self.clusters_sound && cluster.mode != Mode::Mixed {
@@ -300,6 +373,49 @@ impl<'s> Names<'s> {
             problems.add(
                 Problem::at(name.span, message)
                     .help("write mode = \"mixed\" in the cluster, or leave this step out"),
+            );
+        }
+    }
+}
+
+/// Reports forms of the lab's own SFTP server with what only another server has, and faults of the
+/// lab's own where every page names another.
+pub(super) fn sftp(problems: &mut Problems<'_>, default: Option<&SftpServer>, steps: &[Step]) {
+    let forms = steps.iter().filter_map(|step| match &step.action {
+        Action::BulkSftp { server, .. } => Some(server),
+        _ => None,
+    });
+    let whole = |form: &SftpServer| default.map_or_else(|| form.clone(), |d| form.or(d));
+    for form in default.into_iter().chain(forms) {
+        if let Some(host) = whole(form).host {
+            let whole = whole(form);
+            for (given, what) in [(&whole.user, "user"), (&whole.password, "password")] {
+                if given.is_none() {
+                    let message = format!("a server with a `host` needs a `{what}`");
+                    problems.add(
+                        Problem::at(host.span, message)
+                            .help("only the lab's own server has an account for everybody"),
+                    );
+                }
+            }
+            continue;
+        }
+        let port = form.port.as_ref().map(|port| (port.span, "port"));
+        let key = form.host_key.as_ref().map(|key| (key.span, "host-key"));
+        for (span, what) in port.into_iter().chain(key) {
+            let message = format!("`{what}` is of a server that has a `host`");
+            problems.add(
+                Problem::at(span, message)
+                    .help("without `host` the page names the lab's own server, on a free port"),
+            );
+        }
+    }
+    let named = default.is_some_and(|form| form.host.is_some());
+    for step in steps {
+        if named && let Action::BulkFault { .. } = step.action {
+            problems.add(
+                Problem::at(step.span, "`bulk-fault` is of the lab's own SFTP server")
+                    .help("`sftp` names another server; take its `host` away"),
             );
         }
     }

@@ -316,4 +316,85 @@ words! {
         /// Configuration files; lists stay at SHA-1.
         Files = "files",
     }
+    /// How the files of a bulk exchange are called.
+    BulkFileNames {
+        /// `src-pub@src_tftp.p12`.
+        NodeType = "node-type",
+        /// `tftp_src-pub@src.p12`.
+        TypeNode = "type-node",
+    }
+    /// The password of the files of a bulk exchange.
+    BulkPassword {
+        /// `trustline`.
+        Trustline = "trustline",
+        /// No character at all.
+        Empty = "empty",
+    }
+    /// How the files of a bulk exchange are encrypted.
+    BulkForm {
+        /// AES-256 and SHA-256.
+        Modern = "modern",
+        /// Triple DES and SHA-1.
+        TripleDes = "triple-des",
+        /// RC2 with 40 bits and SHA-1.
+        Rc2 = "rc2",
+    }
+    /// Whether type TFTP carries ITLRecovery too.
+    BulkTftpTypeCarriesItlRecovery {
+        /// CallManager alone.
+        No = "no",
+        /// Both.
+        Yes = "yes",
+    }
+    /// Whether CAPF can be chosen alone.
+    BulkCapfType {
+        /// It is in the list.
+        Yes = "yes",
+        /// Only type All carries CAPF.
+        No = "no",
+    }
+    /// Whether a cluster imports its own certificates out of the consolidated file.
+    BulkImportOwn {
+        /// They are left out.
+        No = "no",
+        /// They are imported like the others.
+        Yes = "yes",
+    }
+    /// Whether a consolidated file is imported that does not hold what is exported now.
+    BulkImportStale {
+        /// It is refused.
+        No = "no",
+        /// It is imported as it is.
+        Yes = "yes",
+    }
+    /// Whether what is consolidated already can be consolidated again.
+    BulkConsolidateAgain {
+        /// It is refused, and the refusal says to import.
+        Refuse = "refuse",
+        /// The files are written again.
+        Write = "write",
+    }
+    /// What an import does with an expired certificate.
+    BulkExpired {
+        /// Nothing is imported at all.
+        Refuse = "refuse",
+        /// It is left out.
+        LeaveOut = "leave-out",
+        /// It is imported like the others.
+        Import = "import",
+    }
+    /// Whether releases before 10.5.2 fail to import certificates of later ones.
+    BulkRejectNewerRelease {
+        /// They import them.
+        No = "no",
+        /// The import fails.
+        Yes = "yes",
+    }
+    /// Whether phones reset by themselves after an import.
+    BulkImportResetsPhones {
+        /// They do.
+        Yes = "yes",
+        /// They stay as they are.
+        No = "no",
+    }
 }

@@ -13,6 +13,14 @@ const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.
 const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
 const PBES2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.13");
 const PBKDF2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.5.12");
+/// AES with 128, 192 and 256 bits in CBC mode, with 128 and 256 in GCM.
+const AES: [ObjectIdentifier; 5] = [
+    ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.2"),
+    ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.22"),
+    ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.42"),
+    ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.6"),
+    ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.1.46"),
+];
 const SHA1_TRIPLE_DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
 const SHA1_RC2_40: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.6");
 const KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.1");
@@ -115,11 +123,17 @@ impl Shape {
             }
             PBES2 => {
                 let derivation = parameters.take(Tag::Sequence, "a key derivation")?;
+                let cipher = parameters.take(Tag::Sequence, "a cipher")?;
                 let (derivation, mut parameters) = algorithm_of(&derivation)?;
                 if derivation != PBKDF2 {
                     return Err(P12Error::Unsupported(format!(
                         "the key derivation ({derivation})"
                     )));
+                }
+                let mut cipher = Elements::of(cipher.value());
+                let cipher = oid(&cipher.take(Tag::ObjectIdentifier, "a cipher")?)?;
+                if !AES.contains(&cipher) {
+                    return Err(P12Error::Unsupported(format!("the cipher ({cipher})")));
                 }
                 parameters.take(Tag::OctetString, "a salt")?;
                 let rounds = parameters.take(Tag::Integer, "the rounds")?;
@@ -130,9 +144,11 @@ impl Shape {
     }
 
     fn add_rounds(&mut self, rounds: &AnyRef<'_>) -> Result<(), P12Error> {
-        let rounds: u32 = rounds
-            .decode_as()
-            .map_err(|_| wrong("a positive number of rounds"))?;
+        let rounds = rounds
+            .decode_as::<u32>()
+            .ok()
+            .filter(|rounds| *rounds > 0)
+            .ok_or_else(|| wrong("a positive number of rounds"))?;
         self.rounds = self.rounds.saturating_add(rounds.into());
         if self.rounds > MAX_ROUNDS_OF_FILE {
             return Err(P12Error::TooManyRounds {

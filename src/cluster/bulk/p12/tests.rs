@@ -158,3 +158,22 @@ fn grow_outer_sequences(bytes: &mut [u8], by: u8) {
         .unwrap();
     bytes[mac + 1] += by;
 }
+
+#[test]
+fn a_file_is_known_by_its_beginning() {
+    let bytes = write(&[], "", Form::Modern, 1).unwrap();
+    assert!(looks_like(&bytes));
+    // Of indefinite length, as some tools write.
+    assert!(looks_like(&[0x30, 0x80, 2, 1, 3, 0x30]));
+    for end in 0..7 {
+        assert!(!looks_like(&bytes[..end]), "{end}");
+    }
+    for other in [
+        &b"-----BEGIN"[..],
+        &[0x30, 0xff, 2, 1, 3, 0x30],
+        &[0x30, 0x82, 1, 0, 0x30, 0x82, 0, 0x80],
+        &[0x30, 4, 2, 1, 1, 0x30],
+    ] {
+        assert!(!looks_like(other), "{other:x?}");
+    }
+}

@@ -106,7 +106,7 @@ impl<'a> Run<'a> {
             }
             Action::RegenerateCertificate { node, certificate } => {
                 let node = self.world.node(node.as_str())?;
-                self.world.renew(node, *certificate, number)
+                self.world.renew(node, certificate.value, number)
             }
             Action::UpdateCtl { cluster } => {
                 let cluster = self.world.cluster(cluster.as_str())?;

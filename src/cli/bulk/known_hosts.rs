@@ -1,0 +1,155 @@
+//! The host keys that were seen, in the form of OpenSSH's `known_hosts`, so that a changed one is
+//! noticed by the next command.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
+use crate::cli::world::{cannot_open, read_up_to, shown};
+use crate::net::sftp::{HostKey, PinnedKey};
+
+/// Bytes of the file: some hundreds of keys.
+const MAX_BYTES: u64 = 1024 * 1024;
+const NEW: &str = ".known_hosts.new";
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct KnownHosts {
+    path: PathBuf,
+    text: String,
+}
+
+impl KnownHosts {
+    /// Reads the file; one that is not there holds nothing.
+    pub(super) fn open(path: &Path) -> Result<Self, Failure> {
+        let bytes = match read_up_to(path, MAX_BYTES + 1) {
+            Ok(bytes) => bytes,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(e) => return Err(cannot_open(path, &e)),
+        };
+        match String::from_utf8(bytes) {
+            Ok(text) if text.len() as u64 <= MAX_BYTES => Ok(Self {
+                path: path.to_owned(),
+                text,
+            }),
+            _ => {
+                let text = format!(
+                    "{} is not a file of known hosts: remove it, and the next connection begins \
+                     a new one",
+                    shown(path)
+                );
+                Err(Failure::new(ExitCode::Usage, text))
+            }
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The key that `host` had.
+    pub(super) fn key_of(&self, host: &str) -> Result<Option<PinnedKey>, Failure> {
+        for (number, line) in (1..).zip(self.text.lines()) {
+            let Some(key) = key_in(line, host) else {
+                continue;
+            };
+            return match key.parse() {
+                Ok(key) => Ok(Some(key)),
+                Err(e) => {
+                    let text = format!(
+                        "{}, line {number}: {e}; mend or remove the line",
+                        shown(&self.path)
+                    );
+                    Err(Failure::new(ExitCode::Usage, text))
+                }
+            };
+        }
+        Ok(None)
+    }
+
+    /// Remembers the key of `host` in place of any other, on disk too.
+    pub(super) fn remember(&mut self, host: &str, key: &HostKey) -> Result<(), Failure> {
+        let others = self
+            .text
+            .lines()
+            .filter(|line| key_in(line, host).is_none());
+        let mut text: String = others.flat_map(|line| [line, "\n"]).collect();
+        text.push_str(&format!("{host} {}\n", key.line));
+        self.text = text;
+        self.write().map_err(|e| {
+            let text = format!("cannot write {}: {e}", shown(&self.path));
+            Failure::new(ExitCode::Unreachable, text)
+        })
+    }
+
+    fn write(&self) -> io::Result<()> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(dir)?;
+        let new = dir.join(NEW);
+        fs::write(&new, &self.text)?;
+        fs::rename(&new, &self.path)
+    }
+}
+
+/// The key in a line, if the line is about `host`. Names that are hashed or hold wildcards, and
+/// lines with a mark, are not looked at.
+fn key_in<'a>(line: &'a str, host: &str) -> Option<&'a str> {
+    let (hosts, key) = line.trim().split_once([' ', '\t'])?;
+    let is_host = hosts.split(',').any(|h| h.eq_ignore_ascii_case(host));
+    is_host.then(|| key.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: &str = include_str!("../../../testdata/sftp/host-rsa.pub");
+    const LOGIN: &str = include_str!("../../../testdata/sftp/login-ed25519.pub");
+
+    fn known(text: String) -> KnownHosts {
+        KnownHosts {
+            path: PathBuf::from("known_hosts"),
+            text,
+        }
+    }
+
+    #[test]
+    fn a_host_is_found_by_each_of_its_names() {
+        let hosts = known(format!(
+            "# a comment\n\n|1|c2FsdA==|aGFzaA== {LOGIN}\n@revoked a {LOGIN}\na,[B]:2222 {HOST}\nc nonsense\n"
+        ));
+        for host in ["a", "[b]:2222"] {
+            let key = hosts.key_of(host).unwrap().unwrap();
+            assert_eq!(key, HOST.parse().unwrap());
+        }
+        assert_eq!(hosts.key_of("b").unwrap(), None);
+        let error = hosts.key_of("c").unwrap_err();
+        assert_eq!(error.code, ExitCode::Usage);
+        assert!(error.text.contains("line 9"), "{}", error.text);
+    }
+
+    #[test]
+    fn a_new_key_takes_the_place_of_the_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sftp").join("known_hosts");
+        let key = |line: &str| HostKey {
+            fingerprint: line.parse::<PinnedKey>().unwrap().fingerprint(),
+            algorithm: String::new(),
+            line: line.trim().to_owned(),
+        };
+        let mut hosts = KnownHosts::open(&path).unwrap();
+        hosts.remember("a", &key(LOGIN)).unwrap();
+        hosts.remember("b", &key(LOGIN)).unwrap();
+        hosts.remember("a", &key(HOST)).unwrap();
+        let hosts = KnownHosts::open(&path).unwrap();
+        assert_eq!(hosts.text.lines().count(), 2);
+        assert_eq!(hosts.key_of("a").unwrap(), Some(HOST.parse().unwrap()));
+        assert_eq!(hosts.key_of("b").unwrap(), Some(LOGIN.parse().unwrap()));
+        assert!(!path.with_file_name(NEW).exists());
+        fs::write(&path, [0xff]).unwrap();
+        assert_eq!(KnownHosts::open(&path).unwrap_err().code, ExitCode::Usage);
+    }
+}
