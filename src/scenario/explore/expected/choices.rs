@@ -31,6 +31,8 @@ pub(super) struct Choices {
     pub(super) refusal_leads_to_old_group: bool,
     /// `list.empty_file`, where it is set: whether an empty file counts as missing.
     empty_file_is_missing: Option<bool>,
+    /// `tvs.miss = close`: it changes the reason alone.
+    pub(super) tvs_miss_closes: bool,
     /// `tvs.role_required = yes`
     pub(super) tvs_role_required: bool,
     /// `tvs.max_servers`
@@ -112,11 +114,11 @@ const SETTINGS: &[(&str, Cover)] = &[
     ("tvs.query_serial_tag", Cover::Only("5")),
     ("tvs.answer_roles_tag", Cover::Only("8")),
     ("tvs.answer_ttl_tag", Cover::Only("9")),
-    // How a miss looks, how long answers are kept in a boot and how long the phone waits decide how
-    // often it asks, not what it learns.
-    ("tvs.miss", Cover::Any),
+    ("tvs.miss", Cover::Both("status-1-only", "close")),
     ("tvs.role_required", Cover::Both("yes", "no")),
     ("tvs.cache_survives_boot", Cover::Only("no")),
+    // How long answers are kept in a boot and how long the phone waits decide how often it asks, not
+    // what it learns.
     ("tvs.cache_flush", Cover::Any),
     ("tvs.negative_cache", Cover::Any),
     ("tvs.max_servers", Cover::Number),
@@ -201,6 +203,7 @@ impl Choices {
             digest_covers_lists: is("cluster.digest_scope", "files-and-lists", true),
             refusal_leads_to_old_group: is("phone.after_refusal", "old-group", true),
             empty_file_is_missing: value("list.empty_file").map(|v| v == "as-missing"),
+            tvs_miss_closes: is("tvs.miss", "close", false),
             tvs_role_required: is("tvs.role_required", "yes", true),
             tvs_servers: number("tvs.max_servers", 3),
             tvs_restart_needed: is("tvs.restart_needed", "yes", false),

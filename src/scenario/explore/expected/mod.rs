@@ -47,6 +47,8 @@
 
 mod bulk;
 mod choices;
+mod judge;
+mod lists;
 mod phone;
 mod steps;
 mod world;
@@ -71,7 +73,8 @@ pub struct Expected {
 }
 
 /// Why a phone ends as it does. Where files were refused it is the first one's reason in its last
-/// boot. Several TVS servers that fail each in its own way count as the one that came furthest.
+/// boot; a damaged file counts as damaged whoever signed it. Several TVS servers that fail each in its
+/// own way count as the one that came furthest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     /// It did not boot after the first time.
@@ -92,12 +95,14 @@ pub enum Reason {
     SignerUnknownToTvs,
     /// The certificate of each TVS that answers is not in the installed lists.
     TvsCertificateNotInList,
+    /// TVS closes the connection where it does not know the signer (`tvs.miss = close`).
+    TvsNoAnswer,
     /// No TVS answers.
     TvsUnreachable,
     /// No installed list has the certificate of any TVS.
     NoTvsInList,
     /// The phone has no configuration, so it knows no TVS.
-    NoTvsConfigured,
+    NoTvsInConfiguration,
     /// The file is damaged.
     Damaged,
     /// The phone does not take this digest.
@@ -122,9 +127,10 @@ impl Reason {
             Self::TvsRoleMissing => "tvs-role-missing",
             Self::SignerUnknownToTvs => "signer-unknown-to-tvs",
             Self::TvsCertificateNotInList => "tvs-certificate-not-in-list",
+            Self::TvsNoAnswer => "tvs-no-answer",
             Self::TvsUnreachable => "tvs-unreachable",
             Self::NoTvsInList => "no-tvs-in-list",
-            Self::NoTvsConfigured => "no-tvs-configured",
+            Self::NoTvsInConfiguration => "no-tvs-in-configuration",
             Self::Damaged => "damaged",
             Self::DigestRefused => "digest-refused",
             Self::FileMissing => "file-missing",
