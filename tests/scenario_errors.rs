@@ -363,6 +363,21 @@ node = "a2"
 do = "bulk-fault"
 kind = "clear"
 
+[[step]]
+do = "set-link"
+nodes = ["a2"]
+loss = 12.5
+latency = "30ms"
+[[step]]
+do = "clear-links"
+after = "0.5s"
+[[step]]
+do = "jump-clock"
+by = "-30m"
+phones = "lobby"
+[[step]]
+do = "reset-phones"
+
 [[expect]]
 phones = ["lobby", "3"]
 verdict = "stranded"

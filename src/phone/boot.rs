@@ -20,7 +20,8 @@ use crate::trust::installed::{InForce, InstalledList};
 use crate::trust::planted::Defect;
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{
-    DamagedList, EmptyFile, Key, NewCtlInForce, Settings, TvsCacheFlush, TvsCacheSurvivesBoot,
+    DamagedList, EmptyFile, Key, NewCtlInForce, Settings, TvsCacheClock, TvsCacheFlush,
+    TvsCacheSurvivesBoot,
 };
 use crate::trust::search::{FoundIn, SignerId};
 use crate::trust::signature::SignatureCheck;
@@ -146,6 +147,8 @@ pub struct Phone {
     trust: TrustOutcome,
     pub(super) config_accepted: bool,
     pub(super) register_queue: VecDeque<(String, String)>,
+    /// When the phone gives the registration up that it waits for.
+    pub(super) register_by: Option<Time>,
     pub(super) outputs: VecDeque<Output>,
 }
 
@@ -181,6 +184,7 @@ impl Phone {
             trust: TrustOutcome::default(),
             config_accepted: false,
             register_queue: VecDeque::new(),
+            register_by: None,
             outputs: VecDeque::new(),
         };
         phone.load(flash, now);
@@ -248,13 +252,24 @@ impl Phone {
         self.notes.device.clone_from(&self.setup.identity.device);
         let survives = TvsCacheSurvivesBoot::Yes;
         if self.setup.settings.word::<TvsCacheSurvivesBoot>() == survives {
-            self.vouches = self
-                .notes
-                .tvs_answers
-                .iter()
-                .filter_map(KeptAnswer::vouch)
-                .collect();
+            let kept = self.notes.tvs_answers.iter();
+            self.vouches = kept.filter_map(|k| self.still_kept(k)).collect();
         }
+    }
+
+    /// A kept answer, with its end where the rule has it after the wall clock has jumped.
+    fn still_kept(&self, kept: &KeptAnswer) -> Option<Vouch> {
+        let mut vouch = kept.vouch()?;
+        let jumped = kept.jumped(self.setup.clock);
+        if jumped != 0 && self.setup.settings.word::<TvsCacheClock>() == TvsCacheClock::Wall {
+            let seconds = Duration::from_secs(jumped.unsigned_abs());
+            vouch.expires = if jumped > 0 {
+                Time::ZERO + vouch.expires.since(Time::ZERO + seconds)
+            } else {
+                vouch.expires + seconds
+            };
+        }
+        Some(vouch)
     }
 
     fn damaged(&mut self, file: &str, text: &str, now: Time) {
@@ -295,6 +310,7 @@ impl Phone {
         let times = downloads.filter_map(Download::next_timeout);
         times
             .chain(self.tvs.as_ref().and_then(TvsStage::next_timeout))
+            .chain(self.register_by)
             .min()
     }
 
@@ -307,6 +323,7 @@ impl Phone {
         }
         self.pump_download(now);
         self.tvs_timeout(now);
+        self.register_timeout(now);
         self.advance(now);
     }
 
@@ -658,10 +675,16 @@ impl Phone {
         self.event(now, kind);
     }
 
+    fn kept_answers(&self) -> Vec<KeptAnswer> {
+        let clock = self.setup.clock;
+        let all = self.vouches.iter();
+        all.map(|v| KeptAnswer::of(v, clock)).collect()
+    }
+
     /// Writes the notes, unless flash holds the same.
     pub(super) fn save_notes(&mut self, now: Time) {
         self.notes.tvs_answers = match self.setup.settings.word::<TvsCacheSurvivesBoot>() {
-            TvsCacheSurvivesBoot::Yes => self.vouches.iter().map(KeptAnswer::of).collect(),
+            TvsCacheSurvivesBoot::Yes => self.kept_answers(),
             TvsCacheSurvivesBoot::No => Vec::new(),
         };
         let bytes: Arc<[u8]> = self.notes.emit().into();

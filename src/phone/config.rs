@@ -2,6 +2,7 @@
 //! registers with it or without.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::boot::{Output, Phone, Stage, with_tvs};
 use super::download::{Fetched, file_facts};
@@ -11,7 +12,7 @@ use crate::event::Kind;
 use crate::time::Time;
 use crate::trust::decide::{FileQuestion, Ruling, asks_for_signed_files, decide_file, strictness};
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::AfterRefusal;
+use crate::trust::rules::{AfterRefusal, Key};
 use crate::wire::SignedFile;
 use crate::wire::phone_config::PhoneConfig;
 
@@ -216,13 +217,26 @@ impl Phone {
                         server: host.clone(),
                     },
                 );
+                // The rule counts as used only where somebody does not answer.
+                let millis = self.setup.settings.peek(Key::RegisterTimeout);
+                let wait = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
+                self.register_by = Some(now + wait);
                 self.outputs.push_back(Output::Register { host });
             }
             None => {
+                self.register_by = None;
                 let text = "no CallManager answers".to_owned();
                 self.event(now, Kind::Registered { server: None, text });
                 self.end(now);
             }
+        }
+    }
+
+    /// Time has passed for the registration.
+    pub(super) fn register_timeout(&mut self, now: Time) {
+        if self.register_by.is_some_and(|by| by <= now) {
+            self.setup.settings.count(Key::RegisterTimeout);
+            self.handle_registered(now, false);
         }
     }
 
@@ -234,6 +248,7 @@ impl Phone {
         let Some((server, text)) = self.register_queue.pop_front() else {
             return;
         };
+        self.register_by = None;
         if accepted {
             self.event(
                 now,

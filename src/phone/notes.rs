@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::time::Time;
+use crate::time::{Time, UnixSeconds};
 use crate::trust::search::{SignerId, hex};
 use crate::trust::vouch::Vouch;
 use crate::wire::Role;
@@ -35,11 +35,14 @@ pub(super) struct KeptAnswer {
     roles: Vec<u16>,
     ttl_secs: u32,
     expires_us: u64,
+    /// What the wall clock was at the world's start when the answer came: it moves when the clock
+    /// jumps.
+    clock: UnixSeconds,
     server: String,
 }
 
 impl KeptAnswer {
-    pub(super) fn of(v: &Vouch) -> Self {
+    pub(super) fn of(v: &Vouch, clock: UnixSeconds) -> Self {
         Self {
             subject: hex(&v.signer.subject),
             issuer: hex(&v.signer.issuer),
@@ -48,8 +51,16 @@ impl KeptAnswer {
             roles: v.roles.iter().map(|r| r.code()).collect(),
             ttl_secs: v.ttl_secs,
             expires_us: v.expires.as_micros(),
+            clock,
             server: v.server.clone(),
         }
+    }
+
+    /// How far the wall clock has jumped since the answer came, in seconds.
+    pub(super) fn jumped(&self, clock: UnixSeconds) -> i64 {
+        let forward = i64::try_from(clock.saturating_sub(self.clock)).unwrap_or(i64::MAX);
+        let back = i64::try_from(self.clock.saturating_sub(clock)).unwrap_or(i64::MAX);
+        forward - back
     }
 
     pub(super) fn vouch(&self) -> Option<Vouch> {

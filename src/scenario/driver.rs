@@ -59,6 +59,14 @@ impl Driver {
         }
     }
 
+    /// The world, where there is one: it has links, and plans what comes in the middle of a boot.
+    pub(super) fn world(&mut self) -> Option<&mut World> {
+        match self {
+            Self::Loopback(_) => None,
+            Self::Sim(w) => Some(w),
+        }
+    }
+
     /// Follows what a step changed in the lab.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         match self {

@@ -37,6 +37,7 @@ mod build;
 mod driver;
 mod exchange;
 mod expect;
+mod faults;
 mod fix;
 mod registry;
 mod steps;

@@ -13,8 +13,9 @@ use super::settings::Setting;
 pub use super::words::{
     BulkFault, BulkKind, BulkResult, CarriedCertificate, CutMoment, Damage, FirmwareProfile,
     FlashFile, Mode, OwnCertificate, PhoneSecurity, RestsOn, ServedFile, Service, StoppableService,
-    Store, Verb, Verdict,
+    Store, Tls, Verb, Verdict,
 };
+use crate::sim::Link;
 use crate::time::UnixSeconds;
 
 /// The format that this version reads, the value of the key `format`.
@@ -37,6 +38,8 @@ pub struct Scenario {
     pub date: Located<UnixSeconds>,
     /// Where all chance comes from; 1 unless given.
     pub seed: u64,
+    /// How TLS is done in virtual time; modelled unless given. On sockets it is always real.
+    pub tls: Tls,
     /// The clusters, in the order of the file.
     pub clusters: Vec<Cluster>,
     /// The phones, in the order of the file.
@@ -78,6 +81,17 @@ impl Scenario {
     /// How many phones there are.
     pub fn phone_count(&self) -> usize {
         self.phones.iter().map(|group| group.count).sum()
+    }
+
+    /// The first step that exists in virtual time alone: links with chance and partitions, and what
+    /// happens in the middle of a boot. `None` if the scenario runs on sockets too.
+    pub fn needs_virtual_time(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| {
+            matches!(
+                step.action,
+                Action::SetLink { .. } | Action::ClearLinks | Action::Later { .. }
+            )
+        })
     }
 }
 
@@ -203,6 +217,32 @@ pub enum FlashWrite {
     Of(FlashFile),
     /// The n-th write of the boot, from 1.
     Nth(u32),
+}
+
+/// Nodes that a step is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Nodes {
+    /// Every node of every cluster.
+    All,
+    /// These.
+    Named(Vec<Located<String>>),
+}
+
+/// A jump of wall clocks.
+///
+/// What it does to each use of wall time: a phone's status messages and its look at the dates of a
+/// signer's certificate (`phone.ignores_expiry`) follow its new clock; an answer of TVS that it
+/// keeps over a boot runs out as `tvs.cache_clock` says; what a node publishes and which
+/// certificates it makes or imports from then on bears its new time, so that
+/// `list.older_timestamp` may come to matter. Deadlines of machines do not look at wall clocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockJump {
+    /// Seconds, forward or back.
+    pub by: i64,
+    /// Whose clocks; `None` is no phone's.
+    pub phones: Option<Selector>,
+    /// Whose clocks; `None` is no node's.
+    pub nodes: Option<Nodes>,
 }
 
 /// What becomes of a service.
@@ -414,6 +454,28 @@ pub enum Action {
         at: CutMoment,
         /// At which write.
         write: FlashWrite,
+    },
+    /// Sets the links between phones and nodes, in virtual time. What is not given is as on a whole
+    /// link, whatever an earlier step said. The links stay until they are set anew or cleared.
+    SetLink {
+        /// Of which phones.
+        phones: Selector,
+        /// To which nodes.
+        nodes: Nodes,
+        /// What happens on them, both ways alike.
+        link: Link,
+    },
+    /// Makes every link whole again, in virtual time.
+    ClearLinks,
+    /// Moves wall clocks.
+    JumpClock(ClockJump),
+    /// Does something in the middle of the next boot, in virtual time: a step with `after`. If all
+    /// phones are done by then, the world waits for it.
+    Later {
+        /// How long after the start of the boot.
+        after: Located<Duration>,
+        /// What.
+        action: Box<Action>,
     },
     /// Lets time pass.
     Wait {

@@ -9,6 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::diagnostic::{Diagnostic, Located, Span, quote};
 use super::model::{FORMAT, Scenario};
 use super::settings::{Registry, Setting};
+use super::words::Tls;
 use crate::time::UnixSeconds;
 use check::Names;
 use read::{Entry, Problem, Problems, Section, in_file_order};
@@ -17,6 +18,7 @@ mod actions;
 mod check;
 mod clusters;
 mod expect;
+mod faults;
 mod phones;
 mod read;
 mod sftp;
@@ -102,7 +104,7 @@ impl Parser<'_, '_> {
             None,
             "the scenario",
             &[
-                "format", "name", "source", "date", "seed", "cluster", "phones", "settings",
+                "format", "name", "source", "date", "seed", "tls", "cluster", "phones", "settings",
                 "sftp", "step", "expect",
             ],
         );
@@ -138,6 +140,10 @@ impl Parser<'_, '_> {
             .optional("seed")
             .and_then(|entry| entry.number(self.problems, 0..=u64::MAX))
             .map_or(1, |seed| seed.value);
+        let tls = root
+            .optional("tls")
+            .and_then(|entry| entry.word(self.problems))
+            .map_or(Tls::Modelled, |tls| tls.value);
 
         let before = self.problems.count();
         let clusters = self.clusters(&root);
@@ -171,6 +177,7 @@ impl Parser<'_, '_> {
             source: source.unwrap_or_else(nothing),
             date: date.unwrap_or_else(|| Located::new(0, 0..0)),
             seed,
+            tls,
             clusters,
             phones,
             settings,

@@ -12,15 +12,14 @@ use super::diagnostic::Located;
 use super::driver::{Driver, Network};
 use super::exchange::{Done, Exchange, Press};
 use super::expect::Checked;
-use super::model::{
-    self, Action, CutMoment, FlashFile, FlashWrite, Scenario, ServiceChange, StoppableService,
-};
+use super::faults;
+use super::model::{self, Action, CutMoment, FlashFile, FlashWrite, Scenario};
 use super::registry::parameter_of;
 use super::steps;
-use super::words::{BulkResult, ClosedWord};
+use super::words::{BulkResult, ClosedWord, Verb};
 use crate::cluster::{
-    CertificateKind, Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Service, Target,
-    TrustStore, bulk,
+    CertificateKind, Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, TrustStore, Turn,
+    bulk,
 };
 use crate::event::{Event, Kind};
 use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
@@ -46,6 +45,17 @@ pub enum RunError {
         step: usize,
         /// Why.
         error: ClusterError,
+    },
+    /// The scenario has faults that sockets do not have.
+    #[error(
+        "{} exists in virtual time alone: leave `--network loopback` out, or say `--network sim`",
+        match is_later { true => format!("step `{verb}` with `after`"), false => format!("step `{verb}`") }
+    )]
+    NeedsVirtualTime {
+        /// The first such step.
+        verb: Verb,
+        /// True if it has `after`.
+        is_later: bool,
     },
 }
 
@@ -122,6 +132,20 @@ pub fn rehearse(
     run.to_the_end()
 }
 
+/// Whether the scenario can run there.
+///
+/// # Errors
+/// [`RunError::NeedsVirtualTime`] for sockets and a step that they do not have.
+pub fn check_network(scenario: &Scenario, network: Network) -> Result<(), RunError> {
+    match (network, scenario.needs_virtual_time()) {
+        (Network::Loopback, Some(step)) => Err(RunError::NeedsVirtualTime {
+            verb: step.verb,
+            is_later: matches!(step.action, Action::Later { .. }),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// [`rehearse`] in virtual time, where phones wait as real ones do, before a witness.
 ///
 /// # Errors
@@ -184,20 +208,20 @@ pub fn at_start(scenario: &Scenario, sink: &mut dyn FnMut(&Event)) -> Result<Reh
     })
 }
 
-struct Run<'a> {
-    scenario: &'a Scenario,
-    lab: Arc<Mutex<Lab>>,
+pub(super) struct Run<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) lab: Arc<Mutex<Lab>>,
     keys: KeyPool,
-    driver: Driver,
-    phones: Vec<LabPhone>,
+    pub(super) driver: Driver,
+    pub(super) phones: Vec<LabPhone>,
     /// Number of the step, from 1.
     step: usize,
     /// Seconds that steps let pass.
     waited: u64,
     /// Publications of each cluster that were told.
     told: Vec<usize>,
-    sink: &'a mut dyn FnMut(&Event),
-    witness: Option<&'a mut dyn Witness>,
+    pub(super) sink: &'a mut dyn FnMut(&Event),
+    pub(super) witness: Option<&'a mut dyn Witness>,
     /// The directory that the clusters exchange certificates through.
     exchange: Exchange,
     /// What steps said of their own result.
@@ -215,6 +239,7 @@ impl<'a> Run<'a> {
         sink: &'a mut dyn FnMut(&Event),
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
+        check_network(scenario, network)?;
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
         let mut keys = KeyPool::new(scenario.seed);
@@ -274,7 +299,8 @@ impl<'a> Run<'a> {
     }
 
     fn to_the_end(mut self) -> Result<Rehearsed, RunError> {
-        self.boot_at_home();
+        let at_start = |error| RunError::Step { step: 0, error };
+        self.boot_at_home().map_err(at_start)?;
         for (index, step) in self.scenario.steps.iter().enumerate() {
             self.step = index + 1;
             self.carry_out(&step.action, step.verb.to_string())?;
@@ -338,7 +364,7 @@ impl<'a> Run<'a> {
         self.scenario.date.value + self.step as u64 + self.waited
     }
 
-    fn boot_at_home(&mut self) {
+    fn boot_at_home(&mut self) -> Result<(), ClusterError> {
         let count = self.phones.len();
         let text = format!("{count} phones boot in their own cluster, so they hold its lists");
         self.tell(
@@ -348,28 +374,30 @@ impl<'a> Run<'a> {
                 text,
             },
         );
-        self.boot(&(0..count).collect::<Vec<_>>(), BootCause::Power);
+        self.boot(&(0..count).collect::<Vec<_>>(), BootCause::Power)?;
         for p in &mut self.phones {
             p.before = p.flash.clone();
             p.home_events = std::mem::take(&mut p.events);
             p.used.clear();
             p.last_boot = 0;
         }
+        Ok(())
     }
 
     /// Boots phones together; those whose power was cut come back by themselves.
-    fn boot(&mut self, indices: &[usize], cause: BootCause) {
+    fn boot(&mut self, indices: &[usize], cause: BootCause) -> Result<(), ClusterError> {
         let mut booting = indices.to_vec();
         let mut cause = cause;
         // A cut is spent when it strikes, so the second boot of a phone is its last.
         for _ in 0..2 {
             if booting.is_empty() {
-                return;
+                break;
             }
             self.boot_once(&booting, cause);
             booting.retain(|&i| self.phones[i].end == BootEnd::PowerCut);
             cause = BootCause::Power;
         }
+        self.settle()
     }
 
     fn boot_once(&mut self, indices: &[usize], cause: BootCause) {
@@ -406,11 +434,7 @@ impl<'a> Run<'a> {
                 phones[i].events.push(event);
             }
         };
-        let witness: Option<&mut dyn Witness> = match witness {
-            Some(witness) => Some(&mut **witness),
-            None => None,
-        };
-        let booted = driver.boot(starting, &mut events, witness);
+        let booted = driver.boot(starting, &mut events, reborrow(witness));
         for (&i, b) in indices.iter().zip(booted) {
             let p = &mut self.phones[i];
             p.flash = b.flash;
@@ -481,35 +505,25 @@ impl<'a> Run<'a> {
             }
             Action::ResetPhones { phones } => {
                 let indices = self.selected(phones);
-                self.boot(&indices, BootCause::Reset);
+                self.boot(&indices, BootCause::Reset)?;
             }
             Action::FactoryReset { phones } => {
                 let indices = self.selected(phones);
                 for &i in &indices {
                     self.phones[i].flash.erase();
                 }
-                self.boot(&indices, BootCause::FactoryReset);
+                self.boot(&indices, BootCause::FactoryReset)?;
             }
             Action::ChangeService {
                 change,
                 target,
                 service,
             } => {
-                let service = cluster_service(*service);
-                self.on_target(target, |cluster, target| match change {
-                    ServiceChange::Stop => cluster.stop_service(target, service),
-                    ServiceChange::Start => cluster.start_service(target, service),
-                    ServiceChange::Restart => cluster.restart_service(target, service),
-                })?;
+                self.change(target, faults::turn(*change, *service), at)?;
             }
             Action::SwitchPower { on, target } => {
-                self.on_target(target, |cluster, target| {
-                    if *on {
-                        cluster.switch_on(target, at)
-                    } else {
-                        cluster.switch_off(target)
-                    }
-                })?;
+                let turn = if *on { Turn::On } else { Turn::Off };
+                self.change(target, turn, at)?;
             }
             Action::SetParameter { cluster, parameter } => {
                 // Name and value were checked when the file was read.
@@ -582,7 +596,7 @@ impl<'a> Run<'a> {
                 };
                 let done = self.exchange.press(&mut self.driver, &self.lab, &press)?;
                 if let Some(done) = done {
-                    self.pressed(&press, result.as_ref(), done);
+                    self.pressed(&press, result.as_ref(), done)?;
                 }
             }
             Action::BulkFault { fault } => self.exchange.set_fault(&mut self.driver, *fault)?,
@@ -608,6 +622,10 @@ impl<'a> Run<'a> {
                     self.phones[i].cut = Some(cut);
                 }
             }
+            Action::SetLink { .. } | Action::ClearLinks | Action::Later { .. } => {
+                self.disturb(action, at);
+            }
+            Action::JumpClock(jump) => self.jump_clock(jump)?,
             Action::Wait { duration } => {
                 self.driver.wait(*duration);
                 self.waited += duration.as_secs();
@@ -619,7 +637,12 @@ impl<'a> Run<'a> {
 
     /// Tells what an action on a page came to, and checks it against what the step says: what is
     /// not done although nothing else is said fails the rehearsal.
-    fn pressed(&mut self, press: &Press<'_>, wanted: Option<&Located<BulkResult>>, done: Done) {
+    fn pressed(
+        &mut self,
+        press: &Press<'_>,
+        wanted: Option<&Located<BulkResult>>,
+        done: Done,
+    ) -> Result<(), StepError> {
         let cluster = press.cluster;
         for kind in done.events {
             self.tell(cluster, kind);
@@ -656,8 +679,9 @@ impl<'a> Run<'a> {
             let indices: Vec<_> = (0..self.phones.len())
                 .filter(|&i| of_cluster(&self.phones[i]))
                 .collect();
-            self.boot(&indices, BootCause::Reset);
+            self.boot(&indices, BootCause::Reset)?;
         }
+        Ok(())
     }
 
     fn trust_certificates(&mut self, action: &Action) -> Result<(), ClusterError> {
@@ -715,7 +739,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn selected(&self, phones: &super::Selector) -> Vec<usize> {
+    pub(super) fn selected(&self, phones: &super::Selector) -> Vec<usize> {
         let numbers = phones.resolve(&self.scenario.phones);
         numbers
             .into_iter()
@@ -744,17 +768,6 @@ impl<'a> Run<'a> {
         match lab.host(name).and_then(|id| lab.cluster_mut(id.cluster)) {
             Some(cluster) => act(cluster, name),
             None => Ok(()),
-        }
-    }
-
-    fn on_target(
-        &self,
-        target: &model::Target,
-        act: impl FnOnce(&mut Cluster, Target<'_>) -> Result<(), ClusterError>,
-    ) -> Result<(), ClusterError> {
-        match target {
-            model::Target::Node(n) => self.on_node(&n.value, |c, n| act(c, Target::Node(n))),
-            model::Target::Cluster(c) => self.on_cluster(&c.value, |c| act(c, Target::All)),
         }
     }
 
@@ -827,6 +840,16 @@ fn vouches_for(cluster: &Cluster, other: &Cluster) -> bool {
     signers.iter().any(|(_, c)| held.contains(&c.public))
 }
 
+/// The same witness, for a while.
+pub(super) fn reborrow<'b>(
+    witness: &'b mut Option<&mut dyn Witness>,
+) -> Option<&'b mut dyn Witness> {
+    match witness {
+        Some(witness) => Some(&mut **witness),
+        None => None,
+    }
+}
+
 fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {
     let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
     Some(Kind::Published {
@@ -835,15 +858,6 @@ fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {
         signer: crate::trust::search::SignerId::of(&list.header).facts(),
         records: list.records.len(),
     })
-}
-
-fn cluster_service(s: StoppableService) -> Service {
-    match s {
-        StoppableService::Tftp => Service::Tftp,
-        StoppableService::Tvs => Service::Tvs,
-        StoppableService::CallManager => Service::CallManager,
-        StoppableService::Capf => Service::Capf,
-    }
 }
 
 fn cut(at: CutMoment, write: FlashWrite) -> Cut {

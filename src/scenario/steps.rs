@@ -1,15 +1,17 @@
 //! Steps in words, and what they carry.
 
 use std::fmt::Display;
+use std::time::Duration;
 
 use super::model::{
-    self, Action, BulkButton, BulkFault, CarriedCertificate, FlashWrite, OwnCertificate, Scenario,
-    ServiceChange,
+    self, Action, BulkButton, BulkFault, CarriedCertificate, FlashWrite, Nodes, OwnCertificate,
+    Scenario, ServiceChange,
 };
 use super::words::ClosedWord;
 use crate::cluster::bulk::Uploaded;
 use crate::cluster::{CertificateKind, PublicCertificate, TrustStore, Trusted};
 use crate::event::{Kind, SignerFacts};
+use crate::sim::{Link, PerMille};
 use crate::trust::search::hex;
 
 /// What a bulk exchange of type All carries (Cisco 215539).
@@ -266,9 +268,88 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
                 at.as_str()
             )
         }
+        Action::SetLink {
+            phones: who,
+            nodes,
+            link,
+        } => format!(
+            "the links between {} and {}: {}",
+            phones(who),
+            node_names(nodes),
+            link_text(link)
+        ),
+        Action::ClearLinks => "every link is whole again".to_owned(),
+        Action::JumpClock(jump) => {
+            let of_phones = jump.phones.as_ref().map(phones);
+            let of_nodes = jump.nodes.as_ref().map(node_names);
+            format!(
+                "the clocks of {} jump by {}",
+                join(of_phones.into_iter().chain(of_nodes)),
+                jump_text(jump.by)
+            )
+        }
+        Action::Later { after, action } => format!(
+            "{} into the next boot: {}",
+            time_text(after.value),
+            sentence(action, scenario)
+        ),
         Action::Wait { duration } => format!("{} s pass", duration.as_secs_f64()),
         Action::Note { text } => text.clone(),
     }
+}
+
+fn node_names(nodes: &Nodes) -> String {
+    match nodes {
+        Nodes::All => "all nodes".to_owned(),
+        Nodes::Named(names) => join(names.iter().map(|n| n.value.as_str())),
+    }
+}
+
+/// What happens on a link, as far as it is not a whole one.
+fn link_text(link: &Link) -> String {
+    if link.partition {
+        return "nothing arrives".to_owned();
+    }
+    let whole = Link::default();
+    let mut parts = Vec::new();
+    let mut share = |what: &str, share: PerMille| {
+        if share != PerMille::NONE {
+            parts.push(format!("{} % {what}", f64::from(share.get()) / 10.0));
+        }
+    };
+    share("lost", link.loss);
+    share("come twice", link.duplicate);
+    share("come late", link.reorder);
+    share("come damaged", link.corrupt);
+    if link.latency != whole.latency || link.jitter != whole.jitter {
+        let mut way = format!("{} one way", time_text(link.latency));
+        if !link.jitter.is_zero() {
+            way += &format!(", up to {} more", time_text(link.jitter));
+        }
+        parts.push(way);
+    }
+    if parts.is_empty() {
+        "whole".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn time_text(time: Duration) -> String {
+    match time.as_micros() {
+        us if us.is_multiple_of(1_000_000) => format!("{} s", us / 1_000_000),
+        us if us.is_multiple_of(1_000) => format!("{} ms", us / 1_000),
+        us => format!("{us} us"),
+    }
+}
+
+/// A jump in its largest unit that leaves no rest.
+fn jump_text(by: i64) -> String {
+    let (length, unit) = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")]
+        .into_iter()
+        .find(|(length, _)| by % length == 0)
+        .unwrap_or((1, "s"));
+    format!("{:+} {unit}", by / length)
 }
 
 fn service_name(s: &str) -> String {

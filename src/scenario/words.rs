@@ -244,6 +244,12 @@ closed_words! {
         RemovePhones = "remove-phones",
         /// See [`Action::PowerCut`].
         PowerCut = "power-cut",
+        /// See [`Action::SetLink`].
+        SetLink = "set-link",
+        /// See [`Action::ClearLinks`].
+        ClearLinks = "clear-links",
+        /// See [`Action::JumpClock`].
+        JumpClock = "jump-clock",
         /// See [`Action::Wait`].
         Wait = "wait",
         /// See [`Action::Note`].
@@ -296,6 +302,14 @@ closed_words! {
         ForeignFile = "foreign-file",
         /// No fault. What became of files stays.
         Clear = "clear",
+    }
+
+    /// How TLS is done in virtual time.
+    Tls, "kind of TLS" {
+        /// The certificate check and the exchange of messages, without the cryptography.
+        Modelled = "modelled",
+        /// With real TLS over simulated bytes: events and verdicts are repeatable, packets are not.
+        Real = "real",
     }
 
     /// How sure the weakest rule is that a verdict rests on.

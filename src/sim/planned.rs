@@ -97,6 +97,11 @@ impl World {
             verb, text, act, ..
         } = planned;
         self.event(LAB.to_owned(), Kind::Step { verb, text });
+        self.act(act);
+    }
+
+    /// Does it at once.
+    pub fn act(&mut self, act: Act) {
         match act {
             Act::SetLinks(links, link) => {
                 for (device, node) in links {

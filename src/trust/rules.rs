@@ -270,6 +270,9 @@ rules! {
     TvsNegativeCache "tvs.negative_cache" of::<TvsNegativeCache>(), 0, Assumed,
         "whether a signer that no TVS knew stays unknown for the other files of the boot, without a question",
         "no source speaks of negative answers that are kept";
+    TvsCacheClock "tvs.cache_clock" of::<TvsCacheClock>(), 0, Assumed,
+        "by which clock a TVS answer that is kept over a restart runs out, when the phone's wall clock jumps",
+        "Cisco 213407 shows expires in 24 hours; no source says what a new time does to it";
     TvsMaxServers "tvs.max_servers" number("servers", 1, 5, &[1, 5]), 3, Inferred,
         "how many TVS servers of the configuration are tried",
         "CUCM names primary, secondary, tertiary; the XML takes five";
@@ -306,6 +309,9 @@ rules! {
     AfterRefusal "phone.after_refusal" of::<AfterRefusal>(), 0, Assumed,
         "where a phone registers that has refused its configuration",
         "sources disagree: CUCM 14SU2 Security Guide says it bounces back to its prior server, Cisco's community page that it registers with the TFTP server";
+    RegisterTimeout "phone.register_timeout_ms" number("milliseconds", 1_000, 120_000, &[10_000]), 30_000, Assumed,
+        "how long a CallManager may take to answer a registration before the next one is tried",
+        "no source";
     DamagedList "phone.damaged_list" of::<DamagedList>(), 0, Assumed,
         "what a damaged CTL or ITL in flash means to a phone without another list: no leap of faith, or absent",
         "no source says what a phone does with a damaged list in its flash";

@@ -73,7 +73,10 @@ impl Manner<'_> {
 
     /// Makes a run. `live` gets each line as it happens, where the run is the only one.
     pub(super) fn perform(&self, job: &Job<'_>, live: &mut dyn FnMut(&str)) -> Run {
-        let network = self.network();
+        let network = match self.args.network {
+            None if job.file.scenario.needs_virtual_time().is_some() => scenario::Network::Sim,
+            _ => self.network(),
+        };
         // Virtual time costs nothing, so phones always wait there as real ones do.
         let pace = match (network, self.args.pace) {
             (scenario::Network::Loopback, Pace::Fast) => phone::Pace::Fast,

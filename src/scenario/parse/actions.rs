@@ -28,9 +28,9 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::SetOption150 => &["do", "to", "phones"],
         Verb::ResetPhones | Verb::FactoryReset => &["do", "phones"],
         Verb::StopService | Verb::StartService | Verb::RestartService => {
-            &["do", "node", "cluster", "service"]
+            &["do", "node", "cluster", "service", "after"]
         }
-        Verb::SwitchOff | Verb::SwitchOn => &["do", "node", "cluster"],
+        Verb::SwitchOff | Verb::SwitchOn => &["do", "node", "cluster", "after"],
         Verb::SetParameter => &["do", "cluster", "name", "value"],
         Verb::RegenerateCertificate => &["do", "node", "certificate"],
         Verb::UploadCertificate => &["do", "from", "certificate", "into", "store"],
@@ -53,6 +53,21 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::KeepOldFiles => &["do", "node"],
         Verb::RemovePhones => &["do", "phones", "cluster"],
         Verb::PowerCut => &["do", "phones", "at", "write"],
+        Verb::SetLink => &[
+            "do",
+            "phones",
+            "nodes",
+            "loss",
+            "duplicate",
+            "reorder",
+            "corrupt",
+            "latency",
+            "jitter",
+            "partition",
+            "after",
+        ],
+        Verb::ClearLinks => &["do", "after"],
+        Verb::JumpClock => &["do", "by", "phones", "nodes"],
         Verb::Wait => &["do", "seconds"],
         Verb::Note => &["do", "text"],
     }
@@ -61,12 +76,17 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
 impl Parser<'_, '_> {
     pub(super) fn steps(&mut self, root: &Section<'_>) -> Vec<Step> {
         let tables = self.tables(root, "step", MAX_STEPS);
-        let mut steps = Vec::with_capacity(tables.len());
+        let written = tables.len();
+        let mut steps = Vec::with_capacity(written);
         for (span, table) in tables {
             if self.problems.full() {
                 break;
             }
             steps.extend(self.step(span, table));
+        }
+        // Where a step could not be read, it may be the one that boots phones.
+        if steps.len() == written {
+            self.check_later(&steps);
         }
         steps
     }
@@ -115,14 +135,13 @@ impl Parser<'_, '_> {
             Verb::StopService => self.change_service(s, ServiceChange::Stop)?,
             Verb::StartService => self.change_service(s, ServiceChange::Start)?,
             Verb::RestartService => self.change_service(s, ServiceChange::Restart)?,
-            Verb::SwitchOff => Action::SwitchPower {
-                on: false,
-                target: self.target(s)?,
-            },
-            Verb::SwitchOn => Action::SwitchPower {
-                on: true,
-                target: self.target(s)?,
-            },
+            Verb::SwitchOff | Verb::SwitchOn => {
+                let switch = Action::SwitchPower {
+                    on: verb == Verb::SwitchOn,
+                    target: self.target(s)?,
+                };
+                self.later(s, switch)?
+            }
             Verb::SetParameter => {
                 let cluster = self.name(s, "cluster", "the cluster whose parameter is set");
                 let name = self.name(s, "name", "the parameter");
@@ -219,6 +238,9 @@ impl Parser<'_, '_> {
                     write: write?,
                 }
             }
+            Verb::SetLink => self.set_link(s)?,
+            Verb::ClearLinks => self.later(s, Action::ClearLinks)?,
+            Verb::JumpClock => self.jump_clock(s)?,
             Verb::Wait => Action::Wait {
                 duration: self.wait(s)?,
             },
@@ -274,7 +296,7 @@ impl Parser<'_, '_> {
     }
 
     /// The phones that a step is about; all unless given.
-    fn phones_of(&mut self, section: &Section<'_>) -> Option<Selector> {
+    pub(super) fn phones_of(&mut self, section: &Section<'_>) -> Option<Selector> {
         match section.optional("phones") {
             Some(entry) => self.selector(entry),
             None => Some(Selector::all()),
@@ -329,11 +351,12 @@ impl Parser<'_, '_> {
     fn change_service(&mut self, section: &Section<'_>, change: ServiceChange) -> Option<Action> {
         let service = self.word::<StoppableService>(section, "service");
         let target = self.target(section);
-        Some(Action::ChangeService {
+        let change = Action::ChangeService {
             change,
             target: target?,
             service: service?,
-        })
+        };
+        self.later(section, change)
     }
 
     /// Either `node` or `cluster`.

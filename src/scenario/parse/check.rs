@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::diagnostic::{Located, Span, listed, quote, similar};
-use super::super::model::{Action, Cluster, Node, PhoneGroup, SftpServer, Step, Target};
+use super::super::model::{Action, Cluster, Node, Nodes, PhoneGroup, SftpServer, Step, Target};
 use super::super::select::Selector;
 use super::super::steps::{certificate_kind, own_kind};
 use super::super::words::{Mode, OwnCertificate, ServedFile, Service, StoppableService};
@@ -169,7 +169,11 @@ impl<'s> Names<'s> {
 
     /// Checks what a step names, and whether it can be done there.
     pub(super) fn check_step(&self, problems: &mut Problems<'_>, step: &Step) {
-        match &step.action {
+        self.check_action(problems, &step.action);
+    }
+
+    fn check_action(&self, problems: &mut Problems<'_>, action: &Action) {
+        match action {
             Action::TrustCertificates {
                 from, into, nodes, ..
             } => {
@@ -305,7 +309,31 @@ impl<'s> Names<'s> {
                 self.check_selector(problems, phones);
                 self.cluster(problems, cluster);
             }
-            Action::BulkFault { .. } | Action::Wait { .. } | Action::Note { .. } => {}
+            Action::SetLink { phones, nodes, .. } => {
+                self.check_selector(problems, phones);
+                self.check_nodes(problems, nodes);
+            }
+            Action::JumpClock(jump) => {
+                if let Some(phones) = &jump.phones {
+                    self.check_selector(problems, phones);
+                }
+                if let Some(nodes) = &jump.nodes {
+                    self.check_nodes(problems, nodes);
+                }
+            }
+            Action::Later { action, .. } => self.check_action(problems, action),
+            Action::BulkFault { .. }
+            | Action::ClearLinks
+            | Action::Wait { .. }
+            | Action::Note { .. } => {}
+        }
+    }
+
+    fn check_nodes(&self, problems: &mut Problems<'_>, nodes: &Nodes) {
+        if let Nodes::Named(names) = nodes {
+            for name in names {
+                self.node(problems, name);
+            }
         }
     }
 

@@ -256,6 +256,13 @@ words! {
         /// tsize and blksize 1428.
         TsizeBlksize = "tsize-blksize",
     }
+    /// By which clock a TVS answer that is kept over a restart runs out.
+    TvsCacheClock {
+        /// By time that passes, whatever the wall clock shows.
+        Running = "running",
+        /// By the wall clock: a jump forward ends it sooner, a jump back later.
+        Wall = "wall",
+    }
     /// How the time between retransmissions grows.
     TftpBackoff {
         /// It doubles.
