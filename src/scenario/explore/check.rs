@@ -10,7 +10,8 @@ use super::super::model::Scenario;
 use super::super::run::rehearse_watched;
 use super::super::words::Verdict;
 use super::super::{Diagnostic, Rules, parse};
-use super::expected::{Expected, expected};
+use super::expected::{Expected, Unsupported, expected};
+use super::quiet::quiet;
 
 /// What is wrong with a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +179,7 @@ fn run_and_judge(scenario: &Scenario) -> Judged {
     let fates = fates(&rehearsed);
     let broken = laws.into_broken().into_iter();
     let mut findings: Vec<_> = broken.map(Finding::Broken).collect();
-    let unsupported = match expected(scenario) {
+    let unsupported = match expected_of(scenario) {
         Ok(all) => {
             findings.extend(all.iter().zip(&fates).filter_map(disagreement));
             None
@@ -200,12 +201,20 @@ fn disagreement((expected, fate): (&Expected, &Fate)) -> Option<Finding> {
     })
 }
 
+/// What the model says of a world, with faulty links left out where they cannot matter in the end.
+fn expected_of(scenario: &Scenario) -> Result<Vec<Expected>, Unsupported> {
+    match quiet(scenario) {
+        Some(quiet) => expected(&quiet),
+        None => expected(scenario),
+    }
+}
+
 /// What the model expects of each phone of a world, by number; nothing where it does not decide.
 pub fn expected_verdicts(text: &str) -> Vec<(usize, String)> {
     let Ok(scenario) = parse("world.toml", text, &Rules) else {
         return Vec::new();
     };
-    let all = expected(&scenario).unwrap_or_default();
+    let all = expected_of(&scenario).unwrap_or_default();
     all.iter()
         .map(|e| (e.phone, e.verdict.to_string()))
         .collect()

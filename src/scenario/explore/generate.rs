@@ -36,7 +36,6 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("tvs.negative_cache", &["yes"]),
     ("tvs.answer_ttl", &["3600", "60", "0"]),
     ("tvs.cache_flush", &["never"]),
-    ("tvs.cache_survives_boot", &["yes"]),
     ("tvs.max_servers", &["1"]),
     ("trust.wrong_role", &["refuse"]),
     ("trust.first_ctl_checked", &["no"]),
@@ -47,7 +46,6 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("trust.new_ctl_in_force", &["next-boot"]),
     ("trust.digest_sha512", &["refuse"]),
     ("list.equal", &["reinstall"]),
-    ("list.older_timestamp", &["refuse"]),
     ("cluster.blank_itl", &["empty-records"]),
     ("phone.after_refusal", &["tftp-server"]),
     ("tftp.options", &["tsize", "tsize-blksize"]),
@@ -71,6 +69,8 @@ struct Hand {
     /// Services that are stopped, and nodes that are off: cluster, node, service.
     stopped: Vec<(usize, String, &'static str)>,
     off: Vec<String>,
+    /// True while a power cut waits for the next boot.
+    cut_waits: bool,
 }
 
 impl Hand {
@@ -90,6 +90,7 @@ impl Hand {
             regenerated: 0,
             stopped: Vec::new(),
             off: Vec::new(),
+            cut_waits: false,
         }
     }
 
@@ -194,7 +195,7 @@ impl Hand {
                 self.index(self.draft.clusters.len())
             };
             let mixed = self.draft.clusters[at].mixed;
-            let security = match self.rng.below(5) {
+            let security = match self.rng.below(12) {
                 0 if mixed => Some("authenticated"),
                 1 if mixed => Some("encrypted"),
                 _ => None,
@@ -225,8 +226,11 @@ impl Hand {
                 self.set(name, value);
             }
         }
+        if self.chance(2) {
+            self.set("list.older_timestamp", "refuse");
+        }
         // Answers that outlive a boot matter only together with what keeps them.
-        if self.chance(8) {
+        if self.chance(5) {
             self.set("tvs.cache_survives_boot", "yes");
             self.set("tvs.cache_flush", "never");
         }
@@ -267,8 +271,17 @@ impl Hand {
             }
             self.unrest(2);
             self.faults();
+            let links_fail = self.chance(20);
+            if links_fail {
+                self.break_links();
+            }
             self.point(to);
             self.reset();
+            self.cut_waits = false;
+            if links_fail {
+                self.step(StepDraft::new("clear-links"));
+                self.step(StepDraft::new("reset-phones"));
+            }
             self.unrest(1);
             if self.chance(25) {
                 self.wait();
@@ -317,7 +330,15 @@ impl Hand {
                 ]);
                 self.step(step.with("stores", stores));
             }
-            _ => self.bulk(&from_id, &into_id),
+            // What the exchange carries before 10.5.2 nobody says: tried, but seldom.
+            _ if [from, into]
+                .iter()
+                .all(|&c| self.is_since(c, Release::V10_5_2))
+                || self.chance(10) =>
+            {
+                self.bulk(&from_id, &into_id);
+            }
+            _ => self.step(step),
         }
     }
 
@@ -346,6 +367,11 @@ impl Hand {
         }
     }
 
+    fn is_since(&self, cluster: usize, first: Release) -> bool {
+        let release = self.draft.clusters[cluster].release.parse::<Release>();
+        release.is_ok_and(|release| release >= first)
+    }
+
     /// At least one of these, in their order.
     fn some(&mut self, all: &[&str]) -> Vec<String> {
         let sure = self.index(all.len());
@@ -359,6 +385,10 @@ impl Hand {
     }
 
     fn update_ctl(&mut self, cluster: usize) {
+        // Before 10.5.2 a token signs it, which is nobody's to renew here.
+        if !self.is_since(cluster, Release::V10_5_2) && self.chance(90) {
+            return;
+        }
         let step = StepDraft::new("update-ctl").with("cluster", self.id(cluster));
         self.step(step);
     }
@@ -555,7 +585,41 @@ impl Hand {
         }
     }
 
+    /// Links fail in one way or in several.
+    fn break_links(&mut self) {
+        let mut step = StepDraft::new("set-link");
+        let faults: [(&'static str, &[u64]); 4] = [
+            ("loss", &[5, 20, 50]),
+            ("duplicate", &[5, 30]),
+            ("reorder", &[5, 30]),
+            ("corrupt", &[1, 5]),
+        ];
+        let sure = self.index(faults.len() + 1);
+        for (i, (key, shares)) in faults.into_iter().enumerate() {
+            if (i == sure || self.chance(15))
+                && let Some(share) = self.pick(shares)
+            {
+                step = step.with(key, share);
+            }
+        }
+        if sure == faults.len() {
+            let nodes: Vec<_> = self.draft.nodes().map(|(_, n)| n.name.clone()).collect();
+            let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
+            let nodes = self.some(&nodes);
+            step = step.with("nodes", nodes).with("partition", true);
+        } else if self.chance(40) {
+            let latency = self.pick(&["1ms", "30ms", "400ms"]).unwrap_or("1ms");
+            step = step.with("latency", latency).with("jitter", "20ms");
+        }
+        let step = self.for_phones(step, 70);
+        self.step(step);
+    }
+
     fn power_cut(&mut self) {
+        // A second cut before the next boot would only take the first one's place.
+        if std::mem::replace(&mut self.cut_waits, true) {
+            return;
+        }
         let at = self
             .pick(&["before", "inside", "after"])
             .unwrap_or("inside");

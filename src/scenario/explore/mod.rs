@@ -4,6 +4,7 @@
 mod check;
 mod draft;
 mod generate;
+mod quiet;
 mod shrink;
 
 pub mod expected;
