@@ -304,9 +304,18 @@ impl Hand {
         let step = StepDraft::new("trust-certificates")
             .with("from", from_id.clone())
             .with("into", into_id.clone());
+        // What "all" is to a release before 10.5.2 nobody says, so it is mostly said.
+        let is_open =
+            self.is_since(from, Release::V10_5_2) && !self.is_since(into, Release::V10_5_2);
+        let named = || vec!["CallManager".to_owned(), "ITLRecovery".to_owned()];
+        let all = if is_open && self.chance(90) {
+            step.clone().with("certificates", named())
+        } else {
+            step.clone()
+        };
         match self.rng.below(20) {
             0 => {}
-            1..=8 => self.step(step),
+            1..=8 => self.step(all),
             9..=11 => {
                 let kinds = self.some(&["CallManager", "ITLRecovery", "CAPF", "Tomcat"]);
                 self.step(step.with("certificates", kinds));
@@ -319,7 +328,7 @@ impl Hand {
                     .collect();
                 let nodes: Vec<&str> = nodes.iter().map(String::as_str).collect();
                 let nodes = self.some(&nodes);
-                self.step(step.with("nodes", nodes));
+                self.step(all.with("nodes", nodes));
             }
             14..=16 => {
                 let stores = self.some(&[
@@ -328,7 +337,7 @@ impl Hand {
                     "CAPF-trust",
                     "tomcat-trust",
                 ]);
-                self.step(step.with("stores", stores));
+                self.step(all.with("stores", stores));
             }
             // What the exchange carries before 10.5.2 nobody says: tried, but seldom.
             _ if [from, into]
@@ -338,7 +347,7 @@ impl Hand {
             {
                 self.bulk(&from_id, &into_id);
             }
-            _ => self.step(step),
+            _ => self.step(all),
         }
     }
 
