@@ -29,6 +29,14 @@ interop:
 rehearse *ARGS='scenarios/non-secure-migration.toml':
     cargo run --release -- rehearse {{ARGS}}
 
+# Random worlds against the laws of every run and the model of who migrates
+explore WORLDS='1000' *ARGS='':
+    cargo run --release -- rehearse --explore {{WORLDS}} {{ARGS}}
+
+# Exploration finds each deliberate defect, and nothing without one; minutes
+planted-defects:
+    cargo test --release --features planted-defects --test planted_defects -- --ignored --nocapture --test-threads=1
+
 # Figures, as ratios in one run
 bench:
     cargo bench

@@ -36,7 +36,6 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("tvs.negative_cache", &["yes"]),
     ("tvs.answer_ttl", &["3600", "60", "0"]),
     ("tvs.cache_flush", &["never"]),
-    ("tvs.max_servers", &["1"]),
     ("trust.wrong_role", &["refuse"]),
     ("trust.first_ctl_checked", &["no"]),
     ("trust.first_contact_self_signature", &["ignored"]),
