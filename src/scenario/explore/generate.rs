@@ -249,10 +249,21 @@ impl Hand {
         let count = self.draft.clusters.len();
         self.unrest(2);
         let mut at = 0;
-        let legs = 1 + u64::from(self.chance(35)) + u64::from(self.chance(20));
+        let shuttles = count > 1 && self.keeps_answers();
+        if shuttles {
+            self.exchange_all();
+        }
+        let legs =
+            if shuttles { 3 } else { 1 } + u64::from(self.chance(35)) + u64::from(self.chance(20));
         for _ in 0..legs {
+            if shuttles {
+                // By then every kept answer has run out.
+                self.step(StepDraft::new("wait").with("seconds", 90_000));
+            }
             let to = if count == 1 {
                 0
+            } else if shuttles {
+                1 - at.min(1)
             } else {
                 (at + 1 + self.index(count - 1)) % count
             };
@@ -290,6 +301,26 @@ impl Hand {
         self.mend();
         for _ in 0..LAST_RESETS {
             self.step(StepDraft::new("reset-phones"));
+        }
+    }
+
+    /// True if answers of a TVS outlive a boot and a new list.
+    fn keeps_answers(&self) -> bool {
+        let is_set = |name: &str| self.draft.settings.iter().any(|(known, _)| known == name);
+        is_set("tvs.cache_survives_boot") && is_set("tvs.cache_flush")
+    }
+
+    /// The first two clusters trust each other in full.
+    fn exchange_all(&mut self) {
+        for (from, into) in [(0, 1), (1, 0)] {
+            let step = StepDraft::new("trust-certificates")
+                .with("from", self.id(from))
+                .with("into", self.id(into))
+                .with(
+                    "certificates",
+                    vec!["CallManager".to_owned(), "ITLRecovery".to_owned()],
+                );
+            self.step(step);
         }
     }
 
