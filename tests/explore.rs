@@ -83,3 +83,12 @@ fn the_summary_counts_and_arguments_that_mean_nothing_are_refused() {
         assert_eq!(trustline(args).status.code(), Some(2), "{args:?}");
     }
 }
+
+/// What exploration found and what was mended, one scenario each.
+#[test]
+fn what_was_found_stays_mended() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/scenarios/explored");
+    let out = trustline(&["rehearse", folder]);
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert_eq!(out.status.code(), Some(0), "{text}");
+}

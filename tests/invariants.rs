@@ -54,6 +54,7 @@ fn no_built_in_scenario_breaks_a_law() {
 
 /// What a witness saw of one phone.
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "one record in a test")]
 enum Seen {
     Boot(Time, Box<PhoneSetup>, Flash),
     Flash(Time, Flash, Flash),

@@ -91,7 +91,7 @@ impl Witness for Laws {
     fn boot(&mut self, at: Time, device: &str, setup: &PhoneSetup, flash: &Flash) {
         self.phones.entry(device.to_owned()).or_default();
         self.at_phone(at, device, |phone, found| {
-            phone.boot(at, setup, flash, found)
+            phone.boot(setup, flash, found);
         });
     }
 

@@ -56,7 +56,7 @@ pub(super) struct WatchedPhone {
 }
 
 impl WatchedPhone {
-    pub(super) fn boot(&mut self, at: Time, setup: &PhoneSetup, flash: &Flash, found: &mut Found) {
+    pub(super) fn boot(&mut self, setup: &PhoneSetup, flash: &Flash, found: &mut Found) {
         let terms = Terms::of(&setup.settings);
         if setup.cause == BootCause::FactoryReset {
             self.answers = Answers::default();
@@ -67,7 +67,6 @@ impl WatchedPhone {
         } else if let Some(last) = &self.flash {
             same_lists(last, flash, "between two boots", found);
         }
-        let _ = at;
         self.answers.boot(terms.answers_survive_boot);
         self.terms = Some(terms);
         self.flash = Some(flash.clone());
