@@ -37,6 +37,14 @@ suite *ARGS='scenarios/':
 fuzz SECONDS='20':
     FUZZ_SECONDS={{SECONDS}} bash .ci/fuzz
 
+# Random worlds against the laws of every run and the model of who migrates
+explore WORLDS='1000' *ARGS='':
+    cargo run --release -- rehearse --explore {{WORLDS}} {{ARGS}}
+
+# Exploration finds each deliberate defect, and nothing without one; minutes
+planted-defects:
+    cargo test --release --features planted-defects --test planted_defects -- --ignored --nocapture --test-threads=1
+
 # Figures, as ratios in one run
 bench:
     cargo bench

@@ -29,6 +29,7 @@ Examples:
   trustline rehearse scenarios/non-secure-migration.toml
   trustline rehearse scenarios/ --junit report.xml
   trustline rehearse scenarios/ --filter rollback --repeat 20
+  trustline rehearse --explore 1000 --failures found/
   trustline rehearse move.toml --set tvs.restart_needed=yes --keep /tmp/move";
 
 const INSPECT_EXAMPLES: &str = "\
@@ -55,6 +56,9 @@ const MAN_EXAMPLES: &str = "\
 Examples:
   trustline man | man -l -
   trustline man inspect > trustline-inspect.1";
+
+/// Worlds of one exploration: some weeks of work.
+const MAX_WORLDS: u64 = 100_000_000;
 
 /// The most seeds of one scenario: each leaves a case in the reports, and all are held until the end.
 const MAX_REPEAT: i64 = 100_000;
@@ -162,8 +166,24 @@ pub enum FileKind {
 #[derive(Debug, ClapArgs)]
 pub struct RehearseArgs {
     /// Scenario files, or folders of them
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "explore", value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+    /// Run N worlds that chance makes, from the number of --seed on (else from 1), and hold each
+    /// against the laws of every run and a model of who migrates
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u64).range(1..=MAX_WORLDS),
+        conflicts_with_all = ["paths", "filter", "repeat", "set", "pace", "keep", "junit", "network", "verbose"]
+    )]
+    pub explore: Option<u64>,
+    /// Make failing worlds as small as they can be, and write each as a scenario into this folder
+    #[arg(long, value_name = "DIR", requires = "explore")]
+    pub failures: Option<PathBuf>,
+    /// Switch a check off in every phone, to see that exploration finds it
+    #[cfg(feature = "planted-defects")]
+    #[arg(long, value_name = "DEFECT", requires = "explore", value_parser = parse_defect)]
+    pub plant: Option<crate::trust::planted::Defect>,
     /// Only scenarios with this text in their path or name
     #[arg(long, value_name = "TEXT")]
     pub filter: Option<String>,
@@ -293,6 +313,14 @@ pub(super) fn parse_setting(text: &str) -> Result<Setting, String> {
         .parse(value)
         .map_err(|expected| format!("{value} is no value of {name}, expected {expected}"))?;
     Ok(Setting { rule, value })
+}
+
+#[cfg(feature = "planted-defects")]
+fn parse_defect(text: &str) -> Result<crate::trust::planted::Defect, String> {
+    use crate::trust::planted::Defect;
+
+    let names = Defect::ALL.map(Defect::name).join(", ");
+    Defect::named(text).ok_or_else(|| format!("expected one of {names}"))
 }
 
 pub(super) fn parse_date(text: &str) -> Result<UnixSeconds, String> {

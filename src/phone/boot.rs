@@ -16,6 +16,8 @@ use crate::event::{Event, Kind, SignerFacts};
 use crate::time::{Time, UnixSeconds};
 use crate::trust::decide::{Decision, How, ListQuestion, Ruling, decide_list};
 use crate::trust::installed::{InForce, InstalledList};
+#[cfg(feature = "planted-defects")]
+use crate::trust::planted::Defect;
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{
     DamagedList, EmptyFile, Key, NewCtlInForce, Settings, TvsCacheClock, TvsCacheFlush,
@@ -409,6 +411,8 @@ impl Phone {
     /// The lists that count, with what was installed in this boot by the rule.
     pub(super) fn in_force(&self) -> InForce<'_> {
         let next_boot = self.setup.settings.word::<NewCtlInForce>() == NewCtlInForce::NextBoot;
+        #[cfg(feature = "planted-defects")]
+        let next_boot = next_boot || self.setup.settings.has(Defect::ItlAfterNewCtl);
         let ctl = if next_boot && self.trust.ctl_new {
             &self.old_ctl
         } else {
@@ -566,7 +570,14 @@ impl Phone {
             return;
         };
         list.is_new = true;
-        for operation in flash::replace(kind.file_name(), Arc::clone(&bytes)) {
+        let operations = flash::replace(kind.file_name(), Arc::clone(&bytes));
+        #[cfg(feature = "planted-defects")]
+        let operations = if self.setup.settings.has(Defect::AtomicReplace) {
+            flash::replace_in_place(kind.file_name(), Arc::clone(&bytes)).to_vec()
+        } else {
+            operations.to_vec()
+        };
+        for operation in operations {
             self.flash(now, operation);
         }
         let kind_event = Kind::ListInstalled {
@@ -643,7 +654,10 @@ impl Phone {
 
     /// TVS answers that count: kept ones that have not run out, and the one just asked for.
     pub(super) fn live_vouches(&self, asked: Option<&Asked>, now: Time) -> Vec<Vouch> {
-        let kept = self.vouches.iter().filter(|v| v.expires > now);
+        let is_live = |v: &&Vouch| v.expires > now;
+        #[cfg(feature = "planted-defects")]
+        let is_live = |v: &&Vouch| is_live(v) || self.setup.settings.has(Defect::CacheLife);
+        let kept = self.vouches.iter().filter(is_live);
         let answer = asked.and_then(|a| a.answer.as_ref());
         answer.into_iter().chain(kept).cloned().collect()
     }

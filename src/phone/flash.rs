@@ -93,6 +93,13 @@ pub fn replace(file: &str, bytes: Arc<[u8]>) -> [FlashOperation; 2] {
     ]
 }
 
+/// The same without the detour, so that a cut halves the file: a defect to be found.
+#[cfg(feature = "planted-defects")]
+pub fn replace_in_place(file: &str, bytes: Arc<[u8]>) -> [FlashOperation; 1] {
+    let file = file.to_owned();
+    [FlashOperation::Write { file, bytes }]
+}
+
 impl Flash {
     /// The file's bytes.
     pub fn get(&self, file: &str) -> Option<&Arc<[u8]>> {

@@ -126,7 +126,7 @@ impl Cut {
             WhichWrite::Of(file) => match (self.at, operation) {
                 (Moment::After, FlashOperation::Rename { to, .. }) => to == file.name(),
                 (Moment::Before | Moment::Inside(_), FlashOperation::Write { file: f, .. }) => {
-                    f.strip_suffix(".new") == Some(file.name())
+                    f.strip_suffix(".new").unwrap_or(f) == file.name()
                 }
                 _ => false,
             },

@@ -487,7 +487,7 @@ fn last_text(reasons: &[ReasonFacts]) -> &str {
 }
 
 /// `10,498`
-fn thousands(n: usize) -> String {
+pub fn thousands(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, c) in digits.chars().enumerate() {

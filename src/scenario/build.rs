@@ -37,6 +37,8 @@ pub(super) fn settings(
     if let Some((key, value)) = forced {
         settings.choose(rules::rule(key), value);
     }
+    #[cfg(feature = "planted-defects")]
+    settings.plant(scenario.planted);
     settings
 }
 

@@ -44,6 +44,7 @@ mod steps;
 
 pub mod diagnostic;
 pub mod explore;
+pub mod invariants;
 pub mod judge;
 pub mod model;
 pub mod outcome;

@@ -53,6 +53,9 @@ pub struct Scenario {
     pub steps: Vec<Step>,
     /// What has to hold at the end.
     pub expectations: Vec<Expectation>,
+    /// A defect in every phone, to see that it is found.
+    #[cfg(feature = "planted-defects")]
+    pub planted: Option<crate::trust::planted::Defect>,
 }
 
 impl Scenario {

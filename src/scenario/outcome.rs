@@ -3,9 +3,10 @@
 use super::basis::{self, Depth, RestsOn};
 use super::driver::Network;
 use super::expect::{self, Checked};
+use super::invariants::{Broken, Laws};
 use super::judge::{Fate, fates, owner_text, verdict_text};
 use super::model::Scenario;
-use super::run::{LAB, Rehearsed, RunError, rehearse};
+use super::run::{LAB, Rehearsed, RunError, rehearse, rehearse_told};
 use crate::event::{Event, Kind};
 use crate::phone::Pace;
 
@@ -23,6 +24,9 @@ pub struct Outcome {
     pub rests: Vec<RestsOn>,
     /// The expectations.
     pub checked: Vec<Checked>,
+    /// The laws of every run that this one broke: bugs of this program. Only a run in virtual time
+    /// is watched.
+    pub broken: Vec<Broken>,
 }
 
 impl Outcome {
@@ -65,7 +69,11 @@ pub fn run_searching(
     search: Search,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Outcome, RunError> {
-    let rehearsed = rehearse(scenario, network, pace, None, sink)?;
+    let mut laws = Laws::new();
+    let rehearsed = match network {
+        Network::Sim => rehearse_told(scenario, pace, sink, &mut laws)?,
+        Network::Loopback => rehearse(scenario, network, pace, None, sink)?,
+    };
     let fates = fates(&rehearsed);
     let check = |rests: &[RestsOn]| {
         let mut checked = rehearsed.checked.clone();
@@ -121,6 +129,7 @@ pub fn run_searching(
         fates,
         rests,
         checked,
+        broken: laws.into_broken(),
     })
 }
 

@@ -184,6 +184,8 @@ impl Parser<'_, '_> {
             sftp,
             steps,
             expectations,
+            #[cfg(feature = "planted-defects")]
+            planted: None,
         })
     }
 

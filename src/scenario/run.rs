@@ -163,6 +163,17 @@ pub fn rehearse_watched(
     run.finish()
 }
 
+/// [`rehearse`] in virtual time, before a witness and with the events for a report.
+pub(super) fn rehearse_told(
+    scenario: &Scenario,
+    pace: Pace,
+    sink: &mut dyn FnMut(&Event),
+    witness: &mut dyn Witness,
+) -> Result<Rehearsed, RunError> {
+    let run = Run::start(scenario, Network::Sim, pace, None, sink, Some(witness))?;
+    run.finish()
+}
+
 /// Why a step could not be taken.
 enum StepError {
     Cluster(ClusterError),
@@ -657,7 +668,7 @@ impl<'a> Run<'a> {
         press: &Press<'_>,
         wanted: Option<&Located<BulkResult>>,
         done: Done,
-    ) -> Result<(), ClusterError> {
+    ) -> Result<(), StepError> {
         let cluster = press.cluster;
         for kind in done.events {
             self.tell(cluster, kind);
@@ -726,10 +737,14 @@ impl<'a> Run<'a> {
             let carried: Vec<_> = lab.clusters()[from]
                 .certificates_to_exchange(&kinds)
                 .into_iter()
-                .filter(|(node, _)| {
-                    nodes
-                        .as_ref()
-                        .is_none_or(|all| all.iter().any(|n| n.value == *node))
+                .filter(|(_, c)| {
+                    // A certificate that all nodes share is each node's.
+                    let source = &lab.clusters()[from];
+                    let holds = |n: &Located<String>| {
+                        let own = source.certificate(&n.value, c.kind);
+                        own.is_some_and(|own| Arc::ptr_eq(&own.public, &c.public))
+                    };
+                    nodes.as_ref().is_none_or(|all| all.iter().any(holds))
                 })
                 .map(|(_, c)| (c.kind, Arc::clone(&c.public)))
                 .collect();

@@ -7,6 +7,8 @@ pub mod decide;
 pub mod decrypt;
 pub mod installed;
 pub mod own_signature;
+#[cfg(feature = "planted-defects")]
+pub mod planted;
 pub mod reason;
 pub mod rules;
 pub mod search;

@@ -398,6 +398,8 @@ pub struct Settings {
     values: Vec<i64>,
     basis: Vec<Basis>,
     used: Cell<u128>,
+    #[cfg(feature = "planted-defects")]
+    planted: Option<super::planted::Defect>,
 }
 
 impl Default for Settings {
@@ -406,7 +408,22 @@ impl Default for Settings {
             values: RULES.iter().map(|r| r.default).collect(),
             basis: RULES.iter().map(|r| r.basis).collect(),
             used: Cell::new(0),
+            #[cfg(feature = "planted-defects")]
+            planted: None,
         }
+    }
+}
+
+#[cfg(feature = "planted-defects")]
+impl Settings {
+    /// Plants a defect in whoever follows these rules.
+    pub fn plant(&mut self, defect: Option<super::planted::Defect>) {
+        self.planted = defect;
+    }
+
+    /// True if this defect is planted.
+    pub fn has(&self, defect: super::planted::Defect) -> bool {
+        self.planted == Some(defect)
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) enum Ended {
 /// The exit code of a run.
 pub(super) fn code_of(ended: &Ended) -> ExitCode {
     match ended {
+        Ended::Judged(outcome) if !outcome.broken.is_empty() => ExitCode::Bug,
         // A server that was not reached comes before what it made fail.
         Ended::Judged(outcome) if outcome.rehearsed.unreached => ExitCode::Unreachable,
         Ended::Judged(outcome) if outcome.holds() => ExitCode::Good,

@@ -1,6 +1,7 @@
 //! `trustline rehearse`: the main job.
 
 mod code;
+mod explore;
 mod many;
 mod one;
 mod repeat;
@@ -24,6 +25,9 @@ use select::{Entry, File, Selection};
 
 /// Runs scenarios.
 pub fn run(args: &RehearseArgs, output: &Output) -> ExitCode {
+    if let Some(worlds) = args.explore {
+        return explore::run(worlds, args, output);
+    }
     let started = Instant::now();
     let selection = match select::select(args, output) {
         Ok(selection) => selection,

@@ -191,6 +191,8 @@ impl Manner<'_> {
                 }
                 text
             }
+            // Of the only run the error on stderr says all.
+            Ended::NotRun(_) if !self.is_one_of_many => String::new(),
             Ended::NotRun(_) | Ended::Panicked(_) => {
                 let (mark, what) = match ended {
                     Ended::Panicked(_) => ("BUG   ", "stopped by a bug of trustline"),
@@ -248,7 +250,18 @@ impl Told<'_> {
     fn error(&self, ended: &Ended) -> Option<String> {
         let shown = self.shown();
         match ended {
-            Ended::Judged(_) => None,
+            Ended::Judged(outcome) => {
+                let first = outcome.broken.first()?;
+                let more = match outcome.broken.len() {
+                    1 => String::new(),
+                    n => format!(" (and {} more)", n - 1),
+                };
+                Some(format!(
+                    "{shown} broke a law that holds in every run, a bug of trustline: {first}{more}\n \
+                     repeat with: {}",
+                    self.again
+                ))
+            }
             Ended::NotRun(error) => Some(format!("{shown} could not run: {error}")),
             Ended::Panicked(message) => Some(format!(
                 "{shown} was stopped by a bug of trustline: {message}"
@@ -274,6 +287,15 @@ impl Told<'_> {
     fn case(&self, ended: &Ended) -> junit::Case {
         let again = &self.again;
         let result = match ended {
+            Ended::Judged(outcome) if !outcome.broken.is_empty() => {
+                let message = self.error(ended).unwrap_or_default();
+                let broken: Vec<_> = outcome.broken.iter().map(ToString::to_string).collect();
+                CaseResult::Error {
+                    kind: "bug",
+                    text: format!("{}\nrepeat with: {again}", broken.join("\n")),
+                    message,
+                }
+            }
             Ended::Judged(outcome) if outcome.holds() => CaseResult::Passed,
             Ended::Judged(_) => {
                 let failed = self.verdicts.failed();

@@ -277,13 +277,16 @@ impl Exchange {
             End::Refused(refusal) => told("refused", refusal_text(&refusal)),
             End::Failed(failure) => told("failed", failure.to_string()),
             End::Fetched(files) => {
-                let publisher = cluster
-                    .nodes()
-                    .find(|n| n.publisher)
-                    .map(|n| n.name.clone());
-                let node = press.node.map(ToOwned::to_owned).or(publisher);
-                let clock = node.and_then(|node| cluster.clock_of(&node, press.now).ok());
-                let importer = Importer::of(cluster, clock.unwrap_or(press.now));
+                // The page reads the wall clock of the node that it is on.
+                let publisher = || {
+                    cluster
+                        .nodes()
+                        .find(|n| n.publisher)
+                        .map(|n| n.name.as_str())
+                };
+                let clock = press.node.or_else(publisher);
+                let now = clock.and_then(|node| cluster.clock_of(node, press.now).ok());
+                let importer = Importer::of(cluster, now.unwrap_or(press.now));
                 match bulk::plan_import(&files, &importer, &self.settings) {
                     Ok(plan) => imported(press, carried, bulk::apply(cluster, &plan), &notes),
                     Err(refusal) => {

@@ -8,7 +8,7 @@ use super::super::super::words::{
 };
 use super::judge::Signed;
 use super::lists::{List, Served};
-use super::world::{ClusterId, NodeId, World};
+use super::world::{ClusterId, NodeId, Role, World};
 use super::{Expected, Reason, Unsupported};
 
 /// A phone between two boots.
@@ -242,6 +242,13 @@ impl<'a> Phone<'a> {
         {
             if world.nodes[node].kept.is_some() {
                 return Err(Unsupported::new("a removed phone at a node with old files"));
+            }
+            let mut lists = self.ctl.iter().chain(&self.itl);
+            if !lists.any(|list| list.has(Role::signs_files)) {
+                // The plain default configuration may be there, and nothing keeps the phone off it.
+                return Err(Unsupported::new(
+                    "a removed phone that asks for the default configuration without signature",
+                ));
             }
             boot.missing = true;
             return Ok(Some(()));

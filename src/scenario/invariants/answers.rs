@@ -1,0 +1,166 @@
+//! TVS answers as a phone got them.
+
+use std::time::Duration;
+
+use super::held::{Held, is_named, signs_files, signs_lists};
+use super::law::Law;
+use super::terms::Terms;
+use crate::time::Time;
+use crate::wire::Role;
+use crate::wire::header::same_serial;
+use crate::wire::tvs::{Message, Request, STATUS_FOUND};
+
+/// One positive answer.
+#[derive(Clone, Debug)]
+pub(super) struct Answer {
+    issuer: Vec<u8>,
+    serial: Vec<u8>,
+    certificate: Vec<u8>,
+    roles: Vec<Role>,
+    life: Duration,
+    /// When it runs out; set when it has come to the phone.
+    until: Time,
+}
+
+/// What a phone was told, and what is on its way to it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Answers {
+    kept: Vec<Answer>,
+    coming: Option<Answer>,
+    /// The answer that came for the file which waits for it: it counts even without a life time.
+    fresh: Option<Answer>,
+}
+
+/// The question that a message asks.
+pub(super) struct Question {
+    pub(super) issuer: Vec<u8>,
+    pub(super) serial: Vec<u8>,
+}
+
+/// The question about a signer in these bytes, if they are one.
+pub(super) fn question(bytes: &[u8], terms: &Terms) -> Option<Question> {
+    let message = Message::parse(bytes, &terms.tags).ok()?;
+    match message.request(&terms.tags, terms.duplicates).ok()? {
+        Request::Query { issuer, serial, .. } => Some(Question { issuer, serial }),
+        Request::Verify { .. } => None,
+    }
+}
+
+impl Answers {
+    /// A server answered a question.
+    pub(super) fn sent(&mut self, question: Question, bytes: &[u8], terms: &Terms) {
+        self.coming = None;
+        let Ok(message) = Message::parse(bytes, &terms.tags) else {
+            return;
+        };
+        let Ok(answer) = message.answer(&terms.tags, terms.duplicates) else {
+            return;
+        };
+        let (STATUS_FOUND, Some(certificate)) = (answer.status, answer.certificate) else {
+            return;
+        };
+        let roles = answer.roles.unwrap_or_default();
+        self.coming = Some(Answer {
+            issuer: question.issuer,
+            serial: question.serial,
+            certificate,
+            roles: roles
+                .iter()
+                .map(|&code| Role::from_code(code.into()))
+                .collect(),
+            life: Duration::from_secs(answer.ttl_secs.unwrap_or(0).into()),
+            until: Time::ZERO,
+        });
+    }
+
+    /// The answer has come to the phone.
+    pub(super) fn arrived(&mut self, at: Time) {
+        if let Some(mut answer) = self.coming.take() {
+            answer.until = at + answer.life;
+            self.kept.push(answer.clone());
+            self.fresh = Some(answer);
+        }
+    }
+
+    /// The file that waited was decided.
+    pub(super) fn decided(&mut self) {
+        self.fresh = None;
+    }
+
+    /// The phone starts.
+    pub(super) fn boot(&mut self, survive: bool) {
+        self.coming = None;
+        self.fresh = None;
+        if !survive {
+            self.kept.clear();
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = (bool, &Answer)> {
+        let fresh = self.fresh.iter().map(|answer| (true, answer));
+        fresh.chain(self.kept.iter().map(|answer| (false, answer)))
+    }
+
+    /// Whether an answer lets the signer of this list sign it; else the law that every answer about
+    /// the signer breaks first, or nothing where there is no answer about it.
+    pub(super) fn vouch_for(
+        &self,
+        list: &Held,
+        at: Time,
+        terms: &Terms,
+    ) -> Result<(), Option<Law>> {
+        let (issuer, serial) = list.signer();
+        let mut nearest = None;
+        for (is_fresh, answer) in self.all().filter(|(_, a)| a.is_about(issuer, serial)) {
+            match answer.lets(is_fresh, at, signs_lists, terms) {
+                Ok(()) if list.is_signed_by(&answer.certificate) => return Ok(()),
+                Ok(()) => nearest = Some(Law::SignatureHolds),
+                Err(law) => nearest = nearest.or(Some(law)),
+            }
+        }
+        Err(nearest)
+    }
+
+    /// The same for a signed file, of which the phone tells the signer alone.
+    pub(super) fn let_sign_files(
+        &self,
+        issuer: &[u8],
+        serial: &[u8],
+        at: Time,
+        terms: &Terms,
+    ) -> Result<(), Option<Law>> {
+        let mut nearest = None;
+        for (is_fresh, answer) in self.all().filter(|(_, a)| a.is_about(issuer, serial)) {
+            match answer.lets(is_fresh, at, signs_files, terms) {
+                Ok(()) => return Ok(()),
+                Err(law) => nearest = nearest.or(Some(law)),
+            }
+        }
+        Err(nearest)
+    }
+}
+
+impl Answer {
+    fn is_about(&self, issuer: &[u8], serial: &[u8]) -> bool {
+        self.issuer == issuer && same_serial(&self.serial, serial)
+    }
+
+    fn lets(
+        &self,
+        is_fresh: bool,
+        at: Time,
+        wanted: impl Fn(Role) -> bool,
+        terms: &Terms,
+    ) -> Result<(), Law> {
+        if !is_named(&self.certificate, &self.issuer, &self.serial) {
+            return Err(Law::AnswerForItsCertificate);
+        }
+        if terms.tvs_role_required && !self.roles.iter().any(|&role| wanted(role)) {
+            return Err(Law::AnswerInRole);
+        }
+        if !is_fresh && at >= self.until {
+            return Err(Law::AnswerInTime);
+        }
+        Ok(())
+    }
+}
