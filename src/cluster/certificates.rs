@@ -15,9 +15,20 @@ impl Cluster {
         at: UnixSeconds,
         keys: &mut KeyPool,
     ) -> Result<(), ClusterError> {
-        use CertificateKind::{CallManager, Capf, ItlRecovery, Tomcat, Tvs};
+        use CertificateKind::{
+            CallManager, CallManagerEcdsa, Capf, ItlRecovery, Tomcat, TomcatEcdsa, Tvs,
+        };
+        const ORDER: [CertificateKind; 7] = [
+            CallManager,
+            Tvs,
+            Capf,
+            Tomcat,
+            ItlRecovery,
+            CallManagerEcdsa,
+            TomcatEcdsa,
+        ];
         for index in 0..self.nodes.len() {
-            for kind in [CallManager, Tvs, Capf, Tomcat, ItlRecovery] {
+            for kind in ORDER {
                 if self.makes(&self.nodes[index], kind) {
                     let made = self.make_certificate(index, kind, at, keys)?;
                     self.nodes[index].certificates.insert(kind, made);
@@ -61,6 +72,12 @@ impl Cluster {
                 let id = self.stream(&format!("{host}/capf")).next_u64() >> 32;
                 format!("CAPF-{id:08x}")
             }
+            // Cisco's security guide says that it differs from the host name, and shows
+            // `<host>-EC-ms.<domain>` of a multi-server certificate: the rest is inferred, and of
+            // tomcat-ECDSA assumed.
+            CertificateKind::CallManagerEcdsa | CertificateKind::TomcatEcdsa => {
+                format!("{host}-EC")
+            }
             // No source shows the CN of TVS and tomcat: assumed to be the host too.
             _ => host.clone(),
         };
@@ -85,7 +102,12 @@ impl Cluster {
             not_after: years_after(at, years),
             digest: self.profile.certificate_digest.value,
         };
-        Ok(x509::self_signed(&request, keys.take(bits))?)
+        let key = match kind {
+            // The curve is assumed: no source says which is the default.
+            CertificateKind::CallManagerEcdsa | CertificateKind::TomcatEcdsa => keys.take_p384(),
+            _ => keys.take(bits),
+        };
+        Ok(x509::self_signed(&request, key)?)
     }
 
     /// A security token: 1024 bits and a serial of 10 bytes, as in Cisco 118892.

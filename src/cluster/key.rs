@@ -1,4 +1,4 @@
-//! Keys of the emulated clusters: a pool of ready-made RSA keys, and signing with them.
+//! Keys of the emulated clusters: a pool of ready-made keys, and signing with them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
@@ -6,6 +6,8 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use p384::ecdsa::signature::Signer;
+use p384::ecdsa::{DerSignature, SigningKey};
 use ring::{digest, rand::SystemRandom, signature};
 use rsa::pkcs1::EncodeRsaPublicKey;
 use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
@@ -60,8 +62,8 @@ impl KeyBits {
 /// Why a key cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum KeyError {
-    /// The bytes are not an RSA key in PKCS#8.
-    #[error("not an RSA private key in PKCS#8")]
+    /// The bytes are not a key in PKCS#8.
+    #[error("not an RSA or P-384 private key in PKCS#8")]
     NotPkcs8,
     /// The key has a size that no list can name.
     #[error("the key has {0} bits, expected 1024, 2048 or 4096")]
@@ -69,23 +71,33 @@ pub enum KeyError {
     /// Nobody signs with this digest.
     #[error("cannot sign with {0}, expected SHA-1, SHA-256 or SHA-512")]
     Digest(Digest),
+    /// Lists are signed with RSA keys only.
+    #[error("an EC key signs no list, expected an RSA key")]
+    NotRsa,
     /// The key does not fit itself: its numbers are not of one key.
     #[error("the key's numbers do not belong together")]
     Inconsistent,
 }
 
-/// An RSA private key with its public forms at hand. It remembers what it signed, so that a lab
+/// A private key, RSA or P-384, with its public forms at hand. It remembers what it signed, so that a lab
 /// which is built again under one other rule signs only what is new.
 pub struct PrivateKey {
     pkcs8: Cow<'static, [u8]>,
-    rsa: RsaPrivateKey,
-    /// Loaded where ring takes the key: it signs twice as fast, but neither with SHA-1 nor below
-    /// 2048 bits.
-    fast: Option<signature::RsaKeyPair>,
-    public_pkcs1: Vec<u8>,
+    algorithm: Algorithm,
+    list_form: Vec<u8>,
     spki: Vec<u8>,
-    bits: KeyBits,
     made: Mutex<Signatures>,
+}
+
+enum Algorithm {
+    Rsa {
+        rsa: Box<RsaPrivateKey>,
+        /// Loaded where ring takes the key: it signs twice as fast, but neither with SHA-1 nor
+        /// below 2048 bits.
+        fast: Option<signature::RsaKeyPair>,
+        bits: KeyBits,
+    },
+    P384(SigningKey),
 }
 
 impl PrivateKey {
@@ -99,7 +111,7 @@ impl PrivateKey {
         let size = rsa.size() * 8;
         let bits = KeyBits::from_bits(size).ok_or(KeyError::Size(size))?;
         let public = rsa.to_public_key();
-        let public_pkcs1 = public
+        let list_form = public
             .to_pkcs1_der()
             .map_err(|_| KeyError::NotPkcs8)?
             .as_bytes()
@@ -112,17 +124,42 @@ impl PrivateKey {
         let fast = signature::RsaKeyPair::from_pkcs8(&pkcs8).ok();
         Ok(Self {
             pkcs8,
-            rsa,
-            fast,
-            public_pkcs1,
+            algorithm: Algorithm::Rsa {
+                rsa: Box::new(rsa),
+                fast,
+                bits,
+            },
+            list_form,
             spki,
-            bits,
             made: Mutex::default(),
         })
     }
 
-    /// RSASSA-PKCS1-v1_5 over `message`; as many bytes as the modulus has. The same message is
-    /// signed once, as long as it is among the newest that the key remembers.
+    /// Loads a P-384 key from PKCS#8 in DER.
+    ///
+    /// # Errors
+    /// [`KeyError::NotPkcs8`] if it is not one.
+    pub fn p384_from_pkcs8(der: impl Into<Cow<'static, [u8]>>) -> Result<Self, KeyError> {
+        let pkcs8 = der.into();
+        let key = SigningKey::from_pkcs8_der(&pkcs8).map_err(|_| KeyError::NotPkcs8)?;
+        let public = key.verifying_key();
+        let spki = public
+            .to_public_key_der()
+            .map_err(|_| KeyError::NotPkcs8)?
+            .as_bytes()
+            .to_vec();
+        Ok(Self {
+            pkcs8,
+            list_form: public.to_sec1_point(false).as_bytes().to_vec(),
+            spki,
+            algorithm: Algorithm::P384(key),
+            made: Mutex::default(),
+        })
+    }
+
+    /// With an RSA key RSASSA-PKCS1-v1_5 over `message`, as many bytes as the modulus has. A P-384
+    /// key signs with SHA-384 whatever `digest` says, by RFC 6979: no chance in it, and in DER. The
+    /// same message is signed once, as long as it is among the newest that the key remembers.
     ///
     /// # Errors
     /// [`KeyError::Digest`] for a digest without a name; [`KeyError::Inconsistent`] for a key
@@ -143,7 +180,15 @@ impl PrivateKey {
             Digest::Sha512 => Some(&signature::RSA_PKCS1_SHA512),
             _ => None,
         };
-        if let (Some(key), Some(encoding)) = (&self.fast, fast) {
+        let (rsa, ring_key) = match &self.algorithm {
+            Algorithm::Rsa { rsa, fast, .. } => (rsa, fast),
+            Algorithm::P384(key) => {
+                let made: DerSignature =
+                    key.try_sign(message).map_err(|_| KeyError::Inconsistent)?;
+                return Ok(made.as_bytes().to_vec());
+            }
+        };
+        if let (Some(key), Some(encoding)) = (ring_key, fast) {
             let mut out = vec![0; key.public().modulus_len()];
             // The generator only blinds the computation; PKCS#1 v1.5 gives the same bytes always.
             key.sign(encoding, &SystemRandom::new(), message, &mut out)
@@ -156,8 +201,7 @@ impl PrivateKey {
             hash_len: Some(hash.as_ref().len()),
             prefix: prefix.into(),
         };
-        self.rsa
-            .sign(padding, hash.as_ref())
+        rsa.sign(padding, hash.as_ref())
             .map_err(|_| KeyError::Inconsistent)
     }
 
@@ -166,9 +210,10 @@ impl PrivateKey {
         &self.pkcs8
     }
 
-    /// The public key as PKCS#1 `RSAPublicKey` in DER: 140, 270 or 526 bytes.
-    pub fn public_pkcs1(&self) -> &[u8] {
-        &self.public_pkcs1
+    /// The public key as a list's PUBLICKEY has it: of RSA the PKCS#1 `RSAPublicKey` in DER (140,
+    /// 270 or 526 bytes), of P-384 the uncompressed point (97 bytes).
+    pub fn list_form(&self) -> &[u8] {
+        &self.list_form
     }
 
     /// The public key as `SubjectPublicKeyInfo` in DER.
@@ -176,9 +221,12 @@ impl PrivateKey {
         &self.spki
     }
 
-    /// The key's size.
-    pub fn bits(&self) -> KeyBits {
-        self.bits
+    /// The size of an RSA key; none of another.
+    pub fn bits(&self) -> Option<KeyBits> {
+        match &self.algorithm {
+            Algorithm::Rsa { bits, .. } => Some(*bits),
+            Algorithm::P384(_) => None,
+        }
     }
 }
 
@@ -186,7 +234,7 @@ impl PrivateKey {
 impl fmt::Debug for PrivateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PrivateKey")
-            .field("bits", &self.bits)
+            .field("bits", &self.bits())
             .finish_non_exhaustive()
     }
 }
@@ -213,7 +261,7 @@ fn digest_info(digest: Digest) -> Option<(&'static digest::Algorithm, &'static [
     }
 }
 
-/// The newest signatures of a key. PKCS#1 v1.5 has no chance in it: a signature that is remembered
+/// The newest signatures of a key. Neither PKCS#1 v1.5 nor RFC 6979 has chance in it: a signature that is remembered
 /// is the one that would be made.
 #[derive(Default)]
 struct Signatures {
@@ -258,12 +306,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// as much as to sign with it.
 struct ReadyMade {
     pkcs8: &'static [u8],
+    load: fn(&'static [u8]) -> Result<PrivateKey, KeyError>,
     loaded: OnceLock<Arc<PrivateKey>>,
 }
 
 impl ReadyMade {
     fn key(&self) -> Arc<PrivateKey> {
-        let load = || PrivateKey::from_pkcs8(self.pkcs8).map(Arc::new);
+        let load = || (self.load)(self.pkcs8).map(Arc::new);
         // A test loads each of them.
         let key = self.loaded.get_or_init(|| load().expect("lab keys load"));
         Arc::clone(key)
@@ -275,11 +324,27 @@ static READY_MADE: LazyLock<[Vec<ReadyMade>; 3]> = LazyLock::new(|| {
     KeyBits::ALL.map(|bits| {
         let ready = |pkcs8| ReadyMade {
             pkcs8,
+            load: |pkcs8| PrivateKey::from_pkcs8(pkcs8),
             loaded: OnceLock::new(),
         };
         split(bits.pool()).into_iter().map(ready).collect()
     })
 });
+
+/// The ready-made P-384 keys: PKCS#8 structures in a row, all of one size.
+static READY_MADE_P384: LazyLock<Vec<ReadyMade>> = LazyLock::new(|| {
+    let ready = |pkcs8| ReadyMade {
+        pkcs8,
+        load: |pkcs8| PrivateKey::p384_from_pkcs8(pkcs8),
+        loaded: OnceLock::new(),
+    };
+    P384_POOL.chunks_exact(P384_SIZE).map(ready).collect()
+});
+
+const P384_POOL: &[u8] = include_bytes!("../../testdata/keys/ec-p384.der");
+
+/// Bytes of a P-384 key as OpenSSL writes it in PKCS#8.
+const P384_SIZE: usize = 185;
 
 /// Keys that pools generated. The first stay: a lab that is built again asks for the same again.
 static GENERATED: Mutex<BTreeMap<GeneratedId, Generated>> = Mutex::new(BTreeMap::new());
@@ -304,6 +369,9 @@ pub struct KeyPool {
     /// Sizes of the keys that were generated, in order.
     generated: Vec<KeyBits>,
     rng: Rng,
+    p384: Shelf,
+    /// Apart from `rng`: RSA keys are the same whether or not EC keys are taken.
+    p384_rng: Rng,
 }
 
 struct Shelf {
@@ -325,11 +393,20 @@ impl KeyPool {
                 taken: 0,
             }
         });
+        let mut p384_rng = Rng::stream(seed, "key-pool-p384");
+        let keys = READY_MADE_P384.as_slice();
+        let p384 = Shelf {
+            keys,
+            start: p384_rng.below(keys.len() as u64) as usize,
+            taken: 0,
+        };
         Self {
             seed,
             shelves,
             generated: Vec::new(),
             rng,
+            p384,
+            p384_rng,
         }
     }
 
@@ -343,6 +420,17 @@ impl KeyPool {
             return shelf.keys[(shelf.start + index) % shelf.keys.len()].key();
         }
         self.beyond(bits)
+    }
+
+    /// The next P-384 key. After the 16 ready-made ones it is generated, in about a millisecond.
+    pub fn take_p384(&mut self) -> Arc<PrivateKey> {
+        let shelf = &mut self.p384;
+        let index = shelf.taken;
+        shelf.taken += 1;
+        if index < shelf.keys.len() {
+            return shelf.keys[(shelf.start + index) % shelf.keys.len()].key();
+        }
+        Arc::new(generate_p384(&mut self.p384_rng))
     }
 
     /// A key for which there is none ready.
@@ -387,6 +475,24 @@ fn generate(bits: KeyBits, rng: &mut Rng) -> Result<PrivateKey, KeyError> {
         RsaPrivateKey::new(&mut Seeded(rng), bits.bits()).map_err(|_| KeyError::Inconsistent)?;
     let der = rsa.to_pkcs8_der().map_err(|_| KeyError::NotPkcs8)?;
     PrivateKey::from_pkcs8(der.as_bytes().to_vec())
+}
+
+/// A generated P-384 key.
+fn generate_p384(rng: &mut Rng) -> PrivateKey {
+    loop {
+        let mut secret = [0; 48];
+        rng.fill(&mut secret);
+        // Of 2^190 numbers one is not below the curve's order or is zero: the next is taken.
+        let Ok(key) = SigningKey::from_slice(&secret) else {
+            continue;
+        };
+        let made = key
+            .to_pkcs8_der()
+            .map_err(|_| KeyError::NotPkcs8)
+            .and_then(|der| PrivateKey::p384_from_pkcs8(der.as_bytes().to_vec()));
+        // What is loaded here was encoded a moment ago.
+        return made.expect("generated keys load");
+    }
 }
 
 /// [`Rng`] in the shape that the `rsa` crate asks for.
@@ -447,8 +553,8 @@ mod tests {
             let mut seen = BTreeSet::new();
             for _ in 0..count {
                 let key = pool.take(bits);
-                assert_eq!(key.bits(), bits);
-                assert_eq!(key.public_pkcs1().len(), public);
+                assert_eq!(key.bits(), Some(bits));
+                assert_eq!(key.list_form().len(), public);
                 assert!(seen.insert(key.spki().to_vec()));
             }
             assert_eq!(pool.left(bits), 0);
@@ -524,7 +630,7 @@ mod tests {
         let mut pool = KeyPool::new(1);
         for bits in [KeyBits::B1024, KeyBits::B2048, KeyBits::B4096] {
             let key = pool.take(bits);
-            let public = RsaPublicKey::from_pkcs1_der(key.public_pkcs1()).unwrap();
+            let public = RsaPublicKey::from_pkcs1_der(key.list_form()).unwrap();
             for digest in [Digest::Sha1, Digest::Sha256, Digest::Sha512] {
                 let made = key.sign(digest, b"list").unwrap();
                 assert_eq!(made.len(), bits.bits() / 8);
@@ -549,6 +655,33 @@ mod tests {
                 key.sign(Digest::Other(4), b""),
                 Err(KeyError::Digest(Digest::Other(4)))
             );
+        }
+    }
+
+    #[test]
+    fn p384_keys_load_differ_and_sign_alike_every_time() {
+        assert_eq!(P384_POOL.len() % P384_SIZE, 0, "nothing is left over");
+        let take = || {
+            let mut pool = KeyPool::new(3);
+            let keys: Vec<_> = (0..18).map(|_| pool.take_p384()).collect();
+            // The RSA keys do not depend on it.
+            assert_eq!(pool.rng.next_u64(), KeyPool::new(3).rng.next_u64());
+            keys
+        };
+        let (keys, again) = (take(), take());
+        let spkis: BTreeSet<_> = keys.iter().map(|k| k.spki().to_vec()).collect();
+        assert_eq!(spkis.len(), 18);
+        for (key, again) in keys.iter().zip(&again).skip(14) {
+            assert_eq!(key.pkcs8(), again.pkcs8());
+            let made = key.sign_anew(Digest::Sha256, b"text").unwrap();
+            assert_eq!(made, again.sign_anew(Digest::Sha256, b"text").unwrap());
+            assert_eq!((key.bits(), key.list_form().len()), (None, 97));
+            let by_ring = signature::UnparsedPublicKey::new(
+                &signature::ECDSA_P384_SHA384_ASN1,
+                key.list_form(),
+            );
+            assert!(by_ring.verify(b"text", &made).is_ok());
+            assert!(by_ring.verify(b"texT", &made).is_err());
         }
     }
 

@@ -43,9 +43,9 @@ pub(super) struct Stamp<'a> {
 
 /// A header with a signature of zeros, padded to a multiple of four bytes. Inferred: `show ctl`
 /// shows that there is padding, not where; the end is the open tools' place.
-fn header(signer: &LabCertificate, stamp: &Stamp<'_>) -> Header<Vec<u8>> {
+fn header(signer: &LabCertificate, stamp: &Stamp<'_>) -> Result<Header<Vec<u8>>, KeyError> {
     let public = &signer.public;
-    let bits = signer.key.bits();
+    let bits = signer.key.bits().ok_or(KeyError::NotRsa)?;
     let modulus = match bits {
         KeyBits::B1024 => 1,
         KeyBits::B2048 => 2,
@@ -92,7 +92,7 @@ fn header(signer: &LabCertificate, stamp: &Stamp<'_>) -> Header<Vec<u8>> {
     if missing > 0 {
         header.elements.push(Element::padding(missing));
     }
-    header
+    Ok(header)
 }
 
 /// A moment in the 32 bits of a header; the last second of 2106 for all that comes later.
@@ -146,7 +146,7 @@ pub(super) fn signed_list(
     records: Vec<Record<Vec<u8>>>,
 ) -> Result<Vec<u8>, PublishError> {
     let mut list = TrustList {
-        header: header(signer, stamp),
+        header: header(signer, stamp)?,
         records,
         trailing: Vec::new(),
     };
@@ -175,7 +175,7 @@ impl Unsigned {
         body: &[u8],
     ) -> Result<Self, PublishError> {
         let file = SignedFile {
-            header: header(signer, stamp),
+            header: header(signer, stamp)?,
             body: body.to_vec(),
         };
         let message = without_signature(file.emit()?, &file.header);

@@ -40,6 +40,12 @@ impl Release {
     /// All of them, oldest first.
     pub const ALL: [Self; 8] = [V8_6, V9_1, V10_5_2, V11_0, V11_5_1, V12_5, V14, V15];
 
+    /// True if nodes have certificates with EC keys: from 11.0 on (Cisco security guide, Default
+    /// Security Setup).
+    pub fn has_ecdsa(self) -> bool {
+        self >= V11_0
+    }
+
     /// The name in scenarios: `8.6`, `10.5.2`, `14`.
     pub fn name(self) -> &'static str {
         match self {
@@ -266,6 +272,13 @@ impl ReleaseProfile {
         match kind {
             CertificateKind::CallManager | CertificateKind::Tvs | CertificateKind::Tomcat => {
                 Scope::EachNode
+            }
+            CertificateKind::CallManagerEcdsa | CertificateKind::TomcatEcdsa => {
+                if self.release.has_ecdsa() {
+                    Scope::EachNode
+                } else {
+                    Scope::Absent
+                }
             }
             CertificateKind::Capf => self.capf.value,
             CertificateKind::ItlRecovery => self.itl_recovery.value,

@@ -34,8 +34,9 @@ pub struct Publication {
 
 /// An emulated cluster. Same spec, settings, dates, key pool and calls: same bytes.
 ///
-/// What it does not have: certificates with EC keys (CallManager-ECDSA, tomcat-ECDSA), encrypted
-/// configurations, proxy TFTP.
+/// What it does not have: encrypted configurations, proxy TFTP. Its certificates with EC keys stand
+/// in no list: phones that use them need them in the ITL (Cisco security guide), but no source shows
+/// as which record.
 #[derive(Debug)]
 pub struct Cluster {
     pub(super) spec: ClusterSpec,

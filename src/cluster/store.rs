@@ -45,15 +45,17 @@ impl TrustStore {
         self != Self::Capf
     }
 
-    /// The stores into which a bulk import puts a certificate (Cisco 215539). TVS certificates and
+    /// The stores into which a bulk import puts a certificate (Cisco 215539; of certificates with
+    /// EC keys assumed: CallManager-ECDSA shares CallManager-trust, Cisco security guide, and
+    /// `bulk.ecdsa_store` can change that). TVS certificates and
     /// phones' are not imported.
     pub fn of_bulk_import(kind: CertificateKind) -> &'static [Self] {
         match kind {
             CertificateKind::CallManager | CertificateKind::ItlRecovery => {
                 &[Self::PhoneSast, Self::CallManager]
             }
-            CertificateKind::Capf => &[Self::CallManager],
-            CertificateKind::Tomcat => &[Self::Tomcat],
+            CertificateKind::Capf | CertificateKind::CallManagerEcdsa => &[Self::CallManager],
+            CertificateKind::Tomcat | CertificateKind::TomcatEcdsa => &[Self::Tomcat],
             CertificateKind::Tvs | CertificateKind::Token | CertificateKind::Lsc => &[],
         }
     }

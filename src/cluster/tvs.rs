@@ -147,11 +147,13 @@ impl Cluster {
         for own in self.nodes.iter().flat_map(|n| n.certificates.values()) {
             let roles: &[Role] = match own.kind {
                 CertificateKind::CallManager => &[Role::Sast, file_role],
+                // Assumed: it serves files over HTTPS and signs no list.
+                CertificateKind::CallManagerEcdsa => &[file_role],
                 CertificateKind::ItlRecovery => &[Role::Sast],
                 CertificateKind::Capf => &[Role::Capf],
                 CertificateKind::Tvs => &[Role::Tvs],
-                // Assumed: no source shows what TVS says of a tomcat certificate.
-                CertificateKind::Tomcat => &[Role::AppServer],
+                // Assumed: no source shows what TVS says of tomcat's certificates.
+                CertificateKind::Tomcat | CertificateKind::TomcatEcdsa => &[Role::AppServer],
                 CertificateKind::Token | CertificateKind::Lsc => &[],
             };
             add(&mut entries, &own.public, roles);

@@ -29,6 +29,10 @@ pub enum CertificateKind {
     Capf,
     /// HTTPS services.
     Tomcat,
+    /// The companion of CallManager with an EC key, from 11.0 on.
+    CallManagerEcdsa,
+    /// The companion of tomcat with an EC key, from 11.0 on.
+    TomcatEcdsa,
     /// A security token that signs CTLs of releases before 10.0.
     Token,
     /// A phone's locally significant certificate.
@@ -37,12 +41,14 @@ pub enum CertificateKind {
 
 impl CertificateKind {
     /// The kinds that a node can have.
-    pub const OF_NODE: [Self; 5] = [
+    pub const OF_NODE: [Self; 7] = [
         Self::CallManager,
         Self::ItlRecovery,
         Self::Capf,
         Self::Tvs,
         Self::Tomcat,
+        Self::CallManagerEcdsa,
+        Self::TomcatEcdsa,
     ];
 
     /// The field's name.
@@ -53,6 +59,8 @@ impl CertificateKind {
             Self::Tvs => "TVS",
             Self::Capf => "CAPF",
             Self::Tomcat => "tomcat",
+            Self::CallManagerEcdsa => "CallManager-ECDSA",
+            Self::TomcatEcdsa => "tomcat-ECDSA",
             Self::Token => "eToken",
             Self::Lsc => "LSC",
         }
@@ -60,15 +68,9 @@ impl CertificateKind {
 
     /// The kind of a node's certificate with this name, whatever its case.
     pub fn from_name(name: &str) -> Option<Self> {
-        [
-            Self::CallManager,
-            Self::ItlRecovery,
-            Self::Tvs,
-            Self::Capf,
-            Self::Tomcat,
-        ]
-        .into_iter()
-        .find(|k| k.name().eq_ignore_ascii_case(name))
+        Self::OF_NODE
+            .into_iter()
+            .find(|k| k.name().eq_ignore_ascii_case(name))
     }
 
     /// Bits of `KeyUsage` in DER, first bit highest (Cisco 215534), and unused bits at the end.
@@ -219,7 +221,7 @@ pub struct Request<'a> {
     pub not_before: UnixSeconds,
     /// End of validity.
     pub not_after: UnixSeconds,
-    /// Digest of the certificate's own signature.
+    /// Digest of the certificate's own signature by an RSA key; a P-384 key signs with SHA-384.
     pub digest: Digest,
 }
 
@@ -262,7 +264,7 @@ fn issue(
     issuer_key: &PrivateKey,
     is_ca: bool,
 ) -> Result<LabCertificate, KeyError> {
-    let algorithm = signature_algorithm(request.digest)?;
+    let algorithm = signature_algorithm(issuer_key, request.digest)?;
     let version = node(context(0), &[&node(Tag::Integer, &[&[2]])]);
     let validity = node(
         Tag::Sequence,
@@ -290,7 +292,7 @@ fn issue(
         serial: request.serial.clone(),
         not_before: request.not_before,
         not_after: request.not_after,
-        public_key: key.public_pkcs1().to_vec(),
+        public_key: key.list_form().to_vec(),
         signature,
     };
     Ok(LabCertificate {
@@ -349,7 +351,12 @@ fn extensions(request: &Request<'_>, is_ca: bool) -> Vec<u8> {
     )
 }
 
-fn signature_algorithm(digest: Digest) -> Result<Vec<u8>, KeyError> {
+fn signature_algorithm(key: &PrivateKey, digest: Digest) -> Result<Vec<u8>, KeyError> {
+    if key.bits().is_none() {
+        // ecdsa-with-SHA384, without parameters (RFC 5758, 3.2).
+        let oid = oid_der(ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3"));
+        return Ok(node(Tag::Sequence, &[&oid]));
+    }
     let oid = match digest {
         Digest::Sha1 => "1.2.840.113549.1.1.5",
         Digest::Sha256 => "1.2.840.113549.1.1.11",
@@ -493,7 +500,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(made.public.issuer_text, issuer.text());
-        assert!(verify(issuer_key.public_pkcs1(), &made.public));
+        assert!(verify(issuer_key.list_form(), &made.public));
         assert!(!verify(&made.public.public_key, &made.public));
     }
 

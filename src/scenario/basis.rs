@@ -189,13 +189,14 @@ const OF_CLUSTERS: [Key; 9] = [
 /// Rules of bulk certificate management that can decide what an import brings. File names, password,
 /// form and a second consolidation cannot: both clusters follow them alike, and the certificates are
 /// the same.
-const OF_EXCHANGES: [Key; 7] = [
+const OF_EXCHANGES: [Key; 8] = [
     Key::BulkTftpTypeCarriesItlRecovery,
     Key::BulkCapfType,
     Key::BulkImportOwn,
     Key::BulkImportStale,
     Key::BulkExpired,
     Key::BulkRejectNewerRelease,
+    Key::BulkEcdsaStore,
     Key::BulkImportResetsPhones,
 ];
 

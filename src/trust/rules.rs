@@ -360,6 +360,9 @@ rules! {
     BulkRejectNewerRelease "bulk.reject_newer_release" of::<BulkRejectNewerRelease>(), 0, Assumed,
         "whether releases before 10.5.2 fail to import the certificates of 10.5.2 and later ones",
         "CSCuy43181, Cisco 213407 and 200599: certificates of 10.5.2.13900 or later; the releases here have no builds, so whether a cluster has the defect is open";
+    BulkEcdsaStore "bulk.ecdsa_store" of::<BulkEcdsaStore>(), 0, Assumed,
+        "into which stores an import puts the CallManager-ECDSA certificates of clusters from 11.0 on",
+        "no source shows such an import; Cisco security guide: CallManager-ECDSA shares CallManager-trust";
     BulkImportResetsPhones "bulk.import_resets_phones" of::<BulkImportResetsPhones>(), 0, Documented,
         "whether an import of CallManager or CAPF certificates resets the phones of the cluster",
         "admin guide 14, Manage Bulk Certificates; from 14 on an enterprise parameter can leave it to the engineer (Cisco 214231)";

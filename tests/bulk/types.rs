@@ -99,11 +99,11 @@ fn what_a_node_does_not_have_is_said_and_not_faked() {
     let old = lab.export("src", BulkType::All);
     assert_eq!(old.notes, [Note::NoCertificate { unit }, SEALED]);
     let new = lab.export("dst", BulkType::All);
-    assert_eq!(new.notes, [Note::NoEcdsa, SEALED]);
+    assert_eq!(new.notes, [SEALED]);
     // The guide names All and TFTP.
     assert_eq!(lab.export("dst", BulkType::Tomcat).notes, [SEALED]);
     let tftp = lab.export("dst", BulkType::Tftp);
-    assert_eq!(tftp.notes, [Note::NoEcdsa, SEALED]);
+    assert_eq!(tftp.notes, [SEALED]);
     // CAPF of 14 is the publisher's only.
     assert!(!new.written.contains(&"dst-sub@dst_capf.p12".to_owned()));
     let outcome = lab.consolidate("src", BulkType::All);

@@ -65,6 +65,8 @@ pub struct Planned {
     pub certificate: Arc<PublicCertificate>,
     /// What it is for.
     pub kind: CertificateKind,
+    /// The stores that it goes to.
+    pub stores: &'static [TrustStore],
     /// How that is known.
     pub known_by: KnownBy,
     /// Cluster and node that exported it, where the file says so.
@@ -243,7 +245,7 @@ pub fn plan_import(
                 Err(LeftOut::Own)
             } else {
                 identify(entry.alias.as_deref(), &certificate)
-                    .and_then(|known| belongs(known, file.unit))
+                    .and_then(|known| belongs(known, file.unit, settings))
             };
             let why = match judged {
                 Ok((kind, known_by)) => {
@@ -253,6 +255,7 @@ pub fn plan_import(
                             file: file.name.clone(),
                             certificate,
                             kind,
+                            stores: settings.stores_of(kind),
                             known_by,
                             from,
                             is_expired,
@@ -291,8 +294,9 @@ pub fn plan_import(
 fn belongs(
     (kind, known_by): (CertificateKind, KnownBy),
     unit: Option<Unit>,
+    settings: &BulkSettings,
 ) -> Result<(CertificateKind, KnownBy), LeftOut> {
-    if TrustStore::of_bulk_import(kind).is_empty() {
+    if settings.stores_of(kind).is_empty() {
         return Err(LeftOut::NotImported(kind));
     }
     if unit.is_some_and(|unit| unit.kind() != kind) {
@@ -403,7 +407,6 @@ impl ImportTarget for Cluster {
 pub fn apply(cluster: &mut impl ImportTarget, plan: &ImportPlan) -> Import {
     let mut imported = Vec::with_capacity(plan.planned.len());
     for planned in &plan.planned {
-        let stores = TrustStore::of_bulk_import(planned.kind);
         let put = |&store| {
             let result = cluster.trust(store, Arc::clone(&planned.certificate));
             (store, result)
@@ -412,7 +415,7 @@ pub fn apply(cluster: &mut impl ImportTarget, plan: &ImportPlan) -> Import {
             certificate: Arc::clone(&planned.certificate),
             kind: planned.kind,
             from: planned.from.clone(),
-            stores: stores.iter().map(put).collect(),
+            stores: planned.stores.iter().map(put).collect(),
         });
     }
     let has = |kind| plan.planned.iter().any(|p| p.kind == kind);

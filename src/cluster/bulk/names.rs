@@ -19,12 +19,23 @@ pub enum Unit {
     Capf,
     /// ITLRecovery.
     ItlRecovery,
+    /// CallManager-ECDSA certificates.
+    CallManagerEcdsa,
+    /// tomcat-ECDSA certificates.
+    TomcatEcdsa,
 }
 
 impl Unit {
     /// All of them, in the order in which type All works through them (`tomcat` before `tftp`: the
     /// command line's output in Cisco's CLI guide; the rest assumed).
-    pub const ALL: [Self; 4] = [Self::Tomcat, Self::Tftp, Self::Capf, Self::ItlRecovery];
+    pub const ALL: [Self; 6] = [
+        Self::Tomcat,
+        Self::Tftp,
+        Self::Capf,
+        Self::ItlRecovery,
+        Self::CallManagerEcdsa,
+        Self::TomcatEcdsa,
+    ];
 
     /// The name in file names and messages.
     pub fn name(self) -> &'static str {
@@ -33,6 +44,8 @@ impl Unit {
             Self::Tftp => "tftp",
             Self::Capf => "capf",
             Self::ItlRecovery => "itlrecovery",
+            Self::CallManagerEcdsa => "callmanager-ecdsa",
+            Self::TomcatEcdsa => "tomcat-ecdsa",
         }
     }
 
@@ -43,27 +56,36 @@ impl Unit {
             Self::Tftp => CertificateKind::CallManager,
             Self::Capf => CertificateKind::Capf,
             Self::ItlRecovery => CertificateKind::ItlRecovery,
+            Self::CallManagerEcdsa => CertificateKind::CallManagerEcdsa,
+            Self::TomcatEcdsa => CertificateKind::TomcatEcdsa,
         }
     }
 
-    /// The type of the page that works on this alone.
+    /// True if it holds certificates with EC keys, which clusters have from 11.0 on.
+    pub fn is_ecdsa(self) -> bool {
+        matches!(self, Self::CallManagerEcdsa | Self::TomcatEcdsa)
+    }
+
+    /// The type of the page that works on this and the least else.
     pub fn bulk_type(self) -> BulkType {
         match self {
             Self::Tomcat => BulkType::Tomcat,
-            Self::Tftp => BulkType::Tftp,
+            Self::Tftp | Self::CallManagerEcdsa => BulkType::Tftp,
             Self::Capf => BulkType::Capf,
             Self::ItlRecovery => BulkType::ItlRecovery,
+            Self::TomcatEcdsa => BulkType::All,
         }
     }
 
-    /// What a type of the page works on.
+    /// What a type of the page works on. TFTP and All carry certificates with EC keys too (Cisco
+    /// security guide, from 11.0 on); that Tomcat does is not said.
     pub fn of_type(bulk_type: BulkType, settings: &BulkSettings) -> Vec<Self> {
         match bulk_type {
             BulkType::All => Self::ALL.to_vec(),
             BulkType::Tftp if settings.tftp_type_carries_itlrecovery => {
-                vec![Self::Tftp, Self::ItlRecovery]
+                vec![Self::Tftp, Self::ItlRecovery, Self::CallManagerEcdsa]
             }
-            BulkType::Tftp => vec![Self::Tftp],
+            BulkType::Tftp => vec![Self::Tftp, Self::CallManagerEcdsa],
             BulkType::Tomcat => vec![Self::Tomcat],
             BulkType::Capf => vec![Self::Capf],
             BulkType::ItlRecovery => vec![Self::ItlRecovery],

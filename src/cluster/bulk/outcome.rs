@@ -101,12 +101,6 @@ pub enum Note {
         /// The unit.
         unit: Unit,
     },
-    /// From 11.0 on types All and TFTP carry the certificates with EC keys too (security guide,
-    /// Default Security Setup).
-    #[error(
-        "a real cluster from 11.0 on exports its ECDSA certificates too; nodes of this lab have none"
-    )]
-    NoEcdsa,
     /// Only one cluster's certificates of a unit are consolidated.
     #[error("{unit} was exported by {cluster} only")]
     OneClusterOnly {

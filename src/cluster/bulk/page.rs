@@ -114,7 +114,13 @@ impl Page {
     /// Fetches the consolidated files of a type. Nothing is imported yet: the run ends with
     /// [`End::Fetched`](super::End::Fetched), which [`plan_import`](super::plan_import) judges.
     pub fn import(&self, bulk_type: BulkType) -> Run {
-        self.over_units(Action::Import, bulk_type, |units| Work::Import { units })
+        let has_ecdsa = self.release.has_ecdsa();
+        self.over_units(Action::Import, bulk_type, |mut units| {
+            // An old page knows nothing of them. It consolidates them all the same: the files are
+            // there, and the newer cluster imports them.
+            units.retain(|u| has_ecdsa || !u.is_ecdsa());
+            Work::Import { units }
+        })
     }
 
     fn over_units(
@@ -151,8 +157,9 @@ impl Page {
     ) -> Result<(Vec<Export>, Vec<Note>), Refusal> {
         let mut files = Vec::new();
         let mut notes = Vec::new();
-        let units = self.units(bulk_type)?;
-        for &unit in &units {
+        let mut units = self.units(bulk_type)?;
+        units.retain(|u| self.release.has_ecdsa() || !u.is_ecdsa());
+        for unit in units {
             let of_unit: Vec<_> = certificates
                 .iter()
                 .filter(|c| c.kind == unit.kind())
@@ -191,9 +198,6 @@ impl Page {
                 bulk_type,
                 cluster: self.cluster.clone(),
             });
-        }
-        if self.release >= Release::V11_0 && units.contains(&Unit::Tftp) {
-            notes.push(Note::NoEcdsa);
         }
         notes.push(Note::Sealed {
             form: self.settings.form,

@@ -2,9 +2,11 @@
 
 use super::names::FileNames;
 use super::p12::{DEFAULT_ROUNDS, Form};
+use crate::cluster::store::TrustStore;
+use crate::cluster::x509::CertificateKind;
 use crate::trust::rules::{
-    BulkCapfType, BulkConsolidateAgain, BulkExpired, BulkFileNames, BulkForm, BulkImportOwn,
-    BulkImportResetsPhones, BulkImportStale, BulkPassword, BulkRejectNewerRelease,
+    BulkCapfType, BulkConsolidateAgain, BulkEcdsaStore, BulkExpired, BulkFileNames, BulkForm,
+    BulkImportOwn, BulkImportResetsPhones, BulkImportStale, BulkPassword, BulkRejectNewerRelease,
     BulkTftpTypeCarriesItlRecovery, Settings,
 };
 
@@ -18,6 +20,18 @@ pub enum Expired {
     LeaveOut,
     /// It is imported like the others.
     Import,
+}
+
+/// Where an import puts CallManager-ECDSA certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EcdsaStore {
+    /// Into CallManager-trust.
+    #[default]
+    CallManagerTrust,
+    /// Where CallManager's own go: into Phone-SAST-trust too.
+    RsaStores,
+    /// Nowhere.
+    LeftOut,
 }
 
 /// The settings of the page. Both clusters need the same file names and password, as they need the
@@ -51,6 +65,8 @@ pub struct BulkSettings {
     /// `bulk.reject_newer_release`: whether releases before 10.5.2 fail to import the certificates
     /// of 10.5.2 and later (CSCuy43181, documented from 10.5.2.13900 on).
     pub reject_newer_release: bool,
+    /// `bulk.ecdsa_store`: where an import puts CallManager-ECDSA certificates.
+    pub ecdsa_store: EcdsaStore,
     /// `bulk.import_resets_phones`: whether an import resets the phones of the cluster.
     pub import_resets_phones: bool,
 }
@@ -87,8 +103,24 @@ impl BulkSettings {
             },
             reject_newer_release: rules.word::<BulkRejectNewerRelease>()
                 == BulkRejectNewerRelease::Yes,
+            ecdsa_store: match rules.word::<BulkEcdsaStore>() {
+                BulkEcdsaStore::CallManagerTrust => EcdsaStore::CallManagerTrust,
+                BulkEcdsaStore::RsaStores => EcdsaStore::RsaStores,
+                BulkEcdsaStore::LeftOut => EcdsaStore::LeftOut,
+            },
             import_resets_phones: rules.word::<BulkImportResetsPhones>()
                 == BulkImportResetsPhones::Yes,
+        }
+    }
+
+    /// The stores into which an import puts certificates of this kind; none if it takes none.
+    pub fn stores_of(&self, kind: CertificateKind) -> &'static [TrustStore] {
+        match (kind, self.ecdsa_store) {
+            (CertificateKind::CallManagerEcdsa, EcdsaStore::LeftOut) => &[],
+            (CertificateKind::CallManagerEcdsa, EcdsaStore::RsaStores) => {
+                TrustStore::of_bulk_import(CertificateKind::CallManager)
+            }
+            _ => TrustStore::of_bulk_import(kind),
         }
     }
 }

@@ -213,11 +213,7 @@ fn one(out: &mut String, paint: Paint, bag: &Bag) {
                 );
             } else {
                 let stores = list_of(stores);
-                let documented = Basis::Documented;
-                line(
-                    "import",
-                    &format!("{stores} ({documented}: {STORES_SOURCE})"),
-                );
+                line("import", &format!("{stores} ({})", basis_of_stores(*kind)));
             }
         }
         Err(LeftOut::UnknownKind) => {
@@ -237,6 +233,20 @@ fn one(out: &mut String, paint: Paint, bag: &Bag) {
     if import.is_expired {
         let refuses = "has expired: an import refuses all that comes with it (assumed)";
         line("", &paint.warn(refuses));
+    }
+}
+
+/// How sure it is where an import puts a certificate, and who says so.
+fn basis_of_stores(kind: CertificateKind) -> String {
+    match kind {
+        CertificateKind::CallManagerEcdsa => format!(
+            "{}: rule bulk.ecdsa_store; Cisco security guide: it shares CallManager-trust",
+            Basis::Assumed
+        ),
+        CertificateKind::TomcatEcdsa => {
+            format!("{}: where tomcat's own go", Basis::Assumed)
+        }
+        _ => format!("{}: {STORES_SOURCE}", Basis::Documented),
     }
 }
 

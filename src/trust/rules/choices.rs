@@ -407,6 +407,15 @@ words! {
         /// The import fails.
         Yes = "yes",
     }
+    /// Into which stores an import puts CallManager-ECDSA certificates.
+    BulkEcdsaStore {
+        /// Into CallManager-trust.
+        CallManagerTrust = "callmanager-trust",
+        /// Into Phone-SAST-trust too, as CallManager's own.
+        RsaStores = "rsa-stores",
+        /// Nowhere: they are left out.
+        LeftOut = "left-out",
+    }
     /// Whether phones reset by themselves after an import.
     BulkImportResetsPhones {
         /// They do.
