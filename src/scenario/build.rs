@@ -241,6 +241,7 @@ pub(super) fn phone(
         settings: settings(profile.settings(), scenario, forced),
         pace,
         clock: scenario.date.value,
+        clock_ahead: 0,
         option_150,
         cause: BootCause::Power,
     })

@@ -427,6 +427,7 @@ impl<'a> Run<'a> {
     }
 
     fn boot_once(&mut self, indices: &[usize], cause: BootCause) {
+        let step = self.step as u64;
         let mut starting = Vec::with_capacity(indices.len());
         let mut waiting_cuts = Vec::new();
         for &i in indices {
@@ -436,6 +437,7 @@ impl<'a> Run<'a> {
             }
             p.last_boot = p.events.len();
             p.setup.cause = cause;
+            p.setup.clock_ahead = step;
             let (setup, flash) = (p.setup.clone(), p.flash.clone());
             starting.push(Booting {
                 setup,
