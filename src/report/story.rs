@@ -56,6 +56,7 @@ impl Story {
             if let Some(text) = self.text(event) {
                 self.line(event.at, &event.actor, &text);
             }
+            self.beside(&event.kind);
         }
         std::mem::take(&mut self.out)
     }
@@ -64,6 +65,31 @@ impl Story {
         let actor = short(actor);
         self.out
             .push(format!("{:>7}  {actor:<14} {text}", at.to_string()));
+    }
+
+    /// What stands below the line of an action on a page.
+    fn beside(&mut self, kind: &Kind) {
+        let Kind::Bulk {
+            notes,
+            details,
+            written,
+            files,
+            ..
+        } = kind
+        else {
+            return;
+        };
+        let mut lines: Vec<_> = notes.iter().map(|n| self.paint.warn(n)).collect();
+        if self.verbose {
+            lines.extend(details.iter().cloned());
+            let listed = |what: &str, names: &[String]| {
+                (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+            };
+            lines.extend(listed("wrote", written));
+            lines.extend(listed("the directory holds", files));
+        }
+        let lines = lines.iter().map(|l| format!("{:>7}  {:<14} {l}", "", ""));
+        self.out.extend(lines);
     }
 
     fn of_phone(&mut self, event: &Event) {
