@@ -736,20 +736,17 @@ impl<'a> Run<'a> {
                 Some(list) => list.iter().map(|c| steps::certificate_kind(*c)).collect(),
                 None => steps::BULK_CERTIFICATES.to_vec(),
             };
-            let carried: Vec<_> = lab.clusters()[from]
-                .certificates_to_exchange(&kinds)
-                .into_iter()
-                .filter(|(_, c)| {
-                    // A certificate that all nodes share is each node's.
-                    let source = &lab.clusters()[from];
-                    let holds = |n: &Located<String>| {
-                        let own = source.certificate(&n.value, c.kind);
-                        own.is_some_and(|own| Arc::ptr_eq(&own.public, &c.public))
-                    };
-                    nodes.as_ref().is_none_or(|all| all.iter().any(holds))
-                })
-                .map(|(_, c)| (c.kind, Arc::clone(&c.public)))
-                .collect();
+            let from = &lab.clusters()[from];
+            let carried: Vec<_> = match nodes {
+                None => from.certificates_to_exchange(&kinds),
+                Some(nodes) => {
+                    let nodes: Vec<_> = nodes.iter().map(|n| n.value.as_str()).collect();
+                    from.certificates_of_nodes(&nodes, &kinds)
+                }
+            }
+            .into_iter()
+            .map(|(_, c)| (c.kind, Arc::clone(&c.public)))
+            .collect();
             let Some(cluster) = lab.cluster_mut(into) else {
                 return Ok(());
             };
@@ -837,10 +834,12 @@ fn upload(
     let (Some(source), Some(index)) = (source, lab.cluster_index(into)) else {
         return Vec::new();
     };
-    let ders: Vec<_> = source
-        .certificates_to_exchange(&[kind])
+    let certificates = match node {
+        Some(_) => source.certificates_of_nodes(&[from], &[kind]),
+        None => source.certificates_to_exchange(&[kind]),
+    };
+    let ders: Vec<_> = certificates
         .into_iter()
-        .filter(|(name, _)| node.is_none() || *name == from)
         .map(|(_, c)| c.public.der.clone())
         .collect();
     // Phone-SAST-trust is what makes a TVS vouch for signers of lists.

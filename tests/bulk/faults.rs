@@ -191,8 +191,60 @@ fn a_cut_after_the_old_file_was_removed_is_said() {
     lab.directory.fail_at(3, DirectoryFault::Cut);
     let outcome = lab.export("src", BulkType::Tftp);
     let file = "src-pub@src_tftp.p12".to_owned();
-    assert!(outcome.notes.contains(&Note::Gone { file: file.clone() }));
+    let part = ".src-pub@src_tftp.p12@src.part".to_owned();
+    let note = Note::NotRenamed {
+        file: file.clone(),
+        part: part.clone(),
+    };
+    assert!(outcome.notes.contains(&note), "{:?}", outcome.notes);
     assert!(!lab.directory.files().contains_key(&file));
+    assert!(lab.directory.files().contains_key(&part));
+}
+
+#[test]
+fn a_rename_that_fails_leaves_the_only_whole_file() {
+    for replaces in [true, false] {
+        let mut lab = Lab::new();
+        if replaces {
+            lab.export("src", BulkType::Tftp);
+        }
+        // List, write, where there is an old file remove; the rename is refused.
+        let rename = if replaces { 3 } else { 2 };
+        let fault = DirectoryFault::Other("no".to_owned());
+        lab.directory.fail_at(rename, fault);
+        let outcome = lab.export("src", BulkType::Tftp);
+        assert!(matches!(outcome.end, End::Failed(_)));
+        let part = ".src-pub@src_tftp.p12@src.part";
+        assert_eq!(lab.directory.files().contains_key(part), replaces);
+        let said = outcome
+            .notes
+            .iter()
+            .any(|n| matches!(n, Note::NotRenamed { .. }));
+        assert_eq!(said, replaces);
+        // The next export puts it right.
+        assert_eq!(lab.export("src", BulkType::Tftp).end, End::Exported);
+        assert!(!lab.directory.files().contains_key(part));
+        assert!(lab.directory.files().contains_key("src-pub@src_tftp.p12"));
+    }
+}
+
+#[test]
+fn what_a_cluster_no_longer_has_is_said() {
+    let mut lab = Lab::new();
+    lab.export("src", BulkType::All);
+    let of_pub = lab.directory.files()["src-pub@src_tftp.p12"].clone();
+    lab.directory.put("gone-sub@SRC_tftp.p12", of_pub.clone());
+    lab.directory.put("gone-sub@other_tftp.p12", of_pub);
+    let outcome = lab.export("src", BulkType::Tftp);
+    let abandoned = |n: &&Note| matches!(n, Note::Abandoned { .. });
+    let notes: Vec<_> = outcome.notes.iter().filter(abandoned).collect();
+    assert_eq!(
+        notes,
+        [&Note::Abandoned {
+            file: "gone-sub@SRC_tftp.p12".to_owned(),
+            cluster: "src".to_owned(),
+        }]
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use trustline::cluster::bulk::{
     BulkSettings, ConsolidatedFile, End, Expired, FollowUp, Import, ImportPlan, ImportRefusal,
-    Importer, KnownBy, LeftOut, Uploaded, apply, certificates_of, p12::P12Entry, plan_import,
+    Importer, KnownBy, LeftOut, Unit, Uploaded, apply, certificates_of, p12::P12Entry, plan_import,
     upload,
 };
 use trustline::cluster::release::BulkType;
@@ -327,6 +327,35 @@ fn certificates_of_other_tools_are_known_by_their_subject_or_not_at_all() {
             LeftOut::NotImported(CertificateKind::Tvs),
         ]
     );
+}
+
+#[test]
+fn a_file_of_another_tool_says_by_its_name_what_it_holds() {
+    let mut lab = Lab::new();
+    let own = certificates_of(&lab.dst);
+    let of_kind = |kind| own.iter().find(|c| c.kind == kind).unwrap().der.clone();
+    let callmanager = of_kind(CertificateKind::CallManager);
+    let recovery = of_kind(CertificateKind::ItlRecovery);
+    // As `openssl pkcs12 -export -nokeys` does it: no friendlyName.
+    let nameless = |der: &Vec<u8>| P12Entry {
+        alias: None,
+        der: der.clone(),
+    };
+    let named = ConsolidatedFile {
+        name: "consolidated_tftp.p12".to_owned(),
+        unit: Unit::of_file("consolidated_tftp.p12"),
+        entries: vec![nameless(&callmanager), nameless(&recovery)],
+    };
+    let importer = Importer::of(&lab.src, DATE);
+    let plan = plan_import(&[named], &importer, &lab.settings).unwrap();
+    let planned: Vec<_> = plan.planned.iter().map(|p| (p.kind, p.known_by)).collect();
+    assert_eq!(planned, [(CertificateKind::CallManager, KnownBy::File)]);
+    // What its subject says goes before what the file says.
+    let why: Vec<_> = plan.omitted.iter().map(|o| o.why.clone()).collect();
+    assert_eq!(why, [LeftOut::WrongFile(CertificateKind::ItlRecovery)]);
+    let import = apply(&mut lab.src, &plan);
+    let stores: Vec<_> = import.imported[0].stores.iter().map(|(s, _)| *s).collect();
+    assert_eq!(stores, [TrustStore::PhoneSast, TrustStore::CallManager]);
 }
 
 #[test]

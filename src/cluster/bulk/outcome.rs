@@ -155,15 +155,36 @@ pub enum Note {
         /// The cluster that began it.
         cluster: String,
     },
-    /// An earlier file of this name was removed to make room, and the new one did not get there.
-    #[error("{file} is not there any more: do the same again")]
-    Gone {
+    /// An earlier file of this name was removed to make room, and the new one did not get its name.
+    #[error(
+        "{file} gave way to a new one, which is whole and may still be called {part}: do the same again, or give it its name on the server"
+    )]
+    NotRenamed {
         /// The file.
         file: String,
+        /// The temporary name.
+        part: String,
+    },
+    /// An export found an earlier one of this cluster that it did not replace.
+    #[error(
+        "{file} is an earlier export of {cluster}, which has no such certificate any more: remove it, or the next consolidation takes it too"
+    )]
+    Abandoned {
+        /// The file.
+        file: String,
+        /// The cluster.
+        cluster: String,
     },
     /// Everything was done, but the list of files could not be fetched again.
     #[error("the directory could not be listed afterwards: {0}")]
     NotListed(DirectoryFault),
+}
+
+impl Note {
+    /// Whether there is something to do or to be careful about. The others are good to know.
+    pub fn is_warning(&self) -> bool {
+        !matches!(self, Self::Sealed { .. } | Self::NoEcdsa)
+    }
 }
 
 /// What came of a run.

@@ -15,6 +15,7 @@ use p12_keystore::{
 };
 use thiserror::Error;
 
+use crate::trust::certificate::escape_for_terminal;
 use shape::Shape;
 
 /// The largest file that is read, in bytes.
@@ -123,10 +124,10 @@ pub enum P12Error {
     #[error("it holds private or secret keys ({0}): write it again with certificates only")]
     HoldsKeys(usize),
     /// Two entries have one name.
-    #[error("two entries are called `{0}`")]
+    #[error("two entries are called `{}`", escape_for_terminal(.0.as_bytes()))]
     DuplicateAlias(String),
     /// An entry that is to be written has no name, or one that the format has no characters for.
-    #[error("`{0}` cannot be the name of an entry")]
+    #[error("`{}` cannot be the name of an entry", escape_for_terminal(.0.as_bytes()))]
     Alias(String),
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::directory::{DirectoryFault, DirectoryOperation, DirectoryResult};
 use super::listing::{FileRole, ListedFile, Listing};
-use super::names::{FileNames, Unit};
+use super::names::{FileNames, Unit, is_same_cluster};
 use super::outcome::{Action, ConsolidatedFile, End, Failure, Note, Outcome};
 use super::p12::{self, MAX_BYTES, MAX_CERTIFICATES, P12Entry, P12Error};
 use super::page::{Export, write};
@@ -317,9 +317,13 @@ impl Run {
         {
             self.unfinished = Some(name);
         }
-        let unfinished = self.unfinished.take();
-        let gone = self.removed.take().map(|file| Note::Gone { file });
-        self.outcome.notes.extend(gone);
+        let mut unfinished = self.unfinished.take();
+        // Where the old file has made room, the only whole copy is under the temporary name.
+        if let Some(file) = self.removed.take()
+            && let Some(part) = unfinished.take()
+        {
+            self.outcome.notes.push(Note::NotRenamed { file, part });
+        }
         if ends_connection {
             let left = unfinished.map(|file| Note::Unfinished { file });
             self.outcome.notes.extend(left);
@@ -409,6 +413,7 @@ impl Run {
             Work::Refresh | Work::Refused { .. } => Ok(()),
             Work::Export { files } => {
                 self.note_outdated(&files);
+                self.note_abandoned(&listing, &files);
                 self.remove_unfinished(&listing);
                 for file in files {
                     self.write_file(&listing, file.name, file.bytes);
@@ -437,6 +442,23 @@ impl Run {
                 }
                 self.outcome.end = End::Fetched(fetched);
                 Ok(())
+            }
+        }
+    }
+
+    /// What this cluster exported before and does not replace now: of a node that it does not have
+    /// any more, for instance.
+    fn note_abandoned(&mut self, listing: &Listing, files: &[Export]) {
+        let bulk_type = self.outcome.bulk_type.unwrap_or(BulkType::All);
+        for file in listing.exported(&Unit::of_type(bulk_type, &self.settings)) {
+            if let FileRole::Exported { cluster, .. } = &file.role
+                && is_same_cluster(cluster, &self.outcome.cluster)
+                && !files.iter().any(|f| f.name == file.name)
+            {
+                self.outcome.notes.push(Note::Abandoned {
+                    file: file.name.clone(),
+                    cluster: self.outcome.cluster.clone(),
+                });
             }
         }
     }
@@ -580,7 +602,7 @@ impl Run {
     fn note_others_unfinished(&mut self, listing: &Listing) {
         for file in listing.files() {
             if let FileRole::Unfinished { cluster } = &file.role
-                && *cluster != self.outcome.cluster
+                && !is_same_cluster(cluster, &self.outcome.cluster)
             {
                 self.outcome.notes.push(Note::OthersUnfinished {
                     file: file.name.clone(),
@@ -592,7 +614,7 @@ impl Run {
 
     fn remove_unfinished(&mut self, listing: &Listing) {
         for file in listing.files() {
-            if matches!(&file.role, FileRole::Unfinished { cluster } if *cluster == self.outcome.cluster)
+            if matches!(&file.role, FileRole::Unfinished { cluster } if is_same_cluster(cluster, &self.outcome.cluster))
             {
                 self.queue.push_back(DirectoryOperation::Remove {
                     name: file.name.clone(),

@@ -8,6 +8,7 @@ use russh::keys::{Algorithm, HashAlg};
 use russh::{Preferred, cipher, compression, kex, mac};
 
 use super::key::PinnedKey;
+use crate::cluster::bulk::p12;
 
 /// Where a client goes and as whom: the fields of the page (PCD15: server, port, user, password,
 /// directory), and what an SSH client needs besides.
@@ -183,7 +184,7 @@ pub struct SizeLimits {
 impl Default for SizeLimits {
     fn default() -> Self {
         Self {
-            file_bytes: 2 * 1024 * 1024,
+            file_bytes: p12::MAX_BYTES as u64,
             entries: 10_000,
         }
     }
