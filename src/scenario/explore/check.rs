@@ -13,6 +13,7 @@ use super::super::{Diagnostic, Rules, parse};
 use super::expected::{Expected, Unsupported, expected};
 use super::quiet::quiet;
 use crate::event::{Event, Kind};
+use crate::phone::flash::CONFIG;
 
 /// What is wrong with a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,7 +223,8 @@ fn is_torn_by_links(scenario: &Scenario, events: &[Event]) -> bool {
         match event.kind {
             Kind::Boot { .. } => lost = false,
             Kind::DownloadFailed { .. } | Kind::ListRefused { .. } => lost = true,
-            Kind::ConfigAccepted { .. } => return lost,
+            // The power may fail between this and the event that says that it is accepted.
+            Kind::FlashWrite { ref file, .. } if file == CONFIG => return lost,
             _ => {}
         }
         false
