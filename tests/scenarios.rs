@@ -157,8 +157,8 @@ fn the_wrong_order_of_a_bulk_exchange_is_refused() {
         "open the page on src-pub",
         "those of none: export type All on both clusters",
         "those of none: export type All on both clusters",
-        "destination: * those of destination: export type All on the other cluster",
-        "destination: * those of destination: export type All on the other cluster",
+        "destination: * those of destination: export type All on a cluster other than destination",
+        "destination: * those of destination: export type All on a cluster other than destination",
         "source: *: consolidate type All or Tomcat on one of the clusters",
         "destination: *: consolidate type All or Tomcat on one of the clusters",
         "source: * consolidated already*: import on each cluster",
@@ -217,7 +217,7 @@ fn an_upload_by_hand_tells_its_trap() {
         let notes = trusted(&events, "source")
             .into_iter()
             .map(|t| t.3.to_owned());
-        notes.filter(|n| n.contains("goes one way")).count()
+        notes.filter(|n| n.contains("one way only")).count()
     };
     assert_eq!(has_trap("scenarios/no-way-back.toml"), 2);
     assert_eq!(has_trap("scenarios/newer-release-refused.toml"), 0);

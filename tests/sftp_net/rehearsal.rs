@@ -155,7 +155,7 @@ async fn what_goes_wrong_at_a_named_server_fails_the_step() {
         ),
         (
             |lab| lab.fail(|f| f.no_login = true),
-            "refused user and password",
+            "refused the login",
             true,
         ),
         (
