@@ -217,7 +217,7 @@ fn an_upload_by_hand_tells_its_trap() {
         let notes = trusted(&events, "source")
             .into_iter()
             .map(|t| t.3.to_owned());
-        notes.filter(|n| n.contains("goes one way")).count()
+        notes.filter(|n| n.contains("one way only")).count()
     };
     assert_eq!(has_trap("scenarios/no-way-back.toml"), 2);
     assert_eq!(has_trap("scenarios/newer-release-refused.toml"), 0);

@@ -212,10 +212,7 @@ fn a_rehearsal_that_cannot_open_its_directory_says_so() {
     let good = server.form(PASSWORD, "exchange");
     let other_key = format!("{good}, host-key = \"SHA256:{}\"", "A".repeat(43));
     let cases = [
-        (
-            server.form("wrong", "exchange"),
-            "refused user and password",
-        ),
+        (server.form("wrong", "exchange"), "refused the login"),
         (server.form(PASSWORD, "nowhere"), "does not exist"),
         (other_key, "host key has changed"),
     ];
