@@ -72,12 +72,26 @@ pub enum End {
 
 /// What the directory did not do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("failed to {operation}: {fault}")]
+#[error("{}{fault}", Attempt(self))]
 pub struct Failure {
     /// The operation in words.
     pub operation: String,
     /// Why.
     pub fault: DirectoryFault,
+}
+
+/// "failed to ...: ", where the operation matters: without a session none was tried.
+struct Attempt<'a>(&'a Failure);
+
+impl fmt::Display for Attempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.fault {
+            DirectoryFault::Unreachable(_)
+            | DirectoryFault::HostKeyChanged { .. }
+            | DirectoryFault::LoginRefused => Ok(()),
+            _ => write!(f, "failed to {}: ", self.0.operation),
+        }
+    }
 }
 
 /// What an engineer should know beside the end.
@@ -127,6 +141,14 @@ pub enum Note {
         /// The consolidated file.
         file: String,
         /// Why.
+        error: P12Error,
+    },
+    /// A consolidated file could not be read, and a consolidation wrote it anew.
+    #[error("{file} could not be read ({error}) and was made anew")]
+    MadeAnew {
+        /// The consolidated file.
+        file: String,
+        /// Why the old one could not be read.
         error: P12Error,
     },
     /// A consolidated file could not be looked at, and the run did not need to.

@@ -90,6 +90,10 @@ pub struct Run {
     removed: Option<String>,
     read: BTreeMap<String, Result<Vec<P12Entry>, P12Error>>,
     read_bytes: u64,
+    /// The consolidated files that could not be read and are written anew, and why.
+    anew: Vec<(String, P12Error)>,
+    /// What to say of the files if any is written, and its place among the notes.
+    of_written: Option<(usize, Note)>,
     outcome: Outcome,
 }
 
@@ -122,6 +126,8 @@ impl Run {
             removed: None,
             read: BTreeMap::new(),
             read_bytes: 0,
+            anew: Vec::new(),
+            of_written: None,
             outcome: Outcome {
                 cluster: cluster.to_owned(),
                 action,
@@ -136,6 +142,11 @@ impl Run {
 
     pub(super) fn note_all(&mut self, notes: Vec<Note>) {
         self.outcome.notes.extend(notes);
+    }
+
+    /// A note that holds only if a file gets written.
+    pub(super) fn note_if_written(&mut self, note: Note) {
+        self.of_written = Some((self.outcome.notes.len(), note));
     }
 
     /// The operation to carry out now. None while one is being carried out, and at the end.
@@ -183,6 +194,7 @@ impl Run {
             (AskedKind::Rename { to }, DirectoryResult::Done) => {
                 self.unfinished = None;
                 self.removed = None;
+                self.note_written(&to);
                 self.outcome.written.push(to);
             }
             (
@@ -211,6 +223,17 @@ impl Run {
     /// What came of the run, with the files that it fetched; none before its end.
     pub fn into_outcome(self) -> Option<Outcome> {
         (self.phase == Phase::Done).then_some(self.outcome)
+    }
+
+    /// A file is there, whole: what waited for that can be said.
+    fn note_written(&mut self, file: &str) {
+        if let Some((at, note)) = self.of_written.take() {
+            // Notes are only ever added behind it, so the place is still there.
+            self.outcome.notes.insert(at, note);
+        }
+        for (file, error) in self.anew.extract_if(.., |(name, _)| name == file) {
+            self.outcome.notes.push(Note::MadeAnew { file, error });
+        }
     }
 
     fn handle_file(&mut self, name: String, bytes: &[u8]) {
@@ -491,6 +514,7 @@ impl Run {
     fn consolidate(&mut self, listing: &Listing, units: &[Unit]) -> Result<(), Refusal> {
         let mut files = Vec::new();
         let mut notes = Vec::new();
+        let mut anew = Vec::new();
         for &unit in units {
             let union = self.union(listing, unit)?;
             if union.is_empty() {
@@ -506,10 +530,7 @@ impl Run {
                 {
                     continue;
                 }
-                Some(Err(error)) => notes.push(Note::Unusable {
-                    file: name.clone(),
-                    error: error.clone(),
-                }),
+                Some(Err(error)) => anew.push((name.clone(), error.clone())),
                 _ => {}
             }
             let bytes = write(&union, &self.settings).map_err(|error| Refusal::CannotWrite {
@@ -524,6 +545,7 @@ impl Run {
             });
         }
         self.note_all(notes);
+        self.anew = anew;
         self.note_others_unfinished(listing);
         self.remove_unfinished(listing);
         for (name, bytes) in files {

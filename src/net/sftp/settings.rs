@@ -109,6 +109,14 @@ pub enum Offer {
 }
 
 impl Offer {
+    /// True if a key can be asked for with this offer. One of which only the fingerprint is known
+    /// can be of any type.
+    pub fn asks_for(self, key: &PinnedKey) -> bool {
+        let preferred = self.preferred(None);
+        key.algorithm()
+            .is_none_or(|algorithm| preferred.key.iter().any(|o| is_of_type(o, algorithm)))
+    }
+
     pub(super) fn preferred(self, pinned: Option<&PinnedKey>) -> Preferred {
         let mut preferred = match self {
             Self::Modern => Preferred::default(),
@@ -137,11 +145,11 @@ impl Offer {
         // A server with several keys shows the first that is asked for, so a pinned one is asked
         // for alone.
         if let Some(pinned) = pinned.and_then(PinnedKey::algorithm) {
-            let of_its_type = |offered: &&Algorithm| match pinned {
-                Algorithm::Rsa { .. } => matches!(offered, Algorithm::Rsa { .. }),
-                other => *offered == other,
-            };
-            let key: Vec<_> = preferred.key.iter().filter(of_its_type).cloned().collect();
+            let offered = preferred.key.iter();
+            let key: Vec<_> = offered
+                .filter(|offered| is_of_type(offered, pinned))
+                .cloned()
+                .collect();
             // Where the offer has none of that type, it stays, and the keys will differ.
             if !key.is_empty() {
                 preferred.key = Cow::Owned(key);
@@ -169,6 +177,14 @@ impl Default for Deadlines {
             login: Duration::from_secs(20),
             call: Duration::from_secs(30),
         }
+    }
+}
+
+/// True if keys for two algorithms are of one type: with RSA the hash is no matter of the key.
+fn is_of_type(offered: &Algorithm, pinned: &Algorithm) -> bool {
+    match pinned {
+        Algorithm::Rsa { .. } => matches!(offered, Algorithm::Rsa { .. }),
+        other => offered == other,
     }
 }
 

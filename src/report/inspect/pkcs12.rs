@@ -242,8 +242,12 @@ fn one(out: &mut String, paint: Paint, bag: &Bag) {
         Err(why) => line("import", &format!("left out: {why}")),
     }
     if import.is_expired {
-        let refuses = "has expired: an import refuses all that comes with it (assumed)";
-        line("", &paint.warn(refuses));
+        let expired = "has expired by today's date; a world has its own, see --date";
+        line("", &paint.warn(expired));
+        line(
+            "",
+            "by that date an import would refuse all (assumed: bulk.expired)",
+        );
     }
 }
 
