@@ -163,7 +163,8 @@ fn security(s: PhoneSecurity) -> SecurityMode {
     }
 }
 
-fn cluster_settings(s: &Settings) -> ClusterSettings {
+/// What the clusters make of the rules.
+pub(super) fn cluster_settings(s: &Settings) -> ClusterSettings {
     ClusterSettings {
         tvs_restart_needed: s.word::<TvsRestartNeeded>() == TvsRestartNeeded::Yes,
         roles_of_store: match s.word::<TvsRolesOfStore>() {

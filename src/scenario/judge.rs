@@ -67,8 +67,13 @@ pub fn fates(rehearsed: &Rehearsed) -> Vec<Fate> {
 pub(super) fn verdicts(rehearsed: &Rehearsed, phones: &[usize]) -> Vec<Verdict> {
     let lab = rehearsed.lab();
     let of = |&i: &usize| rehearsed.phones.get(i);
-    let verdict = |p: Option<&LabPhone>| p.map_or(Verdict::Unknown, |p| Seen::of(p, &lab).verdict);
-    phones.iter().map(of).map(verdict).collect()
+    let verdict_of = |p: Option<&LabPhone>| p.map_or(Verdict::Unknown, |p| verdict(p, &lab));
+    phones.iter().map(of).map(verdict_of).collect()
+}
+
+/// The verdict of one phone alone.
+pub(super) fn verdict(phone: &LabPhone, lab: &Lab) -> Verdict {
+    Seen::of(phone, lab).verdict
 }
 
 /// What a verdict is made of, and the verdict.

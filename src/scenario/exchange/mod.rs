@@ -317,7 +317,7 @@ impl Exchange {
 
 /// The settings of the pages. In virtual time the key derivation of the files is one round long:
 /// they do not leave the process unless they are kept, and no verdict depends on it.
-fn bulk_settings(network: Network, rules: &Settings) -> BulkSettings {
+pub(super) fn bulk_settings(network: Network, rules: &Settings) -> BulkSettings {
     let mut settings = BulkSettings::of(rules);
     if network == Network::Sim {
         settings.rounds = 1;
