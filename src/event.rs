@@ -153,8 +153,14 @@ pub enum Kind {
         directory: String,
         /// `done`, `refused` or `failed`.
         result: String,
-        /// What the page says.
+        /// What the page says, in a sentence.
         text: String,
+        /// What to do or to be careful about now.
+        notes: Vec<String>,
+        /// What else is good to know.
+        details: Vec<String>,
+        /// The files that were written.
+        written: Vec<String>,
         /// Files in the directory afterwards.
         files: Vec<String>,
     },

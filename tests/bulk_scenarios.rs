@@ -64,10 +64,12 @@ impl Run {
                 action,
                 result,
                 text,
+                notes,
+                written,
                 files,
                 ..
             } => Some(format!(
-                "{} {action} {result}: {} {files:?}",
+                "{} {action} {result}: {} {notes:?} {written:?} {files:?}",
                 e.actor,
                 plain(text)
             )),
@@ -229,6 +231,121 @@ fn what_no_step_expects_fails_the_rehearsal() {
     }
 }
 
+/// Two clusters, one phone, and these steps.
+fn steps(release: &str, steps: &str) -> Scenario {
+    let text = format!(
+        r#"
+format = 1
+name = "steps"
+source = "none"
+date = 2020-03-01T09:00:00Z
+seed = 1
+[cluster.source]
+release = "10.5.2"
+nodes = [{{ name = "a1", services = ["publisher", "tftp", "tvs"] }}]
+[cluster.destination]
+release = "{release}"
+nodes = [
+  {{ name = "b1", services = ["publisher", "tftp", "tvs"] }},
+  {{ name = "b2", services = ["tftp", "tvs"] }},
+]
+[[phones]]
+count = 1
+model = "CP-8861"
+cluster = "source"
+{steps}"#
+    );
+    parse("steps", &text)
+}
+
+/// What came into which store of whom: by the subject's first part.
+fn trusted(run: &Run) -> Vec<String> {
+    let line = |e: &Event| match &e.kind {
+        Kind::Trusted {
+            store, certificate, ..
+        } => {
+            let subject = certificate.subject.split(';').next().unwrap();
+            Some(format!("{store} {subject}"))
+        }
+        _ => None,
+    };
+    run.events.iter().filter_map(line).collect()
+}
+
+/// Security guide 12.5 and Cisco 214231: the publisher makes the one ITLRecovery and distributes it,
+/// so any node's is the publisher's; before 12.5 each has its own.
+#[test]
+fn a_subscriber_has_the_itlrecovery_of_its_publisher_from_12_5_on() {
+    for (release, of_b2) in [("12.5", "b1"), ("11.5.1", "b2")] {
+        let upload = r#"[[step]]
+do = "upload-certificate"
+from = "b2"
+certificate = "ITLRecovery"
+into = "source"
+store = "Phone-SAST-trust"
+"#;
+        let by_hand = run(&steps(release, upload), Network::Sim);
+        let expected = format!("Phone-SAST-trust CN=ITLRECOVERY_{of_b2}");
+        assert_eq!(trusted(&by_hand), [expected.as_str()], "{release}");
+        let nodes = |nodes: &str| {
+            let step = format!(
+                r#"[[step]]
+do = "trust-certificates"
+from = "destination"
+into = "source"
+certificates = ["ITLRecovery"]
+nodes = [{nodes}]
+stores = ["Phone-SAST-trust"]
+"#
+            );
+            trusted(&run(&steps(release, &step), Network::Sim))
+        };
+        assert_eq!(nodes("\"b2\""), [expected.as_str()], "{release}");
+        // One that both have comes once.
+        let both = if of_b2 == "b1" { 1 } else { 2 };
+        assert_eq!(nodes("\"b1\", \"b2\"").len(), both, "{release}");
+    }
+}
+
+const MOVED: &str = r#"[[step]]
+do = "trust-certificates"
+from = "destination"
+into = "source"
+[[step]]
+do = "set-option-150"
+to = ["b1"]
+[[step]]
+do = "reset-phones"
+"#;
+const TFTP_DOWN: &str = r#"[[step]]
+do = "stop-service"
+cluster = "destination"
+service = "tftp"
+[[step]]
+do = "reset-phones"
+"#;
+
+/// Nothing is offered, so nothing is refused (docs/who-migrates.md, V5).
+#[test]
+fn a_phone_that_finds_no_tftp_node_stays_what_it_was() {
+    let fate = |text: &str| {
+        let mut run = run(&steps("11.5.1", text), Network::Sim);
+        let fate = run.fates.remove(0);
+        (fate.verdict.to_string(), fate.reason())
+    };
+    let failed = Some("download-failed");
+    let down = fate(&format!("{MOVED}{TFTP_DOWN}"));
+    assert_eq!(down, ("migrated".to_owned(), failed));
+    let twice = fate(&format!("{MOVED}{TFTP_DOWN}{TFTP_DOWN}"));
+    assert_eq!(twice, ("migrated".to_owned(), failed));
+    let at_home = TFTP_DOWN.replace("destination", "source");
+    assert_eq!(fate(&at_home), ("unchanged".to_owned(), failed));
+    // It never came to trust the destination.
+    let (_, untrusted) = MOVED.split_at(MOVED.find("[[step]]\ndo = \"set").unwrap());
+    let refused = fate(&format!("{untrusted}{TFTP_DOWN}"));
+    assert_eq!(refused.0, "stranded");
+}
+
 #[test]
 fn virtual_time_connects_to_no_server() {
     let run = run(&load("named-server"), Network::Sim);
@@ -286,7 +403,7 @@ fn a_kept_world_has_the_files_of_the_exchange() {
         assert_eq!(output.status.code(), Some(0), "{said}");
         let files = std::fs::read_dir(folder.path().join("sftp/bulk")).unwrap();
         let files: Vec<_> = files.map(|e| e.unwrap().path()).collect();
-        assert_eq!(files.len(), 16, "{files:?}");
+        assert_eq!(files.len(), 20, "{files:?}");
         for file in files {
             let entries = p12::read(&std::fs::read(&file).unwrap(), "trustline");
             assert!(!entries.unwrap().is_empty(), "{}", file.display());

@@ -523,6 +523,13 @@ fn what_the_table_leaves_open_is_said() {
         row!("bulk", OLD, NEW, "", "bulk export a All" => "? bulk management before its SFTP form"),
         row!("registration", OLD, NEW, "", "trust b a; 150 b1; stop callmanager b; reset"
             => "? no CallManager for an accepted configuration"),
+        row!("S12", OLD, NEW, "tvs.restart_needed=yes", "renew a1 CallManager; reset"
+            => "? a cluster's own certificate made anew, and tvs.restart_needed = yes"),
+        row!("S12", OLD, NEW, "tvs.restart_needed=yes",
+            "renew a1 CallManager; restart tvs a; reset" => "migrated signature-holds"),
+        row!("R2", OLD, NEW, "phone.after_refusal=tftp-server",
+            "trust b a; remove b; 150 b1; reset"
+            => "? a configuration not loaded, and phone.after_refusal = tftp-server"),
     ]);
 }
 

@@ -31,7 +31,22 @@ fn worlds_show_nothing() {
         );
         decided += usize::from(judged.unsupported.is_none());
     }
-    assert!(decided >= 25, "the model decides {decided} of 40 worlds");
+    assert!(decided >= 20, "the model decides {decided} of 40 worlds");
+}
+
+/// Worlds over which run and model once disagreed: a power cut between the write of a configuration
+/// and its acceptance, after a list was lost; a certificate of the cluster's own that a TVS has not
+/// loaded; and a setting for refused configurations where one is not found.
+#[test]
+fn worlds_that_disagreed_show_nothing() {
+    for world in [2_416, 2_454, 2_936, 3_017, 4_109] {
+        let judged = check(&generate(world).to_toml());
+        assert!(judged.findings.is_empty(), "{:?}", judged.findings);
+        assert!(
+            judged.unsupported.is_some(),
+            "world {world} is decided: no source decides it"
+        );
+    }
 }
 
 #[test]

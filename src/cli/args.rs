@@ -178,11 +178,17 @@ pub struct RehearseArgs {
     )]
     pub explore: Option<u64>,
     /// Make failing worlds as small as they can be, and write each as a scenario into this folder
-    #[arg(long, value_name = "DIR", requires = "explore")]
+    // clap waives what is required of an argument that conflicts with one that is there.
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "explore",
+        conflicts_with = "paths"
+    )]
     pub failures: Option<PathBuf>,
     /// Switch a check off in every phone, to see that exploration finds it
     #[cfg(feature = "planted-defects")]
-    #[arg(long, value_name = "DEFECT", requires = "explore", value_parser = parse_defect)]
+    #[arg(long, value_name = "DEFECT", requires = "explore", conflicts_with = "paths", value_parser = parse_defect)]
     pub plant: Option<crate::trust::planted::Defect>,
     /// Only scenarios with this text in their path or name
     #[arg(long, value_name = "TEXT")]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{Cluster, FileAnswer, Service};
+use super::{Cluster, ClusterSettings, FileAnswer, LscTrustedBy, Service};
 use crate::tftp::FileError;
 use crate::trust::rules::{Settings, TvsMiss};
 use crate::tvs::{Found, Miss, ServerSettings};
@@ -53,20 +53,12 @@ impl Lab {
                 by_name.insert(n.name.clone(), id);
             }
         }
-        let tvs = ServerSettings {
-            tags: settings.tvs_tags(),
-            miss: match settings.word::<TvsMiss>() {
-                TvsMiss::StatusOnly => Miss::StatusOnly,
-                TvsMiss::Close => Miss::Close,
-            },
-            ..ServerSettings::default()
-        };
         Self {
             clusters,
             nodes,
             by_address,
             by_name,
-            tvs,
+            tvs: answers_of_tvs(settings),
             served: BTreeMap::new(),
         }
     }
@@ -170,6 +162,20 @@ impl Lab {
         self.tvs
     }
 
+    /// How the lab answers phones, in so far as nothing that it publishes hangs on it.
+    pub fn answers(&self) -> Answers {
+        let settings = self.clusters.first().map(Cluster::settings).copied();
+        Answers::new(self.tvs, &settings.unwrap_or_default())
+    }
+
+    /// Lets the lab answer in another way from now on.
+    pub fn set_answers(&mut self, answers: Answers) {
+        self.tvs = answers.tvs;
+        for cluster in &mut self.clusters {
+            answers.apply(&mut cluster.settings);
+        }
+    }
+
     /// What the node's TVS knows of a signer.
     pub fn query(&self, id: NodeId, subject: &[u8], issuer: &[u8], serial: &[u8]) -> Option<Found> {
         let answer = self.clusters[id.cluster].tvs_query(self.name(id), subject, issuer, serial)?;
@@ -187,6 +193,43 @@ impl Cluster {
     /// True if the node with this index is switched on.
     fn is_on(&self, index: usize) -> bool {
         self.nodes.get(index).is_some_and(|n| n.is_on)
+    }
+}
+
+/// How the clusters of a lab answer phones: all that they decide anew with each answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answers {
+    tvs: ServerSettings,
+    tvs_ttl_secs: u32,
+    lsc_trusted_by: LscTrustedBy,
+}
+
+impl Answers {
+    /// What of these settings is about answers.
+    pub fn new(tvs: ServerSettings, settings: &ClusterSettings) -> Self {
+        Self {
+            tvs,
+            tvs_ttl_secs: settings.tvs_ttl_secs,
+            lsc_trusted_by: settings.lsc_trusted_by,
+        }
+    }
+
+    /// Puts them into the settings of a cluster.
+    pub fn apply(&self, settings: &mut ClusterSettings) {
+        settings.tvs_ttl_secs = self.tvs_ttl_secs;
+        settings.lsc_trusted_by = self.lsc_trusted_by;
+    }
+}
+
+/// How the TVS of a lab with these rules answer; marks the rules as used.
+pub fn answers_of_tvs(settings: &Settings) -> ServerSettings {
+    ServerSettings {
+        tags: settings.tvs_tags(),
+        miss: match settings.word::<TvsMiss>() {
+            TvsMiss::StatusOnly => Miss::StatusOnly,
+            TvsMiss::Close => Miss::Close,
+        },
+        ..ServerSettings::default()
     }
 }
 

@@ -28,7 +28,7 @@ mod tvs;
 
 pub use change::{Change, Turn};
 pub use key::{KeyBits, KeyPool, PrivateKey};
-pub use lab::{Lab, NodeId, TvsIdentity};
+pub use lab::{Answers, Lab, NodeId, TvsIdentity, answers_of_tvs};
 pub use list::PublishError;
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;

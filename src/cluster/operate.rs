@@ -234,6 +234,25 @@ impl Cluster {
         all
     }
 
+    /// The certificates of these kinds that these nodes have, each once. One that the publisher makes
+    /// for the whole cluster and distributes is every node's.
+    pub fn certificates_of_nodes<'a>(
+        &'a self,
+        nodes: &[&'a str],
+        kinds: &[CertificateKind],
+    ) -> Vec<(&'a str, &'a LabCertificate)> {
+        let mut all: Vec<(&str, &LabCertificate)> = Vec::new();
+        for &node in nodes {
+            let of_node = kinds.iter().filter_map(|&k| self.certificate(node, k));
+            for certificate in of_node {
+                if !all.iter().any(|(_, c)| c.public == certificate.public) {
+                    all.push((node, certificate));
+                }
+            }
+        }
+        all
+    }
+
     /// True if the release has ITLRecovery.
     pub fn has_itl_recovery(&self) -> bool {
         self.profile.itl_recovery.value != Scope::Absent

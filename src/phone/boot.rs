@@ -739,7 +739,7 @@ impl Phone {
 
     /// The phone's clock.
     pub(super) fn wall_clock(&self, now: Time) -> UnixSeconds {
-        self.setup.clock + now.as_micros() / 1_000_000
+        self.setup.clock + self.setup.clock_ahead + now.as_micros() / 1_000_000
     }
 
     /// A setting in milliseconds.

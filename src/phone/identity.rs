@@ -81,6 +81,10 @@ pub struct PhoneSetup {
     pub pace: Pace,
     /// The wall clock at [`crate::time::Time::ZERO`].
     pub clock: UnixSeconds,
+    /// Seconds by which the steps of a rehearsal are ahead of the world's time: each counts for one,
+    /// so that what it makes is dated after what was there, and a phone that boots later must not
+    /// take that for the future.
+    pub clock_ahead: UnixSeconds,
     /// TFTP servers of option 150, in order.
     pub option_150: Vec<Ipv4Addr>,
     /// Why it starts.

@@ -176,10 +176,14 @@ impl Report<'_> {
 
     fn imported(&self, out: &mut String, paint: Paint, import: &Import) {
         let cluster = &self.outcome.cluster;
-        let done = paint.good(&format!(
-            "{cluster} has imported {}",
+        let results = || import.imported.iter().flat_map(|i| &i.stores);
+        let is_news = results().any(|(_, result)| *result != Trusted::AlreadyThere);
+        let what = if is_news {
             count(import.imported.len(), "certificate")
-        ));
+        } else {
+            "nothing new".to_owned()
+        };
+        let done = paint.good(&format!("{cluster} has imported {what}"));
         let _ = writeln!(out, "{done} from {}", self.server);
         let mut rows = vec![["certificate", "kind", "from", "store", "result"].map(str::to_owned)];
         for imported in &import.imported {
@@ -296,8 +300,9 @@ pub fn advice(fault: &DirectoryFault) -> String {
             "see that the SFTP server runs, and that host and port of --server are right".into()
         }
         DirectoryFault::HostKeyChanged { found, .. } => format!(
-            "ask whoever runs the server; if it was given a new key, take that one: --host-key \
-             {found}"
+            "ask whoever runs the server; if it was given a new key, take that one: --host-key {}",
+            // Without the algorithm after it, whose parentheses a shell does not take.
+            found.split(' ').next().unwrap_or(found)
         ),
         DirectoryFault::LoginRefused => {
             "see the user in --server, and the password or the key that belongs to it".into()

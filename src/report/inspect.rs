@@ -203,7 +203,10 @@ pub fn inspect<'a>(
             }
         }
         Kind::Certificate => read_certificates(bytes),
-        Kind::Pkcs12 => Content::Pkcs12(Pkcs12::open(bytes, judge.passwords, judge.now)),
+        Kind::Pkcs12 => {
+            let opened = Pkcs12::open(base_name(name), bytes, judge.passwords, judge.now);
+            Content::Pkcs12(opened)
+        }
     };
     Inspection {
         name: name.to_owned(),

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::time::Time;
+use crate::trust::certificate::escape_for_terminal;
 
 /// Turns events into lines.
 #[derive(Debug)]
@@ -56,6 +57,7 @@ impl Story {
             if let Some(text) = self.text(event) {
                 self.line(event.at, &event.actor, &text);
             }
+            self.beside(&event.kind);
         }
         std::mem::take(&mut self.out)
     }
@@ -64,6 +66,36 @@ impl Story {
         let actor = short(actor);
         self.out
             .push(format!("{:>7}  {actor:<14} {text}", at.to_string()));
+    }
+
+    /// What stands below the line of an action on a page, or of an upload by hand.
+    fn beside(&mut self, kind: &Kind) {
+        let mut lines = Vec::new();
+        match kind {
+            Kind::Bulk {
+                notes,
+                details,
+                written,
+                files,
+                ..
+            } => {
+                lines.extend(notes.iter().map(|n| self.paint.warn(n)));
+                if self.verbose {
+                    lines.extend(details.iter().cloned());
+                    let listed = |what: &str, names: &[String]| {
+                        (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+                    };
+                    lines.extend(listed("wrote", written));
+                    lines.extend(listed("the directory holds", files));
+                }
+            }
+            Kind::Trusted {
+                note: Some(note), ..
+            } => lines.push(note.clone()),
+            _ => {}
+        }
+        let lines = lines.iter().map(|l| format!("{:>7}  {:<14} {l}", "", ""));
+        self.out.extend(lines);
     }
 
     fn of_phone(&mut self, event: &Event) {
@@ -175,11 +207,11 @@ impl Story {
                 signer_text(certificate)
             ),
             Kind::Trusted {
-                note: Some(note),
+                note: Some(_),
                 store,
                 certificate,
                 ..
-            } => format!("{store} takes {}; {note}", signer_text(certificate)),
+            } => format!("{store} takes {}", signer_text(certificate)),
             Kind::Bulk {
                 action,
                 result,
@@ -188,16 +220,16 @@ impl Story {
                 files,
                 ..
             } => {
-                let result = match result.as_str() {
-                    "done" => p.good(result),
-                    _ => p.bad(result),
+                let text = match result.as_str() {
+                    "done" => p.good(text),
+                    _ => format!("{}: {text}", p.bad(&format!("{action} {result}"))),
                 };
                 let place = match directory.as_str() {
                     "" => String::new(),
                     directory if files.is_empty() => format!(" ({directory})"),
                     directory => format!(" ({} files in {directory})", files.len()),
                 };
-                format!("{action} {result}: {text}{place}")
+                format!("{text}{place}")
             }
             Kind::Boot {
                 cause,
@@ -469,6 +501,7 @@ pub(super) fn short(actor: &str) -> String {
 /// `CN=dst-pub 4F:2A:..:91`
 pub(super) fn signer_text(s: &SignerFacts) -> String {
     let name = s.subject.split([';', ',']).next().unwrap_or_default();
+    let name = escape_for_terminal(name.as_bytes());
     let pairs: Vec<_> = s
         .serial
         .as_bytes()

@@ -5,12 +5,13 @@
 //! a phone whose verdict one of them changes needs no trial of a stronger one. Of phones that lived
 //! through the same one is tried for all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
 
-use super::judge::{Fate, verdicts};
+use super::judge::Fate;
+use super::lanes::{Forced, Lane, trial, trials};
 use super::model::{Action, Scenario, Step};
-use super::run::{LabPhone, trial};
+use super::run::LabPhone;
 use super::words::{Tls, Verdict};
 use crate::event::Kind;
 use crate::trust::rules::{self, Basis, Key};
@@ -59,32 +60,36 @@ pub(super) fn rests_on(
             // It is what remains.
             break;
         }
-        let mut open: Vec<usize> = all.clone();
-        open.retain(|&i| found[i].is_empty());
-        for &key in &used {
-            let settings = |i: usize| &phones[i].setup.settings;
-            let concerned = |i: usize| {
-                let is_decided = depth == Depth::Basis && !found[i].is_empty();
-                settings(i).basis(key) == basis && !is_decided
+        let open: Vec<usize> = all
+            .iter()
+            .copied()
+            .filter(|&i| found[i].is_empty())
+            .collect();
+        let questions = questions(phones, &open, &used, basis);
+        let mut answers: BTreeMap<Forced, Trial> = BTreeMap::new();
+        for (place, Question { forced, .. }) in questions.iter().enumerate() {
+            let is_open = |i: usize, key: Key| match depth {
+                Depth::Basis => found[i].is_empty(),
+                Depth::Rules => !found[i].contains(&key),
             };
-            let concerned: Vec<usize> = open.iter().copied().filter(|&i| concerned(i)).collect();
-            // Phones of two families may follow the rule differently.
-            let values: BTreeSet<i64> = concerned.iter().map(|&i| settings(i).peek(key)).collect();
-            let others: BTreeSet<i64> = values
-                .iter()
-                .flat_map(|&value| rules::rule(key).others(value))
-                .collect();
-            for other in others {
-                let mut tried = concerned.clone();
-                tried.retain(|&i| settings(i).peek(key) != other && !found[i].contains(&key));
-                if tried.is_empty() {
-                    continue;
-                }
-                let trial = Trial::run(scenario, Some((key, other)), &tried);
-                for &i in &tried {
-                    if trial.verdict(i) != baseline.verdict(i) {
-                        found[i].push(key);
-                    }
+            let still = |q: &Question| {
+                let mut tried = q.tried.clone();
+                tried.retain(|&i| is_open(i, q.forced.0));
+                tried
+            };
+            let tried = still(&questions[place]);
+            if tried.is_empty() {
+                continue;
+            }
+            if !answers.contains_key(forced) {
+                answers.extend(ask(scenario, &questions[place..], still));
+            }
+            let Some(trial) = answers.get(forced) else {
+                continue;
+            };
+            for i in tried {
+                if trial.verdict(i) != baseline.verdict(i) {
+                    found[i].push(forced.0);
                 }
             }
         }
@@ -101,6 +106,77 @@ pub(super) fn rests_on(
         told(phone, &found)
     };
     phones.iter().zip(found).map(told).collect()
+}
+
+/// Whether another choice of a rule changes the verdict of these phones.
+struct Question {
+    forced: Forced,
+    tried: Vec<usize>,
+}
+
+/// What there is to ask of phones whose verdict no weaker rule changes, in the order of the rules.
+fn questions(
+    phones: &[LabPhone],
+    open: &[usize],
+    used: &BTreeSet<Key>,
+    basis: Basis,
+) -> Vec<Question> {
+    let settings = |i: usize| &phones[i].setup.settings;
+    let mut questions = Vec::new();
+    for &key in used {
+        let mut concerned = open.to_vec();
+        concerned.retain(|&i| settings(i).basis(key) == basis);
+        // Phones of two families may follow the rule differently.
+        let values: BTreeSet<i64> = concerned.iter().map(|&i| settings(i).peek(key)).collect();
+        let others: BTreeSet<i64> = values
+            .iter()
+            .flat_map(|&value| rules::rule(key).others(value))
+            .collect();
+        questions.extend(others.into_iter().map(|other| {
+            let mut tried = concerned.clone();
+            tried.retain(|&i| settings(i).peek(key) != other);
+            Question {
+                forced: (key, other),
+                tried,
+            }
+        }));
+    }
+    questions
+}
+
+/// How many trials run beside each other. One run for all would be one more lab saved, and trials
+/// in vain where an early one decides.
+const LANES: usize = 24;
+
+/// Answers the first of these questions, and others where that costs little more. `still` says
+/// about which phones a question is still open.
+fn ask(
+    scenario: &Scenario,
+    questions: &[Question],
+    still: impl Fn(&Question) -> Vec<usize>,
+) -> Vec<(Forced, Trial)> {
+    let lane = |q: &Question| {
+        let tried = still(q);
+        let lane = (!tried.is_empty()).then(|| Lane::new(scenario, q.forced, &tried))??;
+        Some(((q.forced, tried), lane))
+    };
+    let Some(first) = questions.first() else {
+        return Vec::new();
+    };
+    let Some(first_lane) = lane(first) else {
+        let tried = still(first);
+        return vec![(
+            first.forced,
+            Trial::run(scenario, Some(first.forced), &tried),
+        )];
+    };
+    let more = questions.iter().skip(1).filter_map(lane);
+    let (asked, lanes): (Vec<_>, Vec<_>) =
+        std::iter::once(first_lane).chain(more).take(LANES).unzip();
+    let answers = asked.into_iter().zip(trials(scenario, lanes));
+    answers
+        .map(|((forced, phones), verdicts)| (forced, Trial { phones, verdicts }))
+        .collect()
 }
 
 /// Phones that no rule can tell apart: the same model in the same group, in the same steps, with
@@ -166,6 +242,21 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
     };
     let mut used: BTreeSet<Key> = phones.iter().flat_map(of_phone).collect();
     used.extend(OF_CLUSTERS);
+    let is_set = |parameter: &str| {
+        let of_clusters = scenario.clusters.iter().flat_map(|c| &c.parameters);
+        let of_steps = scenario.steps.iter().filter_map(|s| match &s.action {
+            Action::SetParameter { parameter, .. } => Some(parameter),
+            _ => None,
+        });
+        of_clusters
+            .chain(of_steps)
+            .any(|p| p.name.value == parameter)
+    };
+    for (key, parameter) in OF_PARAMETERS {
+        if is_set(parameter) {
+            used.insert(key);
+        }
+    }
     let is_exchange = |s: &Step| matches!(s.action, Action::Bulk { .. });
     if scenario.steps.iter().any(is_exchange) {
         used.extend(OF_EXCHANGES);
@@ -174,16 +265,21 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
 }
 
 /// Rules that the clusters follow: they count whether or not a phone looked at them.
-const OF_CLUSTERS: [Key; 9] = [
+const OF_CLUSTERS: [Key; 7] = [
     Key::TvsRestartNeeded,
     Key::TvsRolesOfStore,
     Key::TvsMiss,
     Key::LscTrustedBy,
-    Key::BlankItl,
-    Key::DigestScope,
     Key::SignerKeyBits,
     Key::TvsAnswerTtl,
     Key::SignerVersion,
+];
+
+/// Rules of the clusters about what an enterprise parameter does. Where it is not set, neither at
+/// first nor by a step, nobody looks at them.
+const OF_PARAMETERS: [(Key, &str); 2] = [
+    (Key::BlankItl, "prepare-cluster-for-rollback"),
+    (Key::DigestScope, "tftp-file-signature-algorithm"),
 ];
 
 /// Rules of bulk certificate management that can decide what an import brings. File names, password,
@@ -207,15 +303,10 @@ struct Trial {
 }
 
 impl Trial {
-    fn run(scenario: &Scenario, forced: Option<(Key, i64)>, phones: &[usize]) -> Self {
-        let verdicts = match trial(scenario, forced, phones) {
-            Ok(rehearsed) => verdicts(&rehearsed, phones),
-            // A world that cannot even be built under the other choice is another outcome.
-            Err(_) => vec![Verdict::Unknown; phones.len()],
-        };
+    fn run(scenario: &Scenario, forced: Option<Forced>, phones: &[usize]) -> Self {
         Self {
             phones: phones.to_vec(),
-            verdicts,
+            verdicts: trial(scenario, forced, phones),
         }
     }
 

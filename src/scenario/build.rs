@@ -163,7 +163,8 @@ fn security(s: PhoneSecurity) -> SecurityMode {
     }
 }
 
-fn cluster_settings(s: &Settings) -> ClusterSettings {
+/// What the clusters make of the rules.
+pub(super) fn cluster_settings(s: &Settings) -> ClusterSettings {
     ClusterSettings {
         tvs_restart_needed: s.word::<TvsRestartNeeded>() == TvsRestartNeeded::Yes,
         roles_of_store: match s.word::<TvsRolesOfStore>() {
@@ -241,6 +242,7 @@ pub(super) fn phone(
         settings: settings(profile.settings(), scenario, forced),
         pace,
         clock: scenario.date.value,
+        clock_ahead: 0,
         option_150,
         cause: BootCause::Power,
     })

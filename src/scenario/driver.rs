@@ -46,14 +46,16 @@ impl Driver {
     ) -> io::Result<Self> {
         Ok(match network {
             Network::Loopback => Self::Loopback(Box::new(Loopback::start(lab)?)),
-            Network::Sim => {
-                let world = World::new(lab, scenario.seed);
-                Self::Sim(Box::new(match scenario.tls {
-                    Tls::Modelled => world,
-                    Tls::Real => world.with_real_tls(),
-                }))
-            }
+            Network::Sim => Self::in_virtual_time(lab, scenario),
         })
+    }
+
+    pub(super) fn in_virtual_time(lab: Arc<Mutex<Lab>>, scenario: &Scenario) -> Self {
+        let world = World::new(lab, scenario.seed);
+        Self::Sim(Box::new(match scenario.tls {
+            Tls::Modelled => world,
+            Tls::Real => world.with_real_tls(),
+        }))
     }
 
     pub(super) fn now(&self) -> Time {

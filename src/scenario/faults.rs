@@ -103,10 +103,9 @@ impl Run<'_> {
     /// Moves wall clocks.
     pub(super) fn jump_clock(&mut self, jump: &ClockJump) -> Result<(), ClusterError> {
         let phones = jump.phones.as_ref().map(|p| self.selected(p));
-        for i in phones.unwrap_or_default() {
-            let clock = &mut self.phones[i].setup.clock;
-            *clock = clock.saturating_add_signed(jump.by);
-        }
+        self.each_phone(phones.unwrap_or_default(), |p| {
+            p.setup.clock = p.setup.clock.saturating_add_signed(jump.by);
+        });
         let nodes = jump.nodes.as_ref().map(|n| self.nodes(n));
         let mut lab = lock(&self.lab);
         for id in nodes.unwrap_or_default() {

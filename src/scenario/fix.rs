@@ -39,6 +39,9 @@ pub(super) fn way_out(
     let action = action(code, fate, phone, lab, destination, file);
     match split_home(fate, phone, lab) {
         // Whom the phone would ask it does not trust, and whom it trusts it does not ask.
+        Some((config, itl)) if asks_tvs(code) && is_known_now(fate, lab, &itl) => format!(
+            "the phone has the configuration of {config} and the ITL of {itl}: point option 150 back to {itl} and reset, so that it asks TVS of {itl} again, which knows the signer now; then point option 150 at {destination} and reset"
+        ),
         Some((config, itl)) if asks_tvs(code) => format!(
             "the phone has the configuration of {config} and the ITL of {itl}: point option 150 back to {itl} and reset, so that it asks TVS of {itl} again; before it moves a second time, {action}"
         ),

@@ -6,9 +6,11 @@ use super::words::{ClosedWord, Verdict};
 use crate::cluster::Lab;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::phone::Flash;
+use crate::phone::flash::CONFIG;
 use crate::phone::power::BootEnd;
 use crate::trust::reason::{Code, Reason};
 use crate::wire::ListKind;
+use crate::wire::phone_config::PhoneConfig;
 
 /// Whose list a phone holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,8 +67,13 @@ pub fn fates(rehearsed: &Rehearsed) -> Vec<Fate> {
 pub(super) fn verdicts(rehearsed: &Rehearsed, phones: &[usize]) -> Vec<Verdict> {
     let lab = rehearsed.lab();
     let of = |&i: &usize| rehearsed.phones.get(i);
-    let verdict = |p: Option<&LabPhone>| p.map_or(Verdict::Unknown, |p| Seen::of(p, &lab).verdict);
-    phones.iter().map(of).map(verdict).collect()
+    let verdict_of = |p: Option<&LabPhone>| p.map_or(Verdict::Unknown, |p| verdict(p, &lab));
+    phones.iter().map(of).map(verdict_of).collect()
+}
+
+/// The verdict of one phone alone.
+pub(super) fn verdict(phone: &LabPhone, lab: &Lab) -> Verdict {
+    Seen::of(phone, lab).verdict
 }
 
 /// What a verdict is made of, and the verdict.
@@ -131,10 +138,15 @@ impl<'a> Seen<'a> {
         };
         let refused = events
             .iter()
-            .any(|e| matches!(e.kind, Kind::ListRefused { .. }));
+            .any(|e| matches!(e.kind, Kind::ListRefused { .. }) && is_refusal(e));
         let follows_destination = follows.as_ref().map(|(c, _)| c) == destination.as_ref();
-        // A list that could not be downloaded is no distrust, as long as the destination's is held.
-        let trusts = accepted && holds(&itl) && !refused;
+        // A list that could not be downloaded is no distrust, as long as the destination's is held;
+        // nor is a boot in which no server of option 150 answers at all.
+        let obeys = accepted
+            || (is_silent(events)
+                && trusted_last(p)
+                && config_of(lab, &p.flash).is_some_and(|c| Some(c) == destination.as_deref()));
+        let trusts = obeys && holds(&itl) && !refused;
         let waits = !booted && p.setup.option_150 != p.home_option_150;
         let verdict = if p.end != BootEnd::Done || destination.is_none() || waits {
             Verdict::Unknown
@@ -160,6 +172,43 @@ impl<'a> Seen<'a> {
             verdict,
         }
     }
+}
+
+/// True if a boot ended and no server gave the phone an answer to any file.
+fn is_silent(events: &[Event]) -> bool {
+    let is_answer = |e: &Event| {
+        let is_file = matches!(e.kind, Kind::Downloaded { .. } | Kind::NotFound { .. });
+        is_file || is_refusal(e)
+    };
+    !events.iter().any(is_answer)
+}
+
+/// True if the phone refused a file: one that did not come is none that it refused.
+fn is_refusal(event: &Event) -> bool {
+    match &event.kind {
+        Kind::ListRefused { reasons, .. } | Kind::ConfigRefused { reasons, .. } => {
+            let download_failed = Code::DownloadFailed.as_str();
+            reasons.last().is_none_or(|r| r.code != download_failed)
+        }
+        _ => false,
+    }
+}
+
+/// True if the phone refused nothing in the last boot in which a server answered.
+fn trusted_last(p: &LabPhone) -> bool {
+    let earlier = &p.events[..p.last_boot.min(p.events.len())];
+    let earlier: Vec<_> = p.home_events.iter().chain(earlier).cloned().collect();
+    let mut boots = earlier.chunk_by(|_, next| !matches!(next.kind, Kind::Boot { .. }));
+    let last = boots.rfind(|boot| !is_silent(boot));
+    last.is_some_and(|boot| !boot.iter().any(is_refusal))
+}
+
+/// Id of the cluster whose configuration the phone holds: that of the first CallManager.
+fn config_of<'a>(lab: &'a Lab, flash: &Flash) -> Option<&'a str> {
+    let config = PhoneConfig::parse(flash.get(CONFIG)?).ok()?;
+    let mut hosts = config.callmanager_group.iter();
+    let id = hosts.find_map(|member| lab.host(&member.host))?;
+    Some(lab.clusters()[id.cluster].id())
 }
 
 fn fate(p: &LabPhone, lab: &Lab) -> Fate {
@@ -265,6 +314,9 @@ fn why(events: &[Event], followed: bool) -> Why {
             }
             _ => {}
         }
+    }
+    if good.is_empty() && is_silent(events) {
+        good = download_failure(events);
     }
     (good, None, None)
 }

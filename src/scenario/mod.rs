@@ -39,6 +39,7 @@ mod exchange;
 mod expect;
 mod faults;
 mod fix;
+mod lanes;
 mod registry;
 mod steps;
 

@@ -267,7 +267,9 @@ pub enum BulkButton {
     Import,
 }
 
-/// The SFTP form of the page, as far as it is filled in.
+/// The SFTP form of the page, as far as it is filled in. It has no key to log in with, for the page
+/// of a CUCM has none (PCD 15: address, port, user, password, directory); `trustline bulk
+/// --identity` logs in with one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SftpServer {
     /// Host name or address; `None` is the lab's own server.

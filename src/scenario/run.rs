@@ -13,6 +13,7 @@ use super::driver::{Driver, Network};
 use super::exchange::{Done, Exchange, Press};
 use super::expect::Checked;
 use super::faults;
+use super::lanes::Lane;
 use super::model::{self, Action, CutMoment, FlashFile, FlashWrite, Scenario};
 use super::registry::parameter_of;
 use super::steps;
@@ -60,7 +61,7 @@ pub enum RunError {
 }
 
 /// A phone of the lab, between its boots.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LabPhone {
     /// How it is set up.
     pub setup: PhoneSetup,
@@ -210,22 +211,6 @@ pub fn at_start(scenario: &Scenario, sink: &mut dyn FnMut(&Event)) -> Result<Reh
     })
 }
 
-/// Runs the steps in virtual time for the sake of these phones: the others stay off.
-///
-/// # Errors
-/// A step that the clusters cannot carry out.
-pub(super) fn trial(
-    scenario: &Scenario,
-    forced: Option<(Key, i64)>,
-    phones: &[usize],
-) -> Result<Rehearsed, RunError> {
-    let mut silent = |_: &Event| {};
-    let (network, pace) = (Network::Sim, Pace::Real);
-    let mut run = Run::start(scenario, network, pace, forced, &mut silent, None)?;
-    run.only = Some(phones.iter().copied().collect());
-    run.finish()
-}
-
 pub(super) struct Run<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) lab: Arc<Mutex<Lab>>,
@@ -233,7 +218,11 @@ pub(super) struct Run<'a> {
     pub(super) driver: Driver,
     pub(super) phones: Vec<LabPhone>,
     /// The phones that boot, where the others stay off.
-    only: Option<BTreeSet<usize>>,
+    pub(super) only: Option<BTreeSet<usize>>,
+    /// Runs beside this one, under other rules of the phones.
+    pub(super) lanes: Vec<Lane>,
+    /// What the last boot used, for the lanes.
+    pub(super) just_used: BTreeSet<(usize, Key)>,
     /// Number of the step, from 1.
     step: usize,
     /// Seconds that steps let pass.
@@ -251,7 +240,7 @@ pub(super) struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn start(
+    pub(super) fn start(
         scenario: &'a Scenario,
         network: Network,
         pace: Pace,
@@ -295,6 +284,8 @@ impl<'a> Run<'a> {
             driver,
             phones,
             only: None,
+            lanes: Vec::new(),
+            just_used: BTreeSet::new(),
             step: 0,
             waited: 0,
             told,
@@ -320,14 +311,9 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// Boots the phones at home, then carries the steps out.
-    fn finish(mut self) -> Result<Rehearsed, RunError> {
-        let at_start = |error| RunError::Step { step: 0, error };
-        self.boot_at_home().map_err(at_start)?;
-        for (index, step) in self.scenario.steps.iter().enumerate() {
-            self.step = index + 1;
-            self.carry_out(&step.action, step.verb.to_string())?;
-        }
+    /// Boots the phones at home, carries the steps out, and says what is left.
+    pub(super) fn finish(mut self) -> Result<Rehearsed, RunError> {
+        self.take_steps()?;
         let now = self.driver.now();
         let exchanged = self.exchange.into_files(&mut self.driver)?;
         Ok(Rehearsed {
@@ -338,6 +324,17 @@ impl<'a> Run<'a> {
             exchanged,
             unreached: self.unreached,
         })
+    }
+
+    /// Boots the phones at home, then carries the steps out.
+    pub(super) fn take_steps(&mut self) -> Result<(), RunError> {
+        let at_start = |error| RunError::Step { step: 0, error };
+        self.boot_at_home().map_err(at_start)?;
+        for (index, step) in self.scenario.steps.iter().enumerate() {
+            self.step = index + 1;
+            self.carry_out(&step.action, step.verb.to_string())?;
+        }
+        Ok(())
     }
 
     fn tell(&mut self, actor: &str, kind: Kind) {
@@ -398,17 +395,29 @@ impl<'a> Run<'a> {
             },
         );
         self.boot(&(0..count).collect::<Vec<_>>(), BootCause::Power)?;
-        for p in &mut self.phones {
+        self.each_phone(0..count, |p| {
             p.before = p.flash.clone();
             p.home_events = std::mem::take(&mut p.events);
             p.home_used = std::mem::take(&mut p.used);
             p.last_boot = 0;
-        }
+        });
         Ok(())
     }
 
     /// Boots phones together; those whose power was cut come back by themselves.
     fn boot(&mut self, indices: &[usize], cause: BootCause) -> Result<(), ClusterError> {
+        if self.lanes.is_empty() {
+            return self.boot_here(indices, cause);
+        }
+        self.boot_lanes(indices, cause)
+    }
+
+    /// The same, in this run alone.
+    pub(super) fn boot_here(
+        &mut self,
+        indices: &[usize],
+        cause: BootCause,
+    ) -> Result<(), ClusterError> {
         let mut booting = indices.to_vec();
         if let Some(only) = &self.only {
             booting.retain(|i| only.contains(i));
@@ -427,6 +436,7 @@ impl<'a> Run<'a> {
     }
 
     fn boot_once(&mut self, indices: &[usize], cause: BootCause) {
+        let step = self.step as u64;
         let mut starting = Vec::with_capacity(indices.len());
         let mut waiting_cuts = Vec::new();
         for &i in indices {
@@ -436,6 +446,7 @@ impl<'a> Run<'a> {
             }
             p.last_boot = p.events.len();
             p.setup.cause = cause;
+            p.setup.clock_ahead = step;
             let (setup, flash) = (p.setup.clone(), p.flash.clone());
             starting.push(Booting {
                 setup,
@@ -466,6 +477,9 @@ impl<'a> Run<'a> {
             p.flash = b.flash;
             p.end = b.end;
             for key in b.used {
+                if !self.lanes.is_empty() {
+                    self.just_used.insert((i, key));
+                }
                 if !p.used.contains(&key) {
                     p.used.push(key);
                 }
@@ -525,9 +539,9 @@ impl<'a> Run<'a> {
                         .filter_map(|n| Some(lab.address(lab.host(&n.value)?)))
                         .collect()
                 };
-                for i in self.selected(phones) {
-                    self.phones[i].setup.option_150.clone_from(&addresses);
-                }
+                self.each_phone(self.selected(phones), |p| {
+                    p.setup.option_150.clone_from(&addresses);
+                });
             }
             Action::ResetPhones { phones } => {
                 let indices = self.selected(phones);
@@ -535,9 +549,7 @@ impl<'a> Run<'a> {
             }
             Action::FactoryReset { phones } => {
                 let indices = self.selected(phones);
-                for &i in &indices {
-                    self.phones[i].flash.erase();
-                }
+                self.each_phone(indices.iter().copied(), |p| p.flash.erase());
                 self.boot(&indices, BootCause::FactoryReset)?;
             }
             Action::ChangeService {
@@ -644,9 +656,7 @@ impl<'a> Run<'a> {
             }
             Action::PowerCut { phones, at, write } => {
                 let cut = cut(*at, *write);
-                for i in self.selected(phones) {
-                    self.phones[i].cut = Some(cut);
-                }
+                self.each_phone(self.selected(phones), |p| p.cut = Some(cut));
             }
             Action::SetLink { .. } | Action::ClearLinks | Action::Later { .. } => {
                 self.disturb(action, at);
@@ -654,6 +664,9 @@ impl<'a> Run<'a> {
             Action::JumpClock(jump) => self.jump_clock(jump)?,
             Action::Wait { duration } => {
                 self.driver.wait(*duration);
+                for lane in &mut self.lanes {
+                    lane.wait(*duration);
+                }
                 self.waited += duration.as_secs();
             }
             Action::Note { .. } => {}
@@ -734,20 +747,17 @@ impl<'a> Run<'a> {
                 Some(list) => list.iter().map(|c| steps::certificate_kind(*c)).collect(),
                 None => steps::BULK_CERTIFICATES.to_vec(),
             };
-            let carried: Vec<_> = lab.clusters()[from]
-                .certificates_to_exchange(&kinds)
-                .into_iter()
-                .filter(|(_, c)| {
-                    // A certificate that all nodes share is each node's.
-                    let source = &lab.clusters()[from];
-                    let holds = |n: &Located<String>| {
-                        let own = source.certificate(&n.value, c.kind);
-                        own.is_some_and(|own| Arc::ptr_eq(&own.public, &c.public))
-                    };
-                    nodes.as_ref().is_none_or(|all| all.iter().any(holds))
-                })
-                .map(|(_, c)| (c.kind, Arc::clone(&c.public)))
-                .collect();
+            let from = &lab.clusters()[from];
+            let carried: Vec<_> = match nodes {
+                None => from.certificates_to_exchange(&kinds),
+                Some(nodes) => {
+                    let nodes: Vec<_> = nodes.iter().map(|n| n.value.as_str()).collect();
+                    from.certificates_of_nodes(&nodes, &kinds)
+                }
+            }
+            .into_iter()
+            .map(|(_, c)| (c.kind, Arc::clone(&c.public)))
+            .collect();
             let Some(cluster) = lab.cluster_mut(into) else {
                 return Ok(());
             };
@@ -835,10 +845,12 @@ fn upload(
     let (Some(source), Some(index)) = (source, lab.cluster_index(into)) else {
         return Vec::new();
     };
-    let ders: Vec<_> = source
-        .certificates_to_exchange(&[kind])
+    let certificates = match node {
+        Some(_) => source.certificates_of_nodes(&[from], &[kind]),
+        None => source.certificates_to_exchange(&[kind]),
+    };
+    let ders: Vec<_> = certificates
         .into_iter()
-        .filter(|(name, _)| node.is_none() || *name == from)
         .map(|(_, c)| c.public.der.clone())
         .collect();
     // Phone-SAST-trust is what makes a TVS vouch for signers of lists.

@@ -44,7 +44,7 @@ pub enum Miss {
 }
 
 /// How a server answers.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerSettings {
     /// The tags that no source shows (settings `tvs.query_issuer_tag`, `tvs.query_serial_tag`).
     pub tags: Tags,

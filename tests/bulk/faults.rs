@@ -2,7 +2,7 @@
 //! does it.
 
 use trustline::cluster::bulk::directory::{DirectoryFault, DirectoryOperation, DirectoryResult};
-use trustline::cluster::bulk::{End, FileRole, Note, Outcome, Run};
+use trustline::cluster::bulk::{End, FileRole, Note, Outcome, Run, Unit};
 use trustline::cluster::release::BulkType;
 
 use crate::lab::Lab;
@@ -73,7 +73,9 @@ fn check_end(outcome: &Outcome, fault: &DirectoryFault, is_done: fn(&End) -> boo
         End::Failed(failure) => {
             assert_eq!(failure.fault, *fault);
             let text = failure.to_string();
-            assert!(text.starts_with("failed to ") && text.contains(&fault.to_string()));
+            let is_of_connection = fault.ends_connection() && *fault != DirectoryFault::Cut;
+            assert_eq!(text.starts_with("failed to "), !is_of_connection, "{text}");
+            assert!(text.contains(&fault.to_string()));
         }
         // Only the list afterwards failed, or a look that the run did not need.
         end => {
@@ -150,7 +152,7 @@ fn a_full_disk_keeps_what_is_whole() {
     let mut lab = Lab::new();
     lab.export("dst", BulkType::Tftp);
     let used: usize = lab.directory.files().values().map(Vec::len).sum();
-    let one = lab.directory.files().values().next().unwrap().len();
+    let one = lab.directory.files()["dst-pub@dst_tftp.p12"].len();
     lab.directory
         .set_capacity(Some((used + one + one / 2) as u64));
     let outcome = lab.export("src", BulkType::Tftp);
@@ -159,8 +161,9 @@ fn a_full_disk_keeps_what_is_whole() {
     };
     assert_eq!(failure.fault, DirectoryFault::DiskFull);
     assert_eq!(outcome.written, ["src-pub@src_tftp.p12"]);
-    assert_eq!(lab.contents().len(), 3);
-    assert_eq!(outcome.listing.unwrap().files().len(), 3);
+    // Two nodes with a companion each, and the one file that had room.
+    assert_eq!(lab.contents().len(), 5);
+    assert_eq!(outcome.listing.unwrap().files().len(), 5);
 }
 
 #[test]
@@ -191,8 +194,60 @@ fn a_cut_after_the_old_file_was_removed_is_said() {
     lab.directory.fail_at(3, DirectoryFault::Cut);
     let outcome = lab.export("src", BulkType::Tftp);
     let file = "src-pub@src_tftp.p12".to_owned();
-    assert!(outcome.notes.contains(&Note::Gone { file: file.clone() }));
+    let part = ".src-pub@src_tftp.p12@src.part".to_owned();
+    let note = Note::NotRenamed {
+        file: file.clone(),
+        part: part.clone(),
+    };
+    assert!(outcome.notes.contains(&note), "{:?}", outcome.notes);
     assert!(!lab.directory.files().contains_key(&file));
+    assert!(lab.directory.files().contains_key(&part));
+}
+
+#[test]
+fn a_rename_that_fails_leaves_the_only_whole_file() {
+    for replaces in [true, false] {
+        let mut lab = Lab::new();
+        if replaces {
+            lab.export("src", BulkType::Tftp);
+        }
+        // List, write, where there is an old file remove; the rename is refused.
+        let rename = if replaces { 3 } else { 2 };
+        let fault = DirectoryFault::Other("no".to_owned());
+        lab.directory.fail_at(rename, fault);
+        let outcome = lab.export("src", BulkType::Tftp);
+        assert!(matches!(outcome.end, End::Failed(_)));
+        let part = ".src-pub@src_tftp.p12@src.part";
+        assert_eq!(lab.directory.files().contains_key(part), replaces);
+        let said = outcome
+            .notes
+            .iter()
+            .any(|n| matches!(n, Note::NotRenamed { .. }));
+        assert_eq!(said, replaces);
+        // The next export puts it right.
+        assert_eq!(lab.export("src", BulkType::Tftp).end, End::Exported);
+        assert!(!lab.directory.files().contains_key(part));
+        assert!(lab.directory.files().contains_key("src-pub@src_tftp.p12"));
+    }
+}
+
+#[test]
+fn what_a_cluster_no_longer_has_is_said() {
+    let mut lab = Lab::new();
+    lab.export("src", BulkType::All);
+    let of_pub = lab.directory.files()["src-pub@src_tftp.p12"].clone();
+    lab.directory.put("gone-sub@SRC_tftp.p12", of_pub.clone());
+    lab.directory.put("gone-sub@other_tftp.p12", of_pub);
+    let outcome = lab.export("src", BulkType::Tftp);
+    let abandoned = |n: &&Note| matches!(n, Note::Abandoned { .. });
+    let notes: Vec<_> = outcome.notes.iter().filter(abandoned).collect();
+    assert_eq!(
+        notes,
+        [&Note::Abandoned {
+            file: "gone-sub@SRC_tftp.p12".to_owned(),
+            cluster: "src".to_owned(),
+        }]
+    );
 }
 
 #[test]
@@ -238,7 +293,9 @@ fn a_consolidation_beside_an_export_that_broke_off_says_so() {
     // What the note asks for makes it good.
     lab.export("dst", BulkType::Tftp);
     let outcome = lab.consolidate("src", BulkType::Tftp);
-    assert_eq!((outcome.end, outcome.notes), (End::Consolidated, vec![]));
+    let (unit, cluster) = (Unit::CallManagerEcdsa, "dst".into());
+    let notes = vec![Note::OneClusterOnly { unit, cluster }];
+    assert_eq!((outcome.end, outcome.notes), (End::Consolidated, notes));
 }
 
 #[test]
@@ -265,7 +322,7 @@ fn an_export_does_not_need_the_consolidated_file() {
         assert_eq!((outcome.end, outcome.notes), (End::Exported, notes));
     }
     // Nor does a consolidation, which makes it anew; an import does.
-    for (nth, fault) in [(5, denied.clone()), (5, DirectoryFault::NoFile)] {
+    for (nth, fault) in [(7, denied.clone()), (7, DirectoryFault::NoFile)] {
         lab.directory.fail_at(nth, fault);
         let outcome = lab.consolidate("src", BulkType::Tftp);
         assert_eq!(outcome.end, End::Consolidated);

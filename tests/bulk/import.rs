@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use trustline::cluster::bulk::{
-    BulkSettings, ConsolidatedFile, End, Expired, FollowUp, Import, ImportPlan, ImportRefusal,
-    Importer, KnownBy, LeftOut, Uploaded, apply, certificates_of, p12::P12Entry, plan_import,
-    upload,
+    BulkSettings, ConsolidatedFile, EcdsaStore, End, Expired, FollowUp, Import, ImportPlan,
+    ImportRefusal, Importer, KnownBy, LeftOut, Unit, Uploaded, apply, certificates_of,
+    p12::P12Entry, plan_import, upload,
 };
 use trustline::cluster::release::BulkType;
 use trustline::cluster::{
@@ -330,6 +330,35 @@ fn certificates_of_other_tools_are_known_by_their_subject_or_not_at_all() {
 }
 
 #[test]
+fn a_file_of_another_tool_says_by_its_name_what_it_holds() {
+    let mut lab = Lab::new();
+    let own = certificates_of(&lab.dst);
+    let of_kind = |kind| own.iter().find(|c| c.kind == kind).unwrap().der.clone();
+    let callmanager = of_kind(CertificateKind::CallManager);
+    let recovery = of_kind(CertificateKind::ItlRecovery);
+    // As `openssl pkcs12 -export -nokeys` does it: no friendlyName.
+    let nameless = |der: &Vec<u8>| P12Entry {
+        alias: None,
+        der: der.clone(),
+    };
+    let named = ConsolidatedFile {
+        name: "consolidated_tftp.p12".to_owned(),
+        unit: Unit::of_file("consolidated_tftp.p12"),
+        entries: vec![nameless(&callmanager), nameless(&recovery)],
+    };
+    let importer = Importer::of(&lab.src, DATE);
+    let plan = plan_import(&[named], &importer, &lab.settings).unwrap();
+    let planned: Vec<_> = plan.planned.iter().map(|p| (p.kind, p.known_by)).collect();
+    assert_eq!(planned, [(CertificateKind::CallManager, KnownBy::File)]);
+    // What its subject says goes before what the file says.
+    let why: Vec<_> = plan.omitted.iter().map(|o| o.why.clone()).collect();
+    assert_eq!(why, [LeftOut::WrongFile(CertificateKind::ItlRecovery)]);
+    let import = apply(&mut lab.src, &plan);
+    let stores: Vec<_> = import.imported[0].stores.iter().map(|(s, _)| *s).collect();
+    assert_eq!(stores, [TrustStore::PhoneSast, TrustStore::CallManager]);
+}
+
+#[test]
 fn one_damaged_certificate_and_nothing_is_imported() {
     let lab = Lab::new();
     let good = certificates_of(&lab.dst);
@@ -363,4 +392,33 @@ fn an_upload_fills_one_store_and_the_trap_is_named() {
     let stays = upload(&mut lab.src, &signer.der, TrustStore::Capf).unwrap();
     assert_eq!(stays.stays_on.as_deref(), Some("src-pub"));
     assert!(upload(&mut lab.src, b"no certificate", TrustStore::Tomcat).is_err());
+}
+
+#[test]
+fn companions_go_where_the_rule_says_and_replace_nobody() {
+    let stores = [TrustStore::PhoneSast, TrustStore::CallManager];
+    for (ecdsa_store, expected) in [
+        (EcdsaStore::CallManagerTrust, [false, true]),
+        (EcdsaStore::RsaStores, [true, true]),
+        (EcdsaStore::LeftOut, [false, false]),
+    ] {
+        let settings = BulkSettings {
+            ecdsa_store,
+            ..settings()
+        };
+        let mut lab = Lab::of(Release::V11_0, Release::V12_5, settings).ready(BulkType::All);
+        import_into(&mut lab, "src", BulkType::All);
+        for node in ["dst-pub", "dst-sub"] {
+            let own = |kind| lab.dst.certificate(node, kind).unwrap();
+            let companion = own(CertificateKind::CallManagerEcdsa);
+            let is_held = |store| held(&lab.src, store).contains(&companion.public.der);
+            assert_eq!(stores.map(is_held), expected, "{node} {ecdsa_store:?}");
+            // The names differ, so neither takes the other's place.
+            let rsa = own(CertificateKind::CallManager);
+            assert_ne!(companion.public.subject_text, rsa.public.subject_text);
+            for store in stores {
+                assert!(held(&lab.src, store).contains(&rsa.public.der), "{node}");
+            }
+        }
+    }
 }

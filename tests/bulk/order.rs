@@ -282,8 +282,8 @@ fn a_cluster_sees_the_others_files_before_it_exports() {
     let outcome = lab.carry_out(lab.page("src").refresh());
     let listing = outcome.listing.unwrap();
     assert_eq!(listing.clusters(&Unit::ALL), BTreeSet::from(["dst"]));
-    // Two nodes with three certificates each, and one ITLRecovery for the cluster.
-    assert_eq!(listing.files().len(), 7);
+    // Two nodes with five certificates each, and one ITLRecovery for the cluster.
+    assert_eq!(listing.files().len(), 11);
     assert_eq!(listing.buttons(), [Action::Refresh, Action::Export]);
 }
 

@@ -35,7 +35,9 @@ fn each_type_writes_its_files() {
             &format!("dst-sub@dst_{unit}.p12"),
         ])
     };
-    assert_eq!(written(&mut lab, "dst", BulkType::Tftp), of_both("tftp"));
+    // From 11.0 the companion with an EC key comes with it.
+    let tftp = &of_both("tftp") | &of_both("callmanager-ecdsa");
+    assert_eq!(written(&mut lab, "dst", BulkType::Tftp), tftp);
     assert_eq!(
         written(&mut lab, "dst", BulkType::Tomcat),
         of_both("tomcat")
@@ -46,7 +48,9 @@ fn each_type_writes_its_files() {
         written(&mut lab, "dst", BulkType::ItlRecovery),
         names(&["dst-pub@dst_itlrecovery.p12"])
     );
-    assert_eq!(written(&mut lab, "dst", BulkType::All).len(), 7);
+    assert_eq!(written(&mut lab, "dst", BulkType::All).len(), 11);
+    // 10.5.2 has none.
+    assert_eq!(written(&mut lab, "src", BulkType::Tftp).len(), 2);
 }
 
 #[test]
@@ -62,6 +66,8 @@ fn tftp_may_carry_itlrecovery_and_files_may_be_called_otherwise() {
         names(&[
             "tftp_dst-pub@dst.p12",
             "tftp_dst-sub@dst.p12",
+            "callmanager-ecdsa_dst-pub@dst.p12",
+            "callmanager-ecdsa_dst-sub@dst.p12",
             "itlrecovery_dst-pub@dst.p12"
         ])
     );
@@ -100,16 +106,22 @@ fn what_a_node_does_not_have_is_said_and_not_faked() {
     assert_eq!(old.notes, [Note::NoCertificate { unit }, SEALED]);
     let new = lab.export("dst", BulkType::All);
     assert_eq!(new.notes, [SEALED]);
-    // The guide names All and TFTP.
     assert_eq!(lab.export("dst", BulkType::Tomcat).notes, [SEALED]);
     let tftp = lab.export("dst", BulkType::Tftp);
     assert_eq!(tftp.notes, [SEALED]);
     // CAPF of 14 is the publisher's only.
     assert!(!new.written.contains(&"dst-sub@dst_capf.p12".to_owned()));
     let outcome = lab.consolidate("src", BulkType::All);
-    let cluster = "dst".to_owned();
-    assert_eq!(outcome.notes, [Note::OneClusterOnly { unit, cluster }]);
-    assert_eq!(outcome.written.len(), 4);
+    let one_only = |unit| {
+        let cluster = "dst".to_owned();
+        Note::OneClusterOnly { unit, cluster }
+    };
+    let units = [unit, Unit::CallManagerEcdsa, Unit::TomcatEcdsa];
+    assert_eq!(outcome.notes, units.map(one_only));
+    // An old cluster lacks the companions, and there is nothing to do about it.
+    let warnings = outcome.notes.iter().filter(|n| n.is_warning());
+    assert_eq!(warnings.collect::<Vec<_>>(), [&one_only(unit)]);
+    assert_eq!(outcome.written.len(), 6);
 }
 
 #[test]

@@ -81,12 +81,16 @@ fn a_script_reads_json() {
     let done = json(s.bulk("consolidate --cluster source --type TFTP --format json"));
     assert_eq!(
         done["written"],
-        serde_json::json!(["consolidated_tftp.p12"])
+        serde_json::json!([
+            "consolidated_tftp.p12",
+            "consolidated_callmanager-ecdsa.p12"
+        ])
     );
     let done = json(s.bulk("import --cluster source --type TFTP --format json"));
     assert_eq!(done["result"], "done");
     let import = &done["import"];
-    assert_eq!(import["imported"].as_array().unwrap().len(), 1);
+    // CallManager and its companion of the one node there.
+    assert_eq!(import["imported"].as_array().unwrap().len(), 2);
     let first = &import["imported"][0];
     assert_eq!(first["kind"], "CallManager");
     assert_eq!(first["cluster"], "destination");
@@ -95,6 +99,43 @@ fn a_script_reads_json() {
     assert_eq!(import["resets_phones"], true);
     assert_eq!(import["phones_at_home"].as_array().unwrap().len(), 5);
     assert_eq!(import["follow_ups"][0]["basis"], "assumed");
+}
+
+/// The rules of the world's scenario hold, and `--set` wins over them.
+#[test]
+fn rules_say_how_files_are_called_and_sealed() {
+    let mut s = Session::start();
+    let scenario = s.world.dir().join("scenario.toml");
+    let text = fs::read_to_string(&scenario).unwrap();
+    let rules = "\"bulk.file_names\" = \"type-node\"\n\"bulk.password\" = \"empty\"\n";
+    let text = match text.split_once("[settings]\n") {
+        Some((before, after)) => format!("{before}[settings]\n{rules}{after}"),
+        None => format!("{text}\n[settings]\n{rules}"),
+    };
+    fs::write(&scenario, text).unwrap();
+    let said = s.ends("export --cluster source --type TFTP", 0);
+    assert!(said.contains("tftp_src-pub@source.p12"), "{said}");
+    assert!(said.contains("with an empty password"), "{said}");
+    let set = "--set bulk.file_names=node-type --set bulk.password=trustline";
+    let said = s.ends(&format!("export --cluster source --type TFTP {set}"), 0);
+    assert!(said.contains("src-pub@source_tftp.p12"), "{said}");
+    assert!(
+        said.contains("with the password of bulk.password"),
+        "{said}"
+    );
+    // By the scenario's names, those of the other way are somebody else's.
+    let said = s.ends("list --cluster source", 0);
+    let is_foreign = |l: &str| l.contains("src-pub@source_tftp.p12") && l.contains("foreign");
+    assert!(said.lines().any(is_foreign), "{said}");
+    let both = "export --cluster destination --type TFTP";
+    s.ends(both, 0);
+    s.ends("consolidate --cluster source --type TFTP", 0);
+    s.fails(
+        "import --cluster source --type TFTP --set bulk.password=trustline",
+        2,
+        "the password is wrong",
+    );
+    s.ends("import --cluster source --type TFTP", 0);
 }
 
 #[test]

@@ -2,11 +2,73 @@
 
 use std::fs::{self, File};
 
+use trustline::cluster::bulk::p12::{self, P12Entry};
 use trustline::net::sftp::{ServerKey, Tree, TreeLimits, Writes};
 
 use crate::golden::{command, compare};
 use crate::lab::{self, Lab, PASSWORD, key, path};
 use crate::session::Session;
+
+/// friendlyNames and subjects are somebody else's, and a terminal obeys what they say.
+#[test]
+fn names_from_elsewhere_do_not_steer_the_terminal() {
+    const NAME: &[u8] = b"dst-pub";
+    const EVIL: &[u8] = b"d\x1b[2J\nx";
+    let mut s = Session::start();
+    for line in [
+        "export --cluster source --type TFTP",
+        "export --cluster destination --type TFTP",
+        "consolidate --cluster source --type TFTP",
+    ] {
+        s.ends(line, 0);
+    }
+    let consolidated = path("/bulk/consolidated_tftp.p12");
+    let file = s.world.dir().with_file_name("evil.p12");
+    {
+        let mut tree = s.lab().tree.lock().unwrap();
+        let whole = tree.read(&path("/bulk/dst-pub@destination_tftp.p12"));
+        let mut entry = p12::read(whole.unwrap(), "trustline").unwrap().remove(0);
+        for at in 0..entry.der.len() - NAME.len() {
+            if entry.der[at..].starts_with(NAME) {
+                entry.der[at..at + NAME.len()].copy_from_slice(EVIL);
+            }
+        }
+        assert!(entry.der.windows(EVIL.len()).any(|w| w == EVIL));
+        let named = |alias: &str| P12Entry {
+            alias: Some(alias.to_owned()),
+            der: entry.der.clone(),
+        };
+        let evil = [
+            named("a\u{1b}]0;b\u{7}\nc"),
+            named("destination/dst-pub/TVS/12.5"),
+        ];
+        let evil = p12::write(&evil, "trustline", p12::Form::Modern, 2_048).unwrap();
+        fs::write(&file, &evil).unwrap();
+        tree.write(&consolidated, &evil, 0).unwrap();
+    }
+    let is_plain = |said: &str| {
+        let is_steering = |c: char| c.is_control() && c != '\n';
+        assert!(!said.contains(is_steering), "{said:?}");
+        assert!(!said.lines().any(|l| l.starts_with('x')), "{said}");
+    };
+    let import = "import --cluster source --type TFTP --set bulk.import_stale=yes";
+    // Refused first: the whole of it has expired by then.
+    let late = s.ends(&format!("{import} --date 2060-01-01T00:00:00Z"), 1);
+    assert!(late.contains("has expired"), "{late}");
+    is_plain(&late);
+    let json = s.ends(&format!("{import} --format json"), 0);
+    is_plain(&json);
+    let said = s.ends(import, 0);
+    assert!(said.contains("left out"), "{said}");
+    is_plain(&said);
+    let file = file.to_str().unwrap();
+    for line in [["bulk", "show", file], ["inspect", "--format=json", file]] {
+        let output = command(&line).output().unwrap();
+        is_plain(&String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
+    }
+    let output = command(&["inspect", file]).output().unwrap();
+    is_plain(&String::from_utf8([output.stdout, output.stderr].concat()).unwrap());
+}
 
 #[test]
 fn a_server_that_cannot_be_used_is_explained() {

@@ -78,9 +78,11 @@ fn events<'a>(document: &'a Value, kind: &str) -> Vec<&'a Value> {
     events.iter().filter(|e| e["kind"] == kind).collect()
 }
 
-fn texts(document: &Value) -> Vec<&str> {
+/// What each action said, with what stands beside it.
+fn texts(document: &Value) -> Vec<String> {
     let bulk = events(document, "bulk");
-    bulk.iter().map(|e| e["text"].as_str().unwrap()).collect()
+    let said = |e: &&Value| format!("{} {}", e["text"].as_str().unwrap(), e["notes"]);
+    bulk.iter().map(said).collect()
 }
 
 fn names(folder: &Path) -> Vec<String> {
@@ -155,8 +157,8 @@ fn phones_migrate_after_an_exchange_through_sshd() {
     );
     // The key of the first connection is told once, and held.
     let told = texts(&document);
-    let taken = |text: &&str| text.contains("is taken, and held for this run");
-    assert!(taken(&told[0]), "{told:?}");
+    let taken = |text: &&String| text.contains("is taken, and held for this run");
+    assert!(taken(&&told[0]), "{told:?}");
     assert_eq!(told.iter().filter(|text| taken(text)).count(), 1);
     assert!(!document.to_string().contains(PASSWORD));
 
@@ -210,10 +212,7 @@ fn a_rehearsal_that_cannot_open_its_directory_says_so() {
     let good = server.form(PASSWORD, "exchange");
     let other_key = format!("{good}, host-key = \"SHA256:{}\"", "A".repeat(43));
     let cases = [
-        (
-            server.form("wrong", "exchange"),
-            "refused user and password",
-        ),
+        (server.form("wrong", "exchange"), "refused the login"),
         (server.form(PASSWORD, "nowhere"), "does not exist"),
         (other_key, "host key has changed"),
     ];

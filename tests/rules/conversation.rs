@@ -120,6 +120,7 @@ fn talk(settings: Settings, itl: Vec<u8>) -> Vec<String> {
         settings,
         pace: Pace::Real,
         clock: lab::NOW,
+        clock_ahead: 0,
         option_150: vec![Ipv4Addr::LOCALHOST],
         cause: BootCause::Reset,
     };

@@ -37,7 +37,7 @@ fn scenario(address: SocketAddr) -> scenario::Scenario {
 }
 
 struct Told {
-    /// Result and text of each action.
+    /// Result of each action, and text with notes.
     actions: Vec<(String, String)>,
     /// How many certificates came into stores.
     trusted: usize,
@@ -56,8 +56,13 @@ async fn rehearsed(address: SocketAddr, mut after: impl FnMut(usize) + Send + 's
             Pace::Fast,
             None,
             &mut |event| match &event.kind {
-                Kind::Bulk { result, text, .. } => {
-                    actions.push((result.clone(), text.clone()));
+                Kind::Bulk {
+                    result,
+                    text,
+                    notes,
+                    ..
+                } => {
+                    actions.push((result.clone(), format!("{text} {notes:?}")));
                     after(actions.len());
                 }
                 Kind::Trusted { .. } => trusted += 1,

@@ -182,6 +182,9 @@ pub struct ShowArgs {
     /// A file with their password [default: that of bulk.password, then none]
     #[arg(long, value_name = "FILE")]
     pub p12_password_file: Option<PathBuf>,
+    /// Change a rule; `trustline rules` lists them
+    #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_setting)]
+    pub set: Vec<Setting>,
     /// The clock by which certificates expire, such as 2026-03-01T09:00:00Z [default: now]
     #[arg(long, value_name = "DATE", value_parser = parse_date)]
     pub date: Option<UnixSeconds>,

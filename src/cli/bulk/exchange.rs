@@ -245,7 +245,7 @@ fn sftp_settings(args: &PageArgs, hosts: &KnownHosts) -> Result<SftpSettings, Fa
             let key = escape_for_terminal(key.as_bytes());
             Failure::new(ExitCode::Usage, format!("--host-key {key}: {e}"))
         })?),
-        None => hosts.key_of(&server.host_name())?,
+        None => hosts.key_of(&server.host_name(), settings.offer)?,
     };
     if let Some(pinned) = pinned {
         settings.host_key = HostKeyPolicy::Pinned(pinned);
@@ -307,10 +307,11 @@ fn on_server(
         };
         let host = args.server.host_name();
         let key = directory.host_key();
-        let known = hosts.key_of(&host).ok().flatten();
-        if known.is_none_or(|known| known.fingerprint() != key.fingerprint) {
+        let known = hosts.keys_of(&host).unwrap_or_default();
+        if known.iter().all(|k| k.fingerprint() != key.fingerprint) {
+            let beside = if known.is_empty() { "" } else { "another " };
             output.note(&format!(
-                "host key of {host}: {key}, remembered in {}; compare it with what `ssh-keygen \
+                "{beside}host key of {host}: {key}, remembered in {}; compare it with what `ssh-keygen \
                  -lf` says on the server",
                 shown(hosts.path())
             ));

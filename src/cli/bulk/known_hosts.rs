@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::world::{cannot_open, read_up_to, shown};
-use crate::net::sftp::{HostKey, PinnedKey};
+use crate::net::sftp::{HostKey, Offer, PinnedKey};
 
 /// Bytes of the file: some hundreds of keys.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -50,32 +50,38 @@ impl KnownHosts {
         &self.path
     }
 
-    /// The key that `host` had.
-    pub(super) fn key_of(&self, host: &str) -> Result<Option<PinnedKey>, Failure> {
+    /// The key that `host` must show to whoever makes this offer: of a type that is asked for.
+    ///
+    /// A server has a key of each type. While one of them can be asked for it is the one that must
+    /// come, so nobody in between gets by with a key of another type.
+    pub(super) fn key_of(&self, host: &str, offer: Offer) -> Result<Option<PinnedKey>, Failure> {
+        let keys = self.keys_of(host)?;
+        Ok(keys.into_iter().find(|key| offer.asks_for(key)))
+    }
+
+    /// All keys of `host`, one a type.
+    pub(super) fn keys_of(&self, host: &str) -> Result<Vec<PinnedKey>, Failure> {
+        let mut keys = Vec::new();
         for (number, line) in (1..).zip(self.text.lines()) {
             let Some(key) = key_in(line, host) else {
                 continue;
             };
-            return match key.parse() {
-                Ok(key) => Ok(Some(key)),
-                Err(e) => {
-                    let text = format!(
-                        "{}, line {number}: {e}; mend or remove the line",
-                        shown(&self.path)
-                    );
-                    Err(Failure::new(ExitCode::Usage, text))
-                }
-            };
+            keys.push(key.parse().map_err(|e| {
+                let text = format!(
+                    "{}, line {number}: {e}; mend or remove the line",
+                    shown(&self.path)
+                );
+                Failure::new(ExitCode::Usage, text)
+            })?);
         }
-        Ok(None)
+        Ok(keys)
     }
 
-    /// Remembers the key of `host` in place of any other, on disk too.
+    /// Remembers a key of `host` in place of any other of its type, on disk too.
     pub(super) fn remember(&mut self, host: &str, key: &HostKey) -> Result<(), Failure> {
-        let others = self
-            .text
-            .lines()
-            .filter(|line| key_in(line, host).is_none());
+        let others = self.text.lines().filter(|line| {
+            key_in(line, host).is_none_or(|known| type_of(known) != type_of(&key.line))
+        });
         let mut text: String = others.flat_map(|line| [line, "\n"]).collect();
         text.push_str(&format!("{host} {}\n", key.line));
         self.text = text;
@@ -102,6 +108,11 @@ fn key_in<'a>(line: &'a str, host: &str) -> Option<&'a str> {
     is_host.then(|| key.trim())
 }
 
+/// The type of a key's line: its first word.
+fn type_of(key: &str) -> Option<&str> {
+    key.split_ascii_whitespace().next()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,17 +133,18 @@ mod tests {
             "# a comment\n\n|1|c2FsdA==|aGFzaA== {LOGIN}\n@revoked a {LOGIN}\na,[B]:2222 {HOST}\nc nonsense\n"
         ));
         for host in ["a", "[b]:2222"] {
-            let key = hosts.key_of(host).unwrap().unwrap();
+            let key = hosts.key_of(host, Offer::Modern).unwrap().unwrap();
             assert_eq!(key, HOST.parse().unwrap());
         }
-        assert_eq!(hosts.key_of("b").unwrap(), None);
-        let error = hosts.key_of("c").unwrap_err();
+        assert_eq!(hosts.key_of("b", Offer::Modern).unwrap(), None);
+        let error = hosts.key_of("c", Offer::Modern).unwrap_err();
         assert_eq!(error.code, ExitCode::Usage);
         assert!(error.text.contains("line 9"), "{}", error.text);
     }
 
     #[test]
-    fn a_new_key_takes_the_place_of_the_old() {
+    fn a_key_takes_the_place_of_one_of_its_type_only() {
+        const OTHER: &str = include_str!("../../../testdata/sftp/login-rsa.pub");
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sftp").join("known_hosts");
         let key = |line: &str| HostKey {
@@ -140,14 +152,20 @@ mod tests {
             algorithm: String::new(),
             line: line.trim().to_owned(),
         };
+        let pinned = |line: &str| line.parse::<PinnedKey>().unwrap();
         let mut hosts = KnownHosts::open(&path).unwrap();
         hosts.remember("a", &key(LOGIN)).unwrap();
         hosts.remember("b", &key(LOGIN)).unwrap();
+        // No ed25519 key is asked for with the other offer, so that host is a new one to it.
+        assert_eq!(hosts.key_of("a", Offer::Cucm).unwrap(), None);
+        hosts.remember("a", &key(OTHER)).unwrap();
         hosts.remember("a", &key(HOST)).unwrap();
         let hosts = KnownHosts::open(&path).unwrap();
-        assert_eq!(hosts.text.lines().count(), 2);
-        assert_eq!(hosts.key_of("a").unwrap(), Some(HOST.parse().unwrap()));
-        assert_eq!(hosts.key_of("b").unwrap(), Some(LOGIN.parse().unwrap()));
+        assert_eq!(hosts.text.lines().count(), 3);
+        let of = |host, offer| hosts.key_of(host, offer).unwrap();
+        assert_eq!(of("a", Offer::Modern), Some(pinned(LOGIN)));
+        assert_eq!(of("a", Offer::Cucm), Some(pinned(HOST)));
+        assert_eq!(of("b", Offer::Modern), Some(pinned(LOGIN)));
         assert!(!path.with_file_name(NEW).exists());
         fs::write(&path, [0xff]).unwrap();
         assert_eq!(KnownHosts::open(&path).unwrap_err().code, ExitCode::Usage);

@@ -10,6 +10,7 @@ mod known_hosts;
 
 use args::{BulkArgs, BulkCommand, InitArgs, ShowArgs};
 
+use super::args::Setting;
 use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::inspect::{each, now};
@@ -90,7 +91,8 @@ fn init(args: &InitArgs, output: &Output) -> Result<ExitCode, Failure> {
 fn show(args: &ShowArgs, output: &Output) -> Result<ExitCode, Failure> {
     // What a phone would do is not asked for, so any will do.
     let profile = &PROFILES[0];
-    let settings = profile.settings();
+    let mut settings = profile.settings();
+    Setting::apply_all(&args.set, &mut settings);
     let passwords = password::of_p12(args.p12_password_file.as_deref(), &settings)?;
     let judge = Judge {
         profile,

@@ -61,11 +61,11 @@ impl fmt::Debug for DirectoryOperation {
 }
 
 /// A file in the directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
     /// Its name.
     pub name: String,
-    /// Its size, in bytes.
+    /// Its size in bytes, as the server says; not to be relied on.
     pub bytes: u64,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::names::{EntryName, Unit};
+use super::names::{EntryName, Unit, is_same_cluster};
 use super::outcome::ConsolidatedFile;
 use super::settings::{BulkSettings, Expired};
 use crate::cluster::release::{Basis, Release};
@@ -16,7 +16,7 @@ use crate::cluster::state::Cluster;
 use crate::cluster::store::{TrustStore, Trusted};
 use crate::cluster::x509::{CertificateKind, PublicCertificate};
 use crate::time::UnixSeconds;
-use crate::trust::certificate::CertificateError;
+use crate::trust::certificate::{CertificateError, escape_for_terminal};
 
 /// From which release on older ones may refuse the certificates (CSCuy43181).
 const REFUSED_BELOW: Release = Release::V10_5_2;
@@ -28,6 +28,8 @@ pub enum KnownBy {
     FriendlyName,
     /// The subject: `ITLRECOVERY_...` or `CAPF-...`.
     Subject,
+    /// The name of the file that it is in, which says what all of it is.
+    File,
 }
 
 /// Who imports.
@@ -84,9 +86,9 @@ pub enum LeftOut {
     /// It has expired.
     #[error("it has expired")]
     Expired,
-    /// Neither friendlyName nor subject says what it is for.
+    /// Neither friendlyName nor subject nor the file says what it is for.
     #[error(
-        "neither its friendlyName nor its subject says what it is for; upload it to the store where it belongs"
+        "neither its friendlyName nor its subject nor its file says what it is for; upload it to the store where it belongs"
     )]
     UnknownKind,
     /// The friendlyName says another kind than the subject.
@@ -144,7 +146,8 @@ pub enum ImportRefusal {
     },
     /// A certificate has expired.
     #[error(
-        "{file}: {subject} has expired; nothing was imported: regenerate it, export and consolidate again"
+        "{file}: {} has expired; nothing was imported: regenerate it, export and consolidate again",
+        escape_for_terminal(.subject.as_bytes())
     )]
     Expired {
         /// The file.
@@ -178,13 +181,15 @@ pub enum ImportRefusal {
     },
 }
 
-/// What a certificate is for, and how that is known.
+/// What a certificate is for, and how that is known. `unit` is what its file holds, where that is
+/// known; it counts where the certificate says nothing itself.
 ///
 /// # Errors
 /// [`LeftOut::UnknownKind`], [`LeftOut::Contradiction`].
 pub fn identify(
     alias: Option<&str>,
     certificate: &PublicCertificate,
+    unit: Option<Unit>,
 ) -> Result<(CertificateKind, KnownBy), LeftOut> {
     let said = alias.and_then(EntryName::parse).map(|name| name.kind);
     match (said, kind_of_subject(&certificate.subject_text)) {
@@ -193,7 +198,10 @@ pub fn identify(
         }
         (Some(said), _) => Ok((said, KnownBy::FriendlyName)),
         (None, Some(subject)) => Ok((subject, KnownBy::Subject)),
-        (None, None) => Err(LeftOut::UnknownKind),
+        (None, None) => match unit {
+            Some(unit) => Ok((unit.kind(), KnownBy::File)),
+            None => Err(LeftOut::UnknownKind),
+        },
     }
 }
 
@@ -239,12 +247,12 @@ pub fn plan_import(
             let is_own = importer.own.contains(&entry.der)
                 || from
                     .as_ref()
-                    .is_some_and(|f| f.cluster.eq_ignore_ascii_case(&importer.cluster));
+                    .is_some_and(|f| is_same_cluster(&f.cluster, &importer.cluster));
             let is_expired = certificate.not_after < importer.now;
             let judged = if is_own && !settings.import_own {
                 Err(LeftOut::Own)
             } else {
-                identify(entry.alias.as_deref(), &certificate)
+                identify(entry.alias.as_deref(), &certificate, file.unit)
                     .and_then(|known| belongs(known, file.unit, settings))
             };
             let why = match judged {

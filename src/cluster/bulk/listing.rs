@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::directory::Listed;
-use super::names::{FileNames, Parsed, Unit};
+use super::names::{FileNames, Parsed, Unit, is_same_cluster};
 use super::outcome::Action;
 
 /// What a file in the directory is, by its name.
@@ -105,12 +105,13 @@ impl Listing {
         }
     }
 
-    /// The clusters that exported something of these units.
+    /// The clusters that exported something of these units, each as its first file writes it.
     pub fn clusters(&self, units: &[Unit]) -> BTreeSet<&str> {
-        let mut clusters = BTreeSet::new();
+        let mut clusters: BTreeSet<&str> = BTreeSet::new();
         for file in &self.files {
             if let FileRole::Exported { cluster, unit, .. } = &file.role
                 && units.contains(unit)
+                && !clusters.iter().any(|known| is_same_cluster(known, cluster))
             {
                 clusters.insert(cluster.as_str());
             }

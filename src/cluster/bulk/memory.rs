@@ -55,11 +55,6 @@ impl MemoryDirectory {
         self.scripted = Some((self.executed.saturating_add(nth), fault));
     }
 
-    /// From now on every operation fails like this.
-    pub fn fail_always(&mut self, fault: DirectoryFault) {
-        self.standing = Some(fault);
-    }
-
     /// Ends all faults of the connection.
     pub fn reconnect(&mut self) {
         self.standing = None;

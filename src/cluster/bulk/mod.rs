@@ -36,5 +36,5 @@ pub use outcome::{Action, ConsolidatedFile, End, Failure, Note, Outcome};
 pub use page::{NodeCertificate, Page, certificates_of};
 pub use refusal::Refusal;
 pub use run::Run;
-pub use settings::{BulkSettings, Expired};
+pub use settings::{BulkSettings, EcdsaStore, Expired};
 pub use upload::{Uploaded, upload};

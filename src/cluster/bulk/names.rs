@@ -92,6 +92,16 @@ impl Unit {
         }
     }
 
+    /// What a file holds by its name, whichever way files are called.
+    pub fn of_file(name: &str) -> Option<Self> {
+        FileNames::ALL
+            .into_iter()
+            .find_map(|names| match names.parse(name) {
+                Parsed::Exported { unit, .. } | Parsed::Consolidated { unit } => Some(unit),
+                Parsed::Unfinished { .. } | Parsed::Foreign => None,
+            })
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|u| u.name() == name)
     }
@@ -111,6 +121,12 @@ pub enum FileNames {
     NodeType,
     /// `tftp_src-pub@src.p12`, and `tftp_consolidated.p12`.
     TypeNode,
+}
+
+/// Whether two ids mean one cluster. Case makes no difference, as in the host names beside them:
+/// Java writes entry names in lower case.
+pub(super) fn is_same_cluster(one: &str, other: &str) -> bool {
+    one.eq_ignore_ascii_case(other)
 }
 
 const SUFFIX: &str = ".p12";

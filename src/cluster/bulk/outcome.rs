@@ -72,12 +72,26 @@ pub enum End {
 
 /// What the directory did not do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("failed to {operation}: {fault}")]
+#[error("{}{fault}", Attempt(self))]
 pub struct Failure {
     /// The operation in words.
     pub operation: String,
     /// Why.
     pub fault: DirectoryFault,
+}
+
+/// "failed to ...: ", where the operation matters: without a session none was tried.
+struct Attempt<'a>(&'a Failure);
+
+impl fmt::Display for Attempt<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.fault {
+            DirectoryFault::Unreachable(_)
+            | DirectoryFault::HostKeyChanged { .. }
+            | DirectoryFault::LoginRefused => Ok(()),
+            _ => write!(f, "failed to {}: ", self.0.operation),
+        }
+    }
 }
 
 /// What an engineer should know beside the end.
@@ -123,6 +137,14 @@ pub enum Note {
         /// Why.
         error: P12Error,
     },
+    /// A consolidated file could not be read, and a consolidation wrote it anew.
+    #[error("{file} could not be read ({error}) and was made anew")]
+    MadeAnew {
+        /// The consolidated file.
+        file: String,
+        /// Why the old one could not be read.
+        error: P12Error,
+    },
     /// A consolidated file could not be looked at, and the run did not need to.
     #[error("{file} could not be compared with what was exported now: {fault}")]
     NotCompared {
@@ -149,15 +171,42 @@ pub enum Note {
         /// The cluster that began it.
         cluster: String,
     },
-    /// An earlier file of this name was removed to make room, and the new one did not get there.
-    #[error("{file} is not there any more: do the same again")]
-    Gone {
+    /// An earlier file of this name was removed to make room, and the new one did not get its name.
+    #[error(
+        "{file} gave way to a new one, which is whole and may still be called {part}: do the same again, or give it its name on the server"
+    )]
+    NotRenamed {
         /// The file.
         file: String,
+        /// The temporary name.
+        part: String,
+    },
+    /// An export found an earlier one of this cluster that it did not replace.
+    #[error(
+        "{file} is an earlier export of {cluster}, which has no such certificate any more: remove it, or the next consolidation takes it too"
+    )]
+    Abandoned {
+        /// The file.
+        file: String,
+        /// The cluster.
+        cluster: String,
     },
     /// Everything was done, but the list of files could not be fetched again.
     #[error("the directory could not be listed afterwards: {0}")]
     NotListed(DirectoryFault),
+}
+
+impl Note {
+    /// Whether there is something to do or to be careful about. The others are good to know.
+    pub fn is_warning(&self) -> bool {
+        let is_companion = |unit: &Unit| matches!(unit, Unit::CallManagerEcdsa | Unit::TomcatEcdsa);
+        match self {
+            Self::Sealed { .. } => false,
+            // Releases before 11.0 have none, and nothing is lost with them.
+            Self::OneClusterOnly { unit, .. } => !is_companion(unit),
+            _ => true,
+        }
+    }
 }
 
 /// What came of a run.

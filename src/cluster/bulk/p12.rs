@@ -7,6 +7,7 @@
 //! here is random.
 
 mod decrypt;
+mod kept;
 mod shape;
 
 use p12_keystore::error::Error;
@@ -15,6 +16,7 @@ use p12_keystore::{
 };
 use thiserror::Error;
 
+use crate::trust::certificate::escape_for_terminal;
 use shape::Shape;
 
 /// The largest file that is read, in bytes.
@@ -123,10 +125,10 @@ pub enum P12Error {
     #[error("it holds private or secret keys ({0}): write it again with certificates only")]
     HoldsKeys(usize),
     /// Two entries have one name.
-    #[error("two entries are called `{0}`")]
+    #[error("two entries are called `{}`", escape_for_terminal(.0.as_bytes()))]
     DuplicateAlias(String),
     /// An entry that is to be written has no name, or one that the format has no characters for.
-    #[error("`{0}` cannot be the name of an entry")]
+    #[error("`{}` cannot be the name of an entry", escape_for_terminal(.0.as_bytes()))]
     Alias(String),
 }
 
@@ -152,6 +154,11 @@ pub fn write(
             rounds: rounds.into(),
             limit: MAX_ROUNDS.into(),
         });
+    }
+    // Nothing protects a file with one round: only virtual time writes it.
+    let content = (rounds == 1).then(|| kept::content(entries, password, form));
+    if let Some(bytes) = content.as_ref().and_then(kept::written) {
+        return Ok(bytes);
     }
     let mut store = KeyStore::new();
     let mut seen = std::collections::BTreeSet::new();
@@ -193,6 +200,9 @@ pub fn write(
     if bytes.len() > MAX_BYTES {
         return Err(too_large(bytes.len()));
     }
+    if let Some(content) = content {
+        kept::keep(content, &bytes, password);
+    }
     Ok(bytes)
 }
 
@@ -201,6 +211,10 @@ pub fn write(
 /// # Errors
 /// [`P12Error`], among them [`P12Error::NoMac`] and [`P12Error::HoldsKeys`].
 pub fn read(bytes: &[u8], password: &str) -> Result<Vec<P12Entry>, P12Error> {
+    kept::read(bytes, password, || read_anew(bytes, password))
+}
+
+fn read_anew(bytes: &[u8], password: &str) -> Result<Vec<P12Entry>, P12Error> {
     let shape = checked(bytes)?;
     if !shape.has_mac {
         return Err(P12Error::NoMac);

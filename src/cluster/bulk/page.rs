@@ -98,6 +98,10 @@ impl Page {
                 let work = Work::Export { files };
                 let mut run = Run::new(&self.cluster, &self.settings, Some(bulk_type), work);
                 run.note_all(notes);
+                run.note_if_written(Note::Sealed {
+                    form: self.settings.form,
+                    has_password: !self.settings.password.is_empty(),
+                });
                 run
             }
             Err(refusal) => self.refused(Action::Export, bulk_type, refusal),
@@ -199,10 +203,6 @@ impl Page {
                 cluster: self.cluster.clone(),
             });
         }
-        notes.push(Note::Sealed {
-            form: self.settings.form,
-            has_password: !self.settings.password.is_empty(),
-        });
         Ok((files, notes))
     }
 

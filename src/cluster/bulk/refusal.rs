@@ -146,9 +146,19 @@ impl Refusal {
                     _ => again,
                 }
             }
-            Self::CannotWrite { .. } => {
-                "regenerate the certificate, or fix the settings".to_owned()
+            Self::CannotWrite { error, .. } => match error {
+                P12Error::TooManyCertificates { .. } | P12Error::TooLarge { .. } => {
+                    "remove the exported files of clusters that have no part in this exchange"
+                }
+                P12Error::Alias(_) => "give the node or the cluster a plain host name",
+                P12Error::DuplicateAlias(_) => {
+                    "give nodes and clusters names that differ in more than their case"
+                }
+                P12Error::TooManyRounds { .. } => "ask for a number of rounds within the limit",
+                // The bytes are at fault.
+                _ => "regenerate the certificate, export again, then consolidate",
             }
+            .to_owned(),
             Self::TooMuchToRead { .. } => {
                 "remove the files of clusters that have no part in this exchange".to_owned()
             }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::directory::{DirectoryFault, DirectoryOperation, DirectoryResult};
 use super::listing::{FileRole, ListedFile, Listing};
-use super::names::{FileNames, Unit};
+use super::names::{FileNames, Unit, is_same_cluster};
 use super::outcome::{Action, ConsolidatedFile, End, Failure, Note, Outcome};
 use super::p12::{self, MAX_BYTES, MAX_CERTIFICATES, P12Entry, P12Error};
 use super::page::{Export, write};
@@ -90,6 +90,10 @@ pub struct Run {
     removed: Option<String>,
     read: BTreeMap<String, Result<Vec<P12Entry>, P12Error>>,
     read_bytes: u64,
+    /// The consolidated files that could not be read and are written anew, and why.
+    anew: Vec<(String, P12Error)>,
+    /// What to say of the files if any is written, and its place among the notes.
+    of_written: Option<(usize, Note)>,
     outcome: Outcome,
 }
 
@@ -122,6 +126,8 @@ impl Run {
             removed: None,
             read: BTreeMap::new(),
             read_bytes: 0,
+            anew: Vec::new(),
+            of_written: None,
             outcome: Outcome {
                 cluster: cluster.to_owned(),
                 action,
@@ -136,6 +142,11 @@ impl Run {
 
     pub(super) fn note_all(&mut self, notes: Vec<Note>) {
         self.outcome.notes.extend(notes);
+    }
+
+    /// A note that holds only if a file gets written.
+    pub(super) fn note_if_written(&mut self, note: Note) {
+        self.of_written = Some((self.outcome.notes.len(), note));
     }
 
     /// The operation to carry out now. None while one is being carried out, and at the end.
@@ -183,6 +194,7 @@ impl Run {
             (AskedKind::Rename { to }, DirectoryResult::Done) => {
                 self.unfinished = None;
                 self.removed = None;
+                self.note_written(&to);
                 self.outcome.written.push(to);
             }
             (
@@ -211,6 +223,17 @@ impl Run {
     /// What came of the run, with the files that it fetched; none before its end.
     pub fn into_outcome(self) -> Option<Outcome> {
         (self.phase == Phase::Done).then_some(self.outcome)
+    }
+
+    /// A file is there, whole: what waited for that can be said.
+    fn note_written(&mut self, file: &str) {
+        if let Some((at, note)) = self.of_written.take() {
+            // Notes are only ever added behind it, so the place is still there.
+            self.outcome.notes.insert(at, note);
+        }
+        for (file, error) in self.anew.extract_if(.., |(name, _)| name == file) {
+            self.outcome.notes.push(Note::MadeAnew { file, error });
+        }
     }
 
     fn handle_file(&mut self, name: String, bytes: &[u8]) {
@@ -317,9 +340,13 @@ impl Run {
         {
             self.unfinished = Some(name);
         }
-        let unfinished = self.unfinished.take();
-        let gone = self.removed.take().map(|file| Note::Gone { file });
-        self.outcome.notes.extend(gone);
+        let mut unfinished = self.unfinished.take();
+        // Where the old file has made room, the only whole copy is under the temporary name.
+        if let Some(file) = self.removed.take()
+            && let Some(part) = unfinished.take()
+        {
+            self.outcome.notes.push(Note::NotRenamed { file, part });
+        }
         if ends_connection {
             let left = unfinished.map(|file| Note::Unfinished { file });
             self.outcome.notes.extend(left);
@@ -409,6 +436,7 @@ impl Run {
             Work::Refresh | Work::Refused { .. } => Ok(()),
             Work::Export { files } => {
                 self.note_outdated(&files);
+                self.note_abandoned(&listing, &files);
                 self.remove_unfinished(&listing);
                 for file in files {
                     self.write_file(&listing, file.name, file.bytes);
@@ -441,6 +469,23 @@ impl Run {
         }
     }
 
+    /// What this cluster exported before and does not replace now: of a node that it does not have
+    /// any more, for instance.
+    fn note_abandoned(&mut self, listing: &Listing, files: &[Export]) {
+        let bulk_type = self.outcome.bulk_type.unwrap_or(BulkType::All);
+        for file in listing.exported(&Unit::of_type(bulk_type, &self.settings)) {
+            if let FileRole::Exported { cluster, .. } = &file.role
+                && is_same_cluster(cluster, &self.outcome.cluster)
+                && !files.iter().any(|f| f.name == file.name)
+            {
+                self.outcome.notes.push(Note::Abandoned {
+                    file: file.name.clone(),
+                    cluster: self.outcome.cluster.clone(),
+                });
+            }
+        }
+    }
+
     /// An export makes a consolidated file out of date that lacks one of its certificates.
     fn note_outdated(&mut self, files: &[Export]) {
         let mut notes = Vec::new();
@@ -469,6 +514,7 @@ impl Run {
     fn consolidate(&mut self, listing: &Listing, units: &[Unit]) -> Result<(), Refusal> {
         let mut files = Vec::new();
         let mut notes = Vec::new();
+        let mut anew = Vec::new();
         for &unit in units {
             let union = self.union(listing, unit)?;
             if union.is_empty() {
@@ -484,10 +530,7 @@ impl Run {
                 {
                     continue;
                 }
-                Some(Err(error)) => notes.push(Note::Unusable {
-                    file: name.clone(),
-                    error: error.clone(),
-                }),
+                Some(Err(error)) => anew.push((name.clone(), error.clone())),
                 _ => {}
             }
             let bytes = write(&union, &self.settings).map_err(|error| Refusal::CannotWrite {
@@ -502,6 +545,7 @@ impl Run {
             });
         }
         self.note_all(notes);
+        self.anew = anew;
         self.note_others_unfinished(listing);
         self.remove_unfinished(listing);
         for (name, bytes) in files {
@@ -580,7 +624,7 @@ impl Run {
     fn note_others_unfinished(&mut self, listing: &Listing) {
         for file in listing.files() {
             if let FileRole::Unfinished { cluster } = &file.role
-                && *cluster != self.outcome.cluster
+                && !is_same_cluster(cluster, &self.outcome.cluster)
             {
                 self.outcome.notes.push(Note::OthersUnfinished {
                     file: file.name.clone(),
@@ -592,7 +636,7 @@ impl Run {
 
     fn remove_unfinished(&mut self, listing: &Listing) {
         for file in listing.files() {
-            if matches!(&file.role, FileRole::Unfinished { cluster } if *cluster == self.outcome.cluster)
+            if matches!(&file.role, FileRole::Unfinished { cluster } if is_same_cluster(cluster, &self.outcome.cluster))
             {
                 self.queue.push_back(DirectoryOperation::Remove {
                     name: file.name.clone(),

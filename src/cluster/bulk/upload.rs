@@ -22,9 +22,8 @@ pub struct Uploaded {
 
 impl Uploaded {
     /// What an exchange by hand in one direction lacks (Cisco 213407).
-    pub const TRAP: &str = "trust by hand goes one way: only this cluster vouches for the other's \
-         signers now. A phone that has moved cannot come back until this cluster's signers are in \
-         the other's stores too; a bulk import on both sides does both";
+    pub const TRAP: &str = "one way only: no phone comes back until the other cluster has this \
+         one's signers too, as a bulk import on both sides does";
 }
 
 /// Uploads a certificate into a store, as Certificate Management on the publisher does.

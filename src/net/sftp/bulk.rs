@@ -5,9 +5,7 @@ use super::directory::SftpDirectory;
 use super::fault::SftpFault;
 use super::key::HostKey;
 use super::settings::SftpSettings;
-use crate::cluster::bulk::directory::{
-    DirectoryFault, DirectoryOperation, DirectoryResult, Listed,
-};
+use crate::cluster::bulk::directory::{DirectoryFault, DirectoryOperation, DirectoryResult};
 use crate::cluster::bulk::{Run, p12};
 
 /// A server whose directory was opened for a run.
@@ -59,13 +57,7 @@ impl SftpDirectory {
             DirectoryOperation::List | DirectoryOperation::Read { .. }
         );
         let result = match operation {
-            DirectoryOperation::List => self.list().await.map(|files| {
-                let listed = |file: super::Listed| Listed {
-                    name: file.name,
-                    bytes: file.bytes,
-                };
-                DirectoryResult::Listed(files.into_iter().map(listed).collect())
-            }),
+            DirectoryOperation::List => self.list().await.map(DirectoryResult::Listed),
             // A byte above what is of use tells that a file is too large.
             DirectoryOperation::Read { name } => {
                 let read = self.read_up_to(&name, p12::MAX_BYTES as u64 + 1).await;

@@ -14,6 +14,7 @@ use super::fault::{Doing, SftpFault, quoted};
 use super::key::HostKey;
 use super::link::{End, Link};
 use super::settings::SizeLimits;
+use crate::cluster::bulk::directory::Listed;
 
 /// Bytes asked for at a time. A server may give less, and most have a limit of their own.
 const READ_CHUNK: u32 = 64 * 1024;
@@ -23,15 +24,6 @@ const WRITE_CHUNK: usize = 32 * 1024;
 const NAME_BYTES: usize = 255;
 /// `f_flag` of statvfs@openssh.com: the file system is read-only.
 const STATVFS_READ_ONLY: u64 = 1;
-
-/// A file of the directory.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Listed {
-    /// Its name.
-    pub name: String,
-    /// Its size as the server says; not to be relied on.
-    pub bytes: u64,
-}
 
 /// A directory on an SFTP server, over a connection of its own.
 ///

@@ -22,10 +22,7 @@ pub enum SftpFault {
         why: Unreachable,
     },
     /// The server is not the one whose key is pinned. Nothing was sent to it, no password either.
-    #[error(
-        "the host key of {address} has changed: expected {expected}, found {found}; if the server \
-         was given a new key, pin that one"
-    )]
+    #[error("the host key of {address} has changed: expected {expected}, found {found}")]
     HostKeyChanged {
         /// Host and port as they were given.
         address: String,

@@ -20,7 +20,9 @@ mod tree;
 
 pub use bulk::Reached;
 pub use client::connect;
-pub use directory::{Listed, SftpDirectory};
+pub use directory::SftpDirectory;
+
+pub use crate::cluster::bulk::directory::Listed;
 pub use fault::{Doing, SftpFault, Unreachable};
 pub use key::{AuthorizedKey, Fingerprint, HostKey, KeyError, PinnedKey, ServerKey};
 pub use server::{

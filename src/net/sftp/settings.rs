@@ -8,6 +8,7 @@ use russh::keys::{Algorithm, HashAlg};
 use russh::{Preferred, cipher, compression, kex, mac};
 
 use super::key::PinnedKey;
+use crate::cluster::bulk::p12;
 
 /// Where a client goes and as whom: the fields of the page (PCD15: server, port, user, password,
 /// directory), and what an SSH client needs besides.
@@ -108,6 +109,14 @@ pub enum Offer {
 }
 
 impl Offer {
+    /// True if a key can be asked for with this offer. One of which only the fingerprint is known
+    /// can be of any type.
+    pub fn asks_for(self, key: &PinnedKey) -> bool {
+        let preferred = self.preferred(None);
+        key.algorithm()
+            .is_none_or(|algorithm| preferred.key.iter().any(|o| is_of_type(o, algorithm)))
+    }
+
     pub(super) fn preferred(self, pinned: Option<&PinnedKey>) -> Preferred {
         let mut preferred = match self {
             Self::Modern => Preferred::default(),
@@ -136,11 +145,11 @@ impl Offer {
         // A server with several keys shows the first that is asked for, so a pinned one is asked
         // for alone.
         if let Some(pinned) = pinned.and_then(PinnedKey::algorithm) {
-            let of_its_type = |offered: &&Algorithm| match pinned {
-                Algorithm::Rsa { .. } => matches!(offered, Algorithm::Rsa { .. }),
-                other => *offered == other,
-            };
-            let key: Vec<_> = preferred.key.iter().filter(of_its_type).cloned().collect();
+            let offered = preferred.key.iter();
+            let key: Vec<_> = offered
+                .filter(|offered| is_of_type(offered, pinned))
+                .cloned()
+                .collect();
             // Where the offer has none of that type, it stays, and the keys will differ.
             if !key.is_empty() {
                 preferred.key = Cow::Owned(key);
@@ -171,6 +180,14 @@ impl Default for Deadlines {
     }
 }
 
+/// True if keys for two algorithms are of one type: with RSA the hash is no matter of the key.
+fn is_of_type(offered: &Algorithm, pinned: &Algorithm) -> bool {
+    match pinned {
+        Algorithm::Rsa { .. } => matches!(offered, Algorithm::Rsa { .. }),
+        other => offered == other,
+    }
+}
+
 /// How much is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SizeLimits {
@@ -183,7 +200,7 @@ pub struct SizeLimits {
 impl Default for SizeLimits {
     fn default() -> Self {
         Self {
-            file_bytes: 2 * 1024 * 1024,
+            file_bytes: p12::MAX_BYTES as u64,
             entries: 10_000,
         }
     }

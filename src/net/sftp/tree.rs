@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
-use std::io;
 use std::ops::Bound;
-use std::path::{Component, Path};
 
 use thiserror::Error;
 
@@ -470,92 +467,12 @@ impl Tree {
         Ok(())
     }
 
-    /// Writes all directories and files below `folder`, which must exist. What is there under the
-    /// same name is written over, but no link is followed, so nothing is written elsewhere.
-    ///
-    /// # Errors
-    /// The system's, or of [`io::ErrorKind::InvalidData`] for a link, and for a name that means
-    /// something else to this system.
-    pub fn write_out(&self, folder: &Path) -> io::Result<()> {
-        let refused = |at: &Path, why: &str| {
-            let text = format!("{}: {why}", at.display());
-            io::Error::new(io::ErrorKind::InvalidData, text)
-        };
-        // In the order of paths a directory comes before what is in it.
-        for (path, node) in &self.nodes {
-            let at = path
-                .0
-                .iter()
-                .fold(folder.to_owned(), |at, name| at.join(name));
-            // `C:x` is a plain name to SFTP, and another drive to Windows.
-            let name = path.name().map(|name| Path::new(name).components());
-            if !name.is_some_and(|mut n| matches!(n.next(), Some(Component::Normal(_)))) {
-                return Err(refused(
-                    &at,
-                    "not a file name here; rename it on the server",
-                ));
-            }
-            if fs::symlink_metadata(&at).is_ok_and(|meta| meta.is_symlink()) {
-                return Err(refused(
-                    &at,
-                    "a link, which is not written through; remove it",
-                ));
-            }
-            match node {
-                Node::Directory { .. } if at.is_dir() => {}
-                Node::Directory { .. } => fs::create_dir(at)?,
-                Node::File(id) => {
-                    let file = self.files.get(id);
-                    fs::write(at, file.map_or(&[][..], |file| &file.bytes))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// All files with their bytes, in the order of their paths.
     pub fn files(&self) -> impl Iterator<Item = (&TreePath, &[u8])> {
         self.nodes.iter().filter_map(|(path, node)| match node {
             Node::File(id) => Some((path, self.files.get(id)?.bytes.as_slice())),
             Node::Directory { .. } => None,
         })
-    }
-
-    /// A tree with the directories and files below `folder`. Links are left out, and so is what is
-    /// neither; a name that is not plain is an error, and so is more than fits the limits.
-    ///
-    /// # Errors
-    /// The system's, or of [`io::ErrorKind::InvalidData`] with the place and a [`TreeFault`].
-    pub fn load(folder: &Path, limits: TreeLimits) -> io::Result<Self> {
-        let mut tree = Self::new(limits);
-        tree.load_below(folder, &TreePath::ROOT)?;
-        Ok(tree)
-    }
-
-    fn load_below(&mut self, folder: &Path, at: &TreePath) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let refused = |fault: TreeFault| {
-                let text = format!("{}: {fault}", entry.path().display());
-                io::Error::new(io::ErrorKind::InvalidData, text)
-            };
-            let name = entry.file_name();
-            let name = name.to_str().ok_or_else(|| refused(TreeFault::BadPath))?;
-            let path = TreePath::parse(&at.child(name).to_string()).map_err(refused)?;
-            let meta = entry.metadata()?;
-            let modified = meta.modified().map_or(0, seconds);
-            if meta.is_dir() {
-                self.make_directory(&path, modified).map_err(refused)?;
-                self.load_below(&entry.path(), &path)?;
-            } else if meta.is_file() {
-                if meta.len() > self.limits.file_bytes.min(self.free()) {
-                    return Err(refused(TreeFault::TooLarge));
-                }
-                let bytes = fs::read(entry.path())?;
-                self.write(&path, &bytes, modified).map_err(refused)?;
-            }
-        }
-        Ok(())
     }
 
     fn file(&self, path: &TreePath) -> Result<FileId, TreeFault> {

@@ -91,7 +91,7 @@ fn refusals_name_the_step_and_bad_files_are_no_refusals() {
     let obstacle = malformed.obstacle().unwrap();
     assert_eq!(obstacle.fix, "export again on b, then consolidate");
 
-    directory.fail_always(DirectoryFault::DiskFull);
+    directory.set_capacity(Some(0));
     let failed = export("a", &mut directory);
     let failed = report(&failed);
     assert_eq!(failed.ending(), Ending::Failed);

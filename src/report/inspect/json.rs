@@ -580,6 +580,7 @@ fn bag(bag: &Bag) -> CertificateFacts {
             kind_known_by: known.map(|(_, by)| match by {
                 KnownBy::FriendlyName => "friendly-name",
                 KnownBy::Subject => "subject",
+                KnownBy::File => "file-name",
             }),
             kind_basis: known.map(|(_, by)| pkcs12::basis_of(*by).to_string()),
             stores,

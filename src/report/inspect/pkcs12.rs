@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::human::{certificate, field_at};
 use crate::cluster::bulk::p12::{self, P12Error};
-use crate::cluster::bulk::{KnownBy, LeftOut, identify};
+use crate::cluster::bulk::{KnownBy, LeftOut, Unit, identify};
 use crate::cluster::{CertificateKind, PublicCertificate, TrustStore};
 use crate::report::text::{Paint, count};
 use crate::time::UnixSeconds;
@@ -58,22 +58,28 @@ impl WouldImport {
 pub(super) fn basis_of(known_by: KnownBy) -> Basis {
     match known_by {
         // The names are this lab's own; what a CUCM writes nobody shows.
-        KnownBy::FriendlyName => Basis::Assumed,
+        KnownBy::FriendlyName | KnownBy::File => Basis::Assumed,
         // From the samples of subjects in Cisco's documents.
         KnownBy::Subject => Basis::Inferred,
     }
 }
 
 impl Pkcs12 {
-    /// Opens a file with the first of the passwords that fits.
+    /// Opens a file with the first of the passwords that fits. `name` is the file's own; where an
+    /// exchange would call a file so, it says what is in it.
     ///
     /// # Errors
     /// Why it cannot be opened; with the first password, if none fits.
-    pub fn open(bytes: &[u8], passwords: &[String], now: UnixSeconds) -> Result<Self, P12Error> {
+    pub fn open(
+        name: &str,
+        bytes: &[u8],
+        passwords: &[String],
+        now: UnixSeconds,
+    ) -> Result<Self, P12Error> {
         let mut first = None;
         for password in passwords {
             match p12::open(bytes, password) {
-                Ok(contents) => return Ok(Self::of(contents, now)),
+                Ok(contents) => return Ok(Self::of(contents, Unit::of_file(name), now)),
                 Err(error @ (P12Error::WrongPassword | P12Error::Damaged(_))) => {
                     first.get_or_insert(error);
                 }
@@ -83,12 +89,12 @@ impl Pkcs12 {
         Err(first.unwrap_or(P12Error::WrongPassword))
     }
 
-    fn of(contents: p12::Contents, now: UnixSeconds) -> Self {
+    fn of(contents: p12::Contents, unit: Option<Unit>, now: UnixSeconds) -> Self {
         let bag = |entry: p12::P12Entry| Bag {
             import: PublicCertificate::from_der(&entry.der).map(|c| {
                 let c = Arc::new(c);
                 WouldImport {
-                    kind: identify(entry.alias.as_deref(), &c),
+                    kind: identify(entry.alias.as_deref(), &c, unit),
                     is_expired: c.not_after < now,
                 }
             }),
@@ -203,6 +209,7 @@ fn one(out: &mut String, paint: Paint, bag: &Bag) {
             let how = match known_by {
                 KnownBy::FriendlyName => "by the name that trustline's export gave it",
                 KnownBy::Subject => "by its subject",
+                KnownBy::File => "by the name of its file",
             };
             line("kind", &format!("{kind}, {how} ({})", basis_of(*known_by)));
             let stores = import.stores();
@@ -231,8 +238,12 @@ fn one(out: &mut String, paint: Paint, bag: &Bag) {
         Err(why) => line("import", &format!("left out: {why}")),
     }
     if import.is_expired {
-        let refuses = "has expired: an import refuses all that comes with it (assumed)";
-        line("", &paint.warn(refuses));
+        let expired = "has expired by today's date; a world has its own, see --date";
+        line("", &paint.warn(expired));
+        line(
+            "",
+            "by that date an import would refuse all (assumed: bulk.expired)",
+        );
     }
 }
 

@@ -9,7 +9,8 @@ mod place;
 #[cfg(feature = "sftp")]
 mod server;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::io;
 use std::sync::Mutex;
 
@@ -18,13 +19,15 @@ use super::model::{BulkButton, Scenario, SftpServer};
 use super::run::lock;
 use super::words::{BulkFault, BulkKind, ClosedWord};
 use crate::cluster::bulk::{
-    self, BulkSettings, End, Import, ImportRefusal, Importer, LeftOut, Omitted, Outcome, Page,
-    Refusal, Run,
+    self, BulkSettings, End, FileRole, Import, ImportRefusal, Importer, LeftOut, Listing, Note,
+    Omitted, Outcome, Page, Refusal, Run, Unit,
 };
 use crate::cluster::release::BulkType;
 use crate::cluster::{Cluster, Lab};
 use crate::event::Kind;
+use crate::report::text::count;
 use crate::time::UnixSeconds;
+use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Settings;
 use memory::MemoryServers;
 use place::{LabServer, Place};
@@ -48,7 +51,7 @@ pub(super) struct Done {
     pub(super) events: Vec<Kind>,
     /// `done`, `refused` or `failed`.
     pub(super) result: &'static str,
-    /// What the page says.
+    /// What the page says, in a sentence.
     pub(super) text: String,
     /// True if the phones of the cluster reset by themselves.
     pub(super) resets_phones: bool,
@@ -146,7 +149,7 @@ impl Exchange {
                     Some(place) => self.look(driver, &place.clone())?,
                     None => Carried::default(),
                 };
-                return Ok(Some(told(press, &carried, "refused", text)));
+                return Ok(Some(told(press, &carried, "refused", Said::short(text))));
             }
             Ok((place, mut run)) => {
                 let mut carried = self.carry_out(driver, &place, &mut run)?;
@@ -263,17 +266,27 @@ impl Exchange {
         outcome: Outcome,
         carried: &Carried,
     ) -> Done {
-        let mut notes: Vec<_> = outcome.notes.iter().map(ToString::to_string).collect();
-        notes.extend_from_slice(&carried.notes);
-        let told = |result, text: String| {
-            let parts: Vec<_> = std::iter::once(&text).chain(&notes).cloned().collect();
-            told(press, carried, result, parts.join("; "))
+        let (warnings, details): (Vec<_>, Vec<_>) =
+            outcome.notes.iter().partition(|n| n.is_warning());
+        let texts = |notes: Vec<&Note>| notes.into_iter().map(ToString::to_string).collect();
+        let mut said = Said {
+            text: String::new(),
+            notes: texts(warnings),
+            details: texts(details),
+            written: outcome.written.clone(),
         };
-        let written = outcome.written.join(", ");
+        said.notes.extend_from_slice(&carried.notes);
+        let told = |result, text: String| {
+            let said = Said {
+                text,
+                ..said.clone()
+            };
+            told(press, carried, result, said)
+        };
         match outcome.end {
             End::Listed => told("done", "listed".into()),
-            End::Exported => told("done", format!("exported {written}")),
-            End::Consolidated => told("done", format!("consolidated into {written}")),
+            End::Exported => told("done", exported(&outcome)),
+            End::Consolidated => told("done", consolidated(&outcome)),
             End::Refused(refusal) => told("refused", refusal_text(&refusal)),
             End::Failed(failure) => told("failed", failure.to_string()),
             End::Fetched(files) => {
@@ -288,7 +301,7 @@ impl Exchange {
                 let now = clock.and_then(|node| cluster.clock_of(node, press.now).ok());
                 let importer = Importer::of(cluster, now.unwrap_or(press.now));
                 match bulk::plan_import(&files, &importer, &self.settings) {
-                    Ok(plan) => imported(press, carried, bulk::apply(cluster, &plan), &notes),
+                    Ok(plan) => imported(press, carried, bulk::apply(cluster, &plan), said),
                     Err(refusal) => {
                         let result = match refusal {
                             ImportRefusal::Damaged { .. } => "failed",
@@ -304,7 +317,7 @@ impl Exchange {
 
 /// The settings of the pages. In virtual time the key derivation of the files is one round long:
 /// they do not leave the process unless they are kept, and no verdict depends on it.
-fn bulk_settings(network: Network, rules: &Settings) -> BulkSettings {
+pub(super) fn bulk_settings(network: Network, rules: &Settings) -> BulkSettings {
     let mut settings = BulkSettings::of(rules);
     if network == Network::Sim {
         settings.rounds = 1;
@@ -312,18 +325,83 @@ fn bulk_settings(network: Network, rules: &Settings) -> BulkSettings {
     settings
 }
 
-fn imported(press: &Press<'_>, carried: &Carried, import: Import, notes: &[String]) -> Done {
-    let mut parts = vec![format!("imported {} certificates", import.imported.len())];
+/// What an action has to say.
+#[derive(Clone, Debug, Default)]
+struct Said {
+    text: String,
+    /// What to do or to be careful about now.
+    notes: Vec<String>,
+    /// What else is good to know.
+    details: Vec<String>,
+    /// The files that were written.
+    written: Vec<String>,
+}
+
+impl Said {
+    fn short(text: String) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
+}
+
+/// `exported 6 files: certificates of 2 nodes`.
+fn exported(outcome: &Outcome) -> String {
+    let files = count(outcome.written.len(), "file");
+    let listing = outcome.listing.iter().flat_map(Listing::files);
+    let nodes: BTreeSet<_> = listing
+        .filter(|f| outcome.written.contains(&f.name))
+        .filter_map(|f| match &f.role {
+            FileRole::Exported { node, .. } => Some(node),
+            _ => None,
+        })
+        .collect();
+    match nodes.len() {
+        // The directory could not be listed again.
+        0 => format!("exported {files}"),
+        nodes => format!("exported {files}: certificates of {}", count(nodes, "node")),
+    }
+}
+
+/// `consolidated into 4 files: certificates of destination and source`.
+fn consolidated(outcome: &Outcome) -> String {
+    let files = count(outcome.written.len(), "file");
+    let clusters = outcome.listing.as_ref().map(|l| l.clusters(&Unit::ALL));
+    let clusters: Vec<_> = clusters.into_iter().flatten().collect();
+    match clusters.as_slice() {
+        [] => format!("consolidated into {files}"),
+        some => format!(
+            "consolidated into {files}: certificates of {}",
+            some.join(" and ")
+        ),
+    }
+}
+
+fn imported(press: &Press<'_>, carried: &Carried, import: Import, mut said: Said) -> Done {
+    let mut text = format!("imported {}", count(import.imported.len(), "certificate"));
     let is_own = |o: &&Omitted| matches!(o.why, LeftOut::Own);
     let own = import.omitted.iter().filter(is_own).count();
     if own > 0 {
-        parts.push(format!("left out {own} of its own"));
+        let _ = write!(text, ", left out {own} of its own");
     }
     let others = import.omitted.iter().filter(|o| !is_own(o));
-    parts.extend(others.map(|o| format!("left out {}: {}", o.certificate.subject_text, o.why)));
-    parts.extend(import.follow_ups.iter().map(|f| f.what.to_owned()));
-    parts.extend_from_slice(notes);
-    let mut done = told(press, carried, "done", parts.join("; "));
+    said.notes.extend(others.map(|o| {
+        let subject = escape_for_terminal(o.certificate.subject_text.as_bytes());
+        format!("left out {subject}: {}", o.why)
+    }));
+    for follow_up in &import.follow_ups {
+        let (what, basis, source) = (follow_up.what, follow_up.basis, follow_up.source);
+        if follow_up.is_needed {
+            let needed = format!("now {what}: before that TVS does not answer for them ({basis})");
+            said.notes.push(needed);
+        } else {
+            let not = format!("not needed in this lab: {what} ({basis}: {source})");
+            said.details.push(not);
+        }
+    }
+    said.text = text;
+    let mut done = told(press, carried, "done", said);
     done.resets_phones = import.resets_phones;
     for i in &import.imported {
         for (store, result) in &i.stores {
@@ -334,19 +412,22 @@ fn imported(press: &Press<'_>, carried: &Carried, import: Import, notes: &[Strin
     done
 }
 
-fn told(press: &Press<'_>, carried: &Carried, result: &'static str, text: String) -> Done {
+fn told(press: &Press<'_>, carried: &Carried, result: &'static str, said: Said) -> Done {
     let event = Kind::Bulk {
         action: press.action().to_string(),
         certificate_type: press.kind.as_str().into(),
         directory: carried.directory.clone(),
         result: result.into(),
-        text: text.clone(),
+        text: said.text.clone(),
+        notes: said.notes,
+        details: said.details,
+        written: said.written,
         files: carried.files.clone(),
     };
     Done {
         events: vec![event],
         result,
-        text,
+        text: said.text,
         resets_phones: false,
         not_opened: carried.not_opened,
     }

@@ -201,6 +201,7 @@ impl SftpServers {
             let account = |(name, password): (&String, &String)| Account {
                 name: name.clone(),
                 password: Some(password.clone()),
+                // Nobody but the pages logs in here, and a page has no key.
                 keys: Vec::new(),
             };
             let mut tree = Tree::default();

@@ -13,6 +13,8 @@ use super::super::{Diagnostic, Rules, parse};
 use super::expected::{Expected, Unsupported, expected};
 use super::quiet::quiet;
 use crate::event::{Event, Kind};
+use crate::phone::flash::CONFIG;
+use crate::wire::ListKind;
 
 /// What is wrong with a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,7 +189,7 @@ fn run_and_judge(scenario: &Scenario) -> Judged {
                 judged.partition(|(_, phone)| is_torn_by_links(scenario, &phone.events));
             let pairs = decided.into_iter().map(|(pair, _)| pair);
             findings.extend(pairs.filter_map(disagreement));
-            (!open.is_empty()).then(|| LIST_LOST.to_owned())
+            (!open.is_empty()).then(|| TORN.to_owned())
         }
         Err(unsupported) => Some(unsupported.what),
     };
@@ -207,25 +209,31 @@ fn disagreement((expected, fate): (&Expected, &Fate)) -> Option<Finding> {
 }
 
 /// Why the model says nothing of a phone.
-const LIST_LOST: &str = "a configuration taken in a boot whose list was lost on a bad link";
+const TORN: &str = "a boot with bad links that lost or refused one file and took another";
 
-/// True if a phone took a configuration in a boot in which a list was lost or damaged on a bad
-/// link. It then holds the old lists beside the new configuration, whose TVS these lists may not
-/// know: whole links alone do not bring it back, and the model leaves links out.
+/// True if a phone lost or refused a file and took another one in one boot of a world with bad
+/// links. It then holds lists beside a configuration whose TVS they may not know, or the list of
+/// another node: whole links alone do not bring it back, and the model leaves links out.
 fn is_torn_by_links(scenario: &Scenario, events: &[Event]) -> bool {
     let is_link = |s: &Step| matches!(s.action, Action::SetLink { .. });
     if !scenario.steps.iter().any(is_link) {
         return false;
     }
-    let mut lost = false;
+    let kept = [ListKind::Ctl.file_name(), ListKind::Itl.file_name(), CONFIG];
+    let (mut lost, mut took) = (false, false);
     events.iter().any(|event| {
-        match event.kind {
-            Kind::Boot { .. } => lost = false,
-            Kind::DownloadFailed { .. } | Kind::ListRefused { .. } => lost = true,
-            Kind::ConfigAccepted { .. } => return lost,
+        match &event.kind {
+            Kind::Boot { .. } => (lost, took) = (false, false),
+            Kind::DownloadFailed { .. } | Kind::ListRefused { .. } | Kind::ConfigRefused { .. } => {
+                lost = true;
+            }
+            // The rename, or a file that is the installed one already. The power may fail between
+            // the rename and the event that says that the file is accepted.
+            Kind::FlashWrite { file, .. } => took |= kept.contains(&file.as_str()),
+            Kind::ConfigAccepted { .. } => took = true,
             _ => {}
         }
-        false
+        lost && took
     })
 }
 

@@ -175,9 +175,10 @@ mod tests {
             let small = shrink(&draft, &mut fails);
             assert!(fails(&small));
             assert_eq!(small.steps.len(), 2, "{}", small.to_toml());
-            assert_eq!(small.clusters.len(), 1, "{}", small.to_toml());
             assert_eq!(small.phone_count(), 1);
-            assert_eq!(small.nodes().count(), 1);
+            // The phone's cluster and, where option 150 names another, that one's node and publisher.
+            assert!(small.clusters.len() <= 2, "{}", small.to_toml());
+            assert!(small.nodes().count() <= 3, "{}", small.to_toml());
             assert!(small.settings.is_empty());
         }
         assert!(shrunk > 10);

@@ -403,8 +403,9 @@ impl Parser<'_, '_> {
         let limit = f64::from(MAX_WAIT);
         let Some(seconds) = seconds.filter(|seconds| (0.0..=limit).contains(seconds)) else {
             self.problems.add(
-                Problem::at(entry.span(), "`seconds` is out of range")
-                    .label(format!("0 to {MAX_WAIT}")),
+                Problem::at(entry.span(), "`seconds` is out of range").label(format!(
+                    "0 to {MAX_WAIT}, one year; use several `wait` steps"
+                )),
             );
             return None;
         };

@@ -279,6 +279,10 @@ impl<'s> Names<'s> {
                 }
                 if let Some(source) = source {
                     let kind = certificate_kind(certificate.value);
+                    // What is made once for the cluster is distributed: every node has it to give.
+                    let release = source.release.value.parse::<Release>();
+                    let scope = release.map(|release| release.profile().scope_of(kind));
+                    let node = node.filter(|_| scope != Ok(Scope::Cluster));
                     self.has_own(problems, certificate.span, kind, source, node);
                 }
             }

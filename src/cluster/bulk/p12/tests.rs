@@ -24,6 +24,36 @@ fn openssl_files_are_read_in_their_order() {
     assert_eq!(ders(&named), ders(&modern));
 }
 
+/// A file of virtual time is the same bytes again, and comes back the same, the first time and
+/// later; under another password, in another form or damaged it is another file.
+#[test]
+fn a_file_with_one_round_is_made_once() {
+    let entries: Vec<_> = read(MODERN, "cisco")
+        .unwrap()
+        .into_iter()
+        .zip(["b", "a", "c"])
+        .collect();
+    let named = |(entry, alias): (P12Entry, &str)| P12Entry {
+        alias: Some(alias.to_owned()),
+        ..entry
+    };
+    let entries: Vec<_> = entries.into_iter().map(named).collect();
+    let file = write(&entries, "once", Form::Modern, 1).unwrap();
+    assert_eq!(write(&entries, "once", Form::Modern, 1).unwrap(), file);
+    let first = read(&file, "once").unwrap();
+    let aliases: Vec<_> = first.iter().map(|e| e.alias.as_deref()).collect();
+    assert_eq!(aliases, [Some("a"), Some("b"), Some("c")]);
+    assert_eq!(read(&file, "once").unwrap(), first);
+    assert_eq!(read(&file, "other"), Err(P12Error::WrongPassword));
+    assert!(read(&file[..file.len() / 2], "once").is_err());
+    assert_ne!(write(&entries, "other", Form::Modern, 1).unwrap(), file);
+    assert_ne!(write(&entries, "once", Form::Rc2, 1).unwrap(), file);
+    assert_ne!(write(&entries[1..], "once", Form::Modern, 1).unwrap(), file);
+    // What leaves the process has salts of its own.
+    let sealed = |_| write(&entries, "once", Form::Modern, 2).unwrap();
+    assert_ne!(sealed(0), sealed(1));
+}
+
 #[test]
 fn an_empty_password_is_a_password() {
     assert_eq!(read(PLAIN, "").unwrap().len(), 3);

@@ -307,6 +307,13 @@ impl<'a> Phone<'a> {
             let what = "a TFTP server without CallManager, and phone.after_refusal = tftp-server";
             return cluster.map(Some).ok_or_else(|| Unsupported::new(what));
         }
+        // The sources of that rule speak of a configuration that is refused.
+        let not_loaded = boot.missing || boot.no_server;
+        let elsewhere = self.config != Some(boot.destination);
+        if not_loaded && elsewhere && !world.choices.refusal_leads_to_old_group {
+            let what = "a configuration not loaded, and phone.after_refusal = tftp-server";
+            return Err(Unsupported::new(what));
+        }
         let group = self.config.map(|cluster| &world.clusters[cluster].group);
         if group.is_some_and(|group| group.iter().any(|node| up(&node))) {
             return Ok(self.config);

@@ -71,6 +71,8 @@ pub(super) struct Node {
     pub(super) stopped: BTreeSet<Service>,
     /// The stores as its TVS read them when it last started.
     seen: Stores,
+    /// How often the certificates were made anew when its TVS started.
+    seen_generations: BTreeMap<Subject, u32>,
     pub(super) itl: Option<Rc<List>>,
     /// What it goes on serving.
     pub(super) kept: Option<Served>,
@@ -196,6 +198,7 @@ impl<'a> World<'a> {
                 powered: true,
                 stopped: BTreeSet::new(),
                 seen: Stores::new(),
+                seen_generations: BTreeMap::new(),
                 itl: None,
                 kept: None,
                 damage: BTreeMap::new(),
@@ -320,6 +323,7 @@ impl<'a> World<'a> {
     pub(super) fn read_stores(&mut self, node: NodeId) {
         let stores = &self.clusters[self.nodes[node].cluster].stores;
         self.nodes[node].seen = stores.clone();
+        self.nodes[node].seen_generations = self.generations.clone();
     }
 
     /// What the TVS of `node` says of `certificate`: nothing if it does not know it, else its roles.
@@ -331,6 +335,14 @@ impl<'a> World<'a> {
         let cluster = &self.clusters[self.nodes[node].cluster];
         let Subject { node: owner, kind } = certificate.subject;
         let own = self.nodes[owner].cluster == self.nodes[node].cluster;
+        if own && self.choices.tvs_restart_needed {
+            let subject = &certificate.subject;
+            let seen = &self.nodes[node].seen_generations;
+            if seen.get(subject) != self.generations.get(subject) {
+                let what = "a cluster's own certificate made anew, and tvs.restart_needed = yes";
+                return Err(Unsupported::new(what));
+            }
+        }
         if own && self.current(certificate.subject) == certificate {
             let roles = match kind {
                 Kind::CallManager if cluster.mixed => Some([Role::Sast, Role::CcmTftp].into()),

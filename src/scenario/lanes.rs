@@ -1,0 +1,255 @@
+//! Trials: runs with a rule set to another choice, to see what hangs on it.
+//!
+//! A rule that the clusters follow makes another lab, so its trial is a run of its own. A rule that
+//! phones alone follow, or clusters only while they answer, leaves the lab as it is, and no phone
+//! changes what a cluster does: such trials run beside each other as lanes of one run, over one lab. A lane has phones, a clock and a
+//! network of its own, and has them only from the first boot on in which the run's own phones use
+//! its rule; before that nothing can differ.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::build;
+use super::driver::{Driver, Network};
+use super::exchange::bulk_settings;
+use super::judge::{verdict, verdicts};
+use super::model::Scenario;
+use super::run::{LabPhone, Rehearsed, Run, RunError, lock};
+use super::words::Verdict;
+use crate::cluster::{Answers, ClusterError, answers_of_tvs};
+use crate::event::Event;
+use crate::phone::{BootCause, Pace};
+use crate::time::Time;
+use crate::trust::rules::{Key, Settings, rule};
+
+/// A rule, and the choice that it is set to.
+pub(super) type Forced = (Key, i64);
+
+/// The verdicts of these phones, in their order, where the others stay off.
+pub(super) fn trial(scenario: &Scenario, forced: Option<Forced>, phones: &[usize]) -> Vec<Verdict> {
+    let run = || -> Result<Rehearsed, RunError> {
+        let mut silent = |_: &Event| {};
+        let (network, pace) = (Network::Sim, Pace::Real);
+        let mut run = Run::start(scenario, network, pace, forced, &mut silent, None)?;
+        run.only = Some(phones.iter().copied().collect());
+        run.finish()
+    };
+    match run() {
+        Ok(rehearsed) => verdicts(&rehearsed, phones),
+        // A world that cannot even be built under the other choice is another outcome.
+        Err(_) => unknown(phones),
+    }
+}
+
+/// The same for several choices, of which each makes a [`Lane`].
+pub(super) fn trials(scenario: &Scenario, lanes: Vec<Lane>) -> Vec<Vec<Verdict>> {
+    let phones: Vec<_> = lanes.iter().map(|l| l.phones.clone()).collect();
+    let run = || -> Result<Vec<Vec<Verdict>>, RunError> {
+        let mut silent = |_: &Event| {};
+        let (network, pace) = (Network::Sim, Pace::Real);
+        let mut run = Run::start(scenario, network, pace, None, &mut silent, None)?;
+        run.only = Some(phones.iter().flatten().copied().collect());
+        run.lanes = lanes;
+        run.take_steps()?;
+        let lab = lock(&run.lab);
+        let of_lane = |lane: &Lane| {
+            let of = |(place, &i): (usize, &usize)| match &lane.own {
+                Some(own) => verdict(&own.phones[place], &lab),
+                None => verdict(&run.phones[i], &lab),
+            };
+            lane.phones.iter().enumerate().map(of).collect()
+        };
+        Ok(run.lanes.iter().map(of_lane).collect())
+    };
+    // As for one trial: the lab is the same for all.
+    run().unwrap_or_else(|_| phones.iter().map(|p| unknown(p)).collect())
+}
+
+fn unknown(phones: &[usize]) -> Vec<Verdict> {
+    vec![Verdict::Unknown; phones.len()]
+}
+
+/// A trial of a rule that leaves the lab as it is.
+#[derive(Debug)]
+pub(super) struct Lane {
+    forced: Forced,
+    /// The phones that it is about.
+    phones: Vec<usize>,
+    /// How the clusters answer phones, where the rule is about that.
+    answers: Option<Answers>,
+    /// What it has of its own, once the rule has been used.
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
+    /// As [`Lane::phones`].
+    phones: Vec<LabPhone>,
+    driver: Driver,
+}
+
+impl Lane {
+    /// A lane for these phones; none where the rule makes another lab.
+    pub(super) fn new(scenario: &Scenario, forced: Forced, phones: &[usize]) -> Option<Self> {
+        // Links, and what is planned for the middle of a boot, are part of a run's world.
+        if scenario.needs_virtual_time().is_some() {
+            return None;
+        }
+        let settings = |forced| build::settings(Settings::default(), scenario, forced);
+        let (usual, other) = (settings(None), settings(Some(forced)));
+        let answers = |s: &Settings| Answers::new(answers_of_tvs(s), &build::cluster_settings(s));
+        let (usual_answers, answers) = (answers(&usual), answers(&other));
+        let mut clusters = build::cluster_settings(&usual);
+        answers.apply(&mut clusters);
+        let exchange = |s| bulk_settings(Network::Sim, s);
+        let is_same_lab =
+            clusters == build::cluster_settings(&other) && exchange(&usual) == exchange(&other);
+        is_same_lab.then(|| Self {
+            forced,
+            phones: phones.to_vec(),
+            answers: (answers != usual_answers).then_some(answers),
+            own: None,
+        })
+    }
+
+    /// Time passes between boots.
+    pub(super) fn wait(&mut self, duration: Duration) {
+        if let Some(own) = &mut self.own {
+            own.driver.wait(duration);
+        }
+    }
+
+    /// True if a boot is another one in this lane. What clusters do no phone marks as used.
+    fn is_concerned(&self, used: &BTreeSet<(usize, Key)>) -> bool {
+        let uses = |&i: &usize| used.contains(&(i, self.forced.0));
+        self.answers.is_some() || self.phones.iter().any(uses)
+    }
+}
+
+impl Run<'_> {
+    /// Changes phones between their boots, in every lane.
+    pub(super) fn each_phone(
+        &mut self,
+        indices: impl IntoIterator<Item = usize>,
+        change: impl Fn(&mut LabPhone),
+    ) {
+        for i in indices {
+            change(&mut self.phones[i]);
+            for lane in &mut self.lanes {
+                let place = lane.phones.iter().position(|&p| p == i);
+                if let (Some(place), Some(own)) = (place, &mut lane.own) {
+                    change(&mut own.phones[place]);
+                }
+            }
+        }
+    }
+
+    /// Boots phones in this run, then in each lane where that is another boot.
+    pub(super) fn boot_lanes(
+        &mut self,
+        indices: &[usize],
+        cause: BootCause,
+    ) -> Result<(), ClusterError> {
+        let now = self.driver.now();
+        let before: Vec<(usize, LabPhone)> = self
+            .only
+            .iter()
+            .flatten()
+            .map(|&i| (i, self.phones[i].clone()))
+            .collect();
+        self.just_used.clear();
+        self.boot_here(indices, cause)?;
+        let used = std::mem::take(&mut self.just_used);
+        let mut lanes = std::mem::take(&mut self.lanes);
+        for lane in &mut lanes {
+            if lane.own.is_none() && lane.is_concerned(&used) {
+                lane.own = Some(self.part(lane, &before, now));
+            }
+            self.boot_lane(lane, indices, cause)?;
+        }
+        self.lanes = lanes;
+        Ok(())
+    }
+
+    /// The lane's own phones and world, as the run's were before this boot.
+    fn part(&self, lane: &Lane, before: &[(usize, LabPhone)], now: Time) -> Own {
+        let mut phones = Vec::with_capacity(lane.phones.len());
+        for &i in &lane.phones {
+            let known = before.iter().find(|(p, _)| *p == i);
+            let mut phone = known.map_or_else(|| self.phones[i].clone(), |(_, p)| p.clone());
+            let (key, value) = lane.forced;
+            phone.setup.settings.choose(rule(key), value);
+            phones.push(phone);
+        }
+        let mut driver = Driver::in_virtual_time(Arc::clone(&self.lab), self.scenario);
+        driver.wait(now - Time::ZERO);
+        Own { phones, driver }
+    }
+
+    /// Boots the lane's phones in place of the run's.
+    fn boot_lane(
+        &mut self,
+        lane: &mut Lane,
+        indices: &[usize],
+        cause: BootCause,
+    ) -> Result<(), ClusterError> {
+        let Some(own) = &mut lane.own else {
+            return Ok(());
+        };
+        let only = lane.phones.iter().copied().collect();
+        let usual_only = self.only.replace(only);
+        let usual_answers = lock(&self.lab).answers();
+        if let Some(answers) = lane.answers {
+            lock(&self.lab).set_answers(answers);
+        }
+        self.exchange_places(&lane.phones, own);
+        let booted = self.boot_here(indices, cause);
+        self.exchange_places(&lane.phones, own);
+        lock(&self.lab).set_answers(usual_answers);
+        self.only = usual_only;
+        booted
+    }
+
+    fn exchange_places(&mut self, indices: &[usize], own: &mut Own) {
+        std::mem::swap(&mut self.driver, &mut own.driver);
+        for (&i, phone) in indices.iter().zip(&mut own.phones) {
+            std::mem::swap(&mut self.phones[i], phone);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Rules, parse};
+    use crate::trust::rules::RULES;
+
+    /// Every choice of every rule that can be a lane, beside each other and each by itself.
+    #[test]
+    fn a_lane_comes_to_what_a_run_of_its_own_comes_to() {
+        for text in [
+            include_str!("../../testdata/scenarios/rules/mixed.toml"),
+            include_str!("../../scenarios/tvs-failover.toml"),
+        ] {
+            let scenario = parse("lanes", text, &Rules).unwrap();
+            let forced = |r: &'static crate::trust::rules::Rule| {
+                let others = r.others(r.default).into_iter();
+                others.map(move |other| (r.key, other))
+            };
+            let lane = |forced| Some((forced, Lane::new(&scenario, forced, &[0])?));
+            let lanes = RULES.iter().flat_map(forced).filter_map(lane);
+            let (forced, lanes): (Vec<_>, Vec<_>) = lanes.unzip();
+            let is_lane = |key| forced.iter().any(|(k, _)| *k == key);
+            assert!(forced.len() > 50 && is_lane(Key::TvsMiss) && is_lane(Key::LscTrustedBy));
+            assert!(!is_lane(Key::SignerKeyBits) && !is_lane(Key::BulkImportOwn));
+            let usual = trial(&scenario, None, &[0]);
+            let beside = trials(&scenario, lanes);
+            assert!(beside.iter().any(|v| *v != usual), "no rule matters");
+            for (forced, beside) in forced.into_iter().zip(beside) {
+                let alone = trial(&scenario, Some(forced), &[0]);
+                assert_eq!(beside, alone, "{}", rule(forced.0).name);
+            }
+        }
+    }
+}
