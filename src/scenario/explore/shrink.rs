@@ -175,7 +175,8 @@ mod tests {
             let small = shrink(&draft, &mut fails);
             assert!(fails(&small));
             assert_eq!(small.steps.len(), 2, "{}", small.to_toml());
-            assert_eq!(small.phone_count(), 1);
+            // A step each may be of another group of phones.
+            assert!(small.phone_count() <= 2, "{}", small.to_toml());
             // The phone's cluster and, where option 150 names another, that one's node and publisher.
             assert!(small.clusters.len() <= 2, "{}", small.to_toml());
             assert!(small.nodes().count() <= 3, "{}", small.to_toml());
