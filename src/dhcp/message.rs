@@ -59,6 +59,9 @@ const COOKIE: std::ops::Range<usize> = 236..240;
 /// Hardware type and address length of Ethernet.
 const ETHERNET: (u8, u8) = (1, 6);
 
+/// Bytes that an option has without parts.
+const MAX_VALUE: usize = u8::MAX as usize;
+
 /// Shorter messages are dropped by old relays and servers (RFC 1542 section 2.1).
 const MIN_SENT: usize = 300;
 
@@ -162,10 +165,10 @@ impl Options {
         self.0.iter().map(|(code, value)| (*code, value.as_slice()))
     }
 
-    /// Sets an option. A value that an option cannot hold is cut off at 255 bytes.
+    /// Sets an option. A value that does not fit into one part is cut off, at 255 bytes.
     pub fn set(&mut self, code: u8, value: impl Into<Vec<u8>>) {
         let mut value = value.into();
-        value.truncate(usize::from(u8::MAX));
+        value.truncate(MAX_VALUE);
         self.0.insert(code, value);
     }
 
@@ -317,7 +320,8 @@ impl Message {
         })
     }
 
-    /// Its bytes, filled up to the length that old relays ask for.
+    /// Its bytes, filled up to the length that old relays ask for. An option without a value is
+    /// left out, one of more than 255 bytes goes in parts (RFC 3396).
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut message = v4::Message::new_with_id(
             self.xid,

@@ -8,8 +8,12 @@ mod bulk_cli;
 #[cfg(feature = "sftp")]
 #[path = "../sftp_net/clusters.rs"]
 mod clusters;
+#[cfg(target_os = "linux")]
+mod dhcp;
 #[cfg(feature = "sftp")]
 mod rehearse;
+#[cfg(target_os = "linux")]
+mod segment;
 #[cfg(feature = "sftp")]
 mod sftp;
 mod support;
