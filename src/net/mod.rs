@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod dhcp;
+pub mod http;
 pub mod loopback;
 #[cfg(feature = "sftp")]
 pub mod sftp;
