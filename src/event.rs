@@ -177,6 +177,54 @@ pub enum Kind {
         #[serde(skip_serializing_if = "Option::is_none")]
         itl_sha1: Option<String>,
     },
+    /// The phone has a lease.
+    LeaseTaken {
+        /// The DHCP server.
+        server: String,
+        /// The phone's address.
+        address: String,
+        /// Life in seconds.
+        seconds: u32,
+        /// Option 150, in order.
+        option_150: Vec<String>,
+        /// Option 66.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        option_66: Option<String>,
+        /// What was odd in the answer, and was left out.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// The phone's lease goes on.
+    LeaseRenewed {
+        /// The DHCP server.
+        server: String,
+        /// The phone's address.
+        address: String,
+        /// Life in seconds.
+        seconds: u32,
+        /// Option 150, in order.
+        option_150: Vec<String>,
+        /// Option 66.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        option_66: Option<String>,
+        /// What was odd in the answer, and was left out.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        notes: Vec<String>,
+    },
+    /// The servers that follow from a lease, or from none.
+    ServersChosen {
+        /// Their addresses, in order.
+        servers: Vec<String>,
+        /// `option 150`, `option 66`, `siaddr`, `by hand`, `last time` or `nowhere`.
+        source: String,
+        /// `now`; after a renewal `at the next start`, `restart` or `unchanged`.
+        used: String,
+    },
+    /// DHCP did not give what the phone asked for.
+    DhcpFailed {
+        /// Why, in a sentence.
+        text: String,
+    },
     /// A file in flash could not be used and counts as absent.
     FlashDamaged {
         /// The file.
@@ -557,6 +605,10 @@ pub const KINDS: &[&str] = &[
     "trusted",
     "bulk",
     "boot",
+    "lease-taken",
+    "lease-renewed",
+    "servers-chosen",
+    "dhcp-failed",
     "flash-damaged",
     "requested",
     "https-connected",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::segment::Segment;
 use super::{Cluster, ClusterSettings, FileAnswer, HttpAnswer, HttpMissing, LscTrustedBy, Service};
 use crate::tftp::FileError;
 use crate::trust::rules::{Settings, TvsMiss};
@@ -35,6 +36,8 @@ pub struct Lab {
     by_address: BTreeMap<Ipv4Addr, NodeId>,
     by_name: BTreeMap<String, NodeId>,
     tvs: ServerSettings,
+    /// The DHCP server of the phones' segment, if there is one.
+    pub(super) segment: Option<Segment>,
     /// Every content that a node served under a name, in order.
     served: BTreeMap<(NodeId, String), Vec<Arc<[u8]>>>,
 }
@@ -59,6 +62,7 @@ impl Lab {
             by_address,
             by_name,
             tvs: answers_of_tvs(settings),
+            segment: None,
             served: BTreeMap::new(),
         }
     }

@@ -20,6 +20,7 @@ mod operate;
 mod records;
 mod register;
 mod saved;
+mod segment;
 mod serve;
 mod spec;
 mod state;
@@ -35,6 +36,7 @@ pub use operate::Target;
 pub use register::Registration;
 pub use release::Release;
 pub use saved::{OwnCertificate, SavedCluster};
+pub use segment::phone_address;
 pub use serve::{FileAnswer, HttpAnswer};
 pub use spec::{
     BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, HttpMissing, LscTrustedBy,

@@ -218,7 +218,13 @@ impl Held {
 impl Client {
     /// Starts by looking for servers.
     pub fn new(config: ClientConfig, rng: Rng, now: Time) -> Self {
-        let mut client = Self {
+        let mut client = Self::idle(config, rng, now);
+        client.begin(now);
+        client
+    }
+
+    fn idle(config: ClientConfig, rng: Rng, now: Time) -> Self {
+        Self {
             config,
             rng,
             state: State::Over,
@@ -230,8 +236,14 @@ impl Client {
             due: Time::NEVER,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
-        };
-        client.begin(now);
+        }
+    }
+
+    /// A client that has this lease and asks its server to renew it, now. If nobody answers, the
+    /// lease stays as it is until T1, counted from `now`.
+    pub fn renewing(config: ClientConfig, lease: Lease, rng: Rng, now: Time) -> Self {
+        let mut client = Self::idle(config, rng, now);
+        client.ask_renewal(Held::new(lease, now), Asks::Now, now);
         client
     }
 

@@ -103,6 +103,26 @@ pub struct Servers {
 }
 
 impl Lease {
+    /// What is left of a lease of which only the two addresses are remembered: nothing else, and no
+    /// end.
+    pub fn remembered(address: Ipv4Addr, server: Ipv4Addr) -> Self {
+        Self {
+            address,
+            server,
+            mask: None,
+            routers: Vec::new(),
+            dns: Vec::new(),
+            domain: None,
+            option_150: Vec::new(),
+            option_66: None,
+            siaddr: None,
+            lease_secs: u32::MAX,
+            renew_secs: u32::MAX,
+            rebind_secs: u32::MAX,
+            remarks: Vec::new(),
+        }
+    }
+
     /// Reads an acknowledgement; none if it does not say for how long, or gives no time at all.
     pub(super) fn of(ack: &Message, server: Ipv4Addr) -> Option<Self> {
         let options = &ack.options;

@@ -228,6 +228,16 @@ impl Server {
         Ok(())
     }
 
+    /// Tells this client something else from now on.
+    ///
+    /// # Errors
+    /// It does not fit into options; then nothing changes.
+    pub fn set_scope_of(&mut self, mac: Mac, scope: Scope) -> Result<(), ConfigError> {
+        check(&scope)?;
+        self.config.answers.entry(mac).or_default().scope = Some(scope);
+        Ok(())
+    }
+
     /// The address that this client has or had last.
     pub fn address_of(&self, mac: Mac) -> Option<Ipv4Addr> {
         let own = self.config.answers.get(&mac).and_then(|a| a.address);

@@ -46,6 +46,30 @@ const FIELDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("boot", &["cause", "option_150", "ctl_sha1", "itl_sha1"]),
+    (
+        "lease-taken",
+        &[
+            "server",
+            "address",
+            "seconds",
+            "option_150",
+            "option_66",
+            "notes",
+        ],
+    ),
+    (
+        "lease-renewed",
+        &[
+            "server",
+            "address",
+            "seconds",
+            "option_150",
+            "option_66",
+            "notes",
+        ],
+    ),
+    ("servers-chosen", &["servers", "source", "used"]),
+    ("dhcp-failed", &["text"]),
     ("flash-damaged", &["file", "text"]),
     (
         "requested",

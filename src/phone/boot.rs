@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::dhcp::DhcpStage;
 use super::download::{Download, Fetched, TftpTransfer, file_facts};
 use super::flash::{self, Flash, FlashOperation};
 use super::identity::{BootCause, PhoneSetup};
@@ -37,10 +38,16 @@ const RC_UPDATED: u32 = 8;
 /// Where the boot is.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(super) enum Stage {
+    /// A lease is taken.
+    Dhcp,
+    /// A lease is renewed, and nothing else.
+    Renewal,
     Ctl,
     ItlOfDevice,
     ItlOfNode,
-    Config { fallback: bool },
+    Config {
+        fallback: bool,
+    },
     Register,
     Over,
 }
@@ -75,6 +82,7 @@ pub struct Phone {
     pub(super) unknown_signers: Vec<SignerId>,
     pub(super) check: SignatureCheck,
     pub(super) stage: Stage,
+    pub(super) dhcp: Option<DhcpStage>,
     /// Index into option 150 of the server that answers.
     pub(super) server: usize,
     pub(super) download: Option<Download>,
@@ -114,6 +122,7 @@ impl Phone {
             unknown_signers: Vec::new(),
             check: SignatureCheck::new(),
             stage: Stage::Ctl,
+            dhcp: None,
             server: 0,
             download: None,
             lingering: Vec::new(),
@@ -132,6 +141,10 @@ impl Phone {
             outputs: VecDeque::new(),
         };
         phone.load(flash, now);
+        if phone.setup.cause == BootCause::Renewal {
+            phone.begin_renewal(now);
+            return phone;
+        }
         let sha1 = |l: &Option<InstalledList>| l.as_ref().map(|l| sha1_of(&l.bytes));
         let kind = Kind::Boot {
             cause: phone.setup.cause.as_str().into(),
@@ -153,13 +166,22 @@ impl Phone {
             BootCause::FactoryReset => {
                 phone.status(now, phone.setup.profile.texts.value.erasing);
             }
-            BootCause::Power => {}
+            BootCause::Power | BootCause::Restart | BootCause::Renewal => {}
         }
         phone.trust.had_any = phone.ctl.is_some() || phone.itl.is_some();
         phone.trust.had_ctl = phone.ctl.is_some();
-        phone.ask(Stage::Ctl, now);
-        phone.advance(now);
+        if phone.setup.dhcp.is_some() {
+            phone.begin_dhcp(now);
+        } else {
+            phone.begin_lists(now);
+        }
         phone
+    }
+
+    /// Asks for the first list, of the servers in `setup.option_150`.
+    pub(super) fn begin_lists(&mut self, now: Time) {
+        self.ask(Stage::Ctl, now);
+        self.advance(now);
     }
 
     /// Reads what the last boot left. A file that cannot be used counts as absent.
@@ -257,6 +279,7 @@ impl Phone {
             .chain(download)
             .chain(self.tvs.as_ref().and_then(TvsStage::next_timeout))
             .chain(self.register_by)
+            .chain(self.dhcp_timeout())
             .min()
     }
 
@@ -268,6 +291,7 @@ impl Phone {
                 t.handle_timeout(now);
             }
         }
+        self.dhcp_waited(now);
         self.pump_download(now);
         self.http_timeout(now);
         self.tvs_timeout(now);
@@ -291,7 +315,7 @@ impl Phone {
                     self.list_fetched(ListKind::Itl, fetched, now);
                 }
                 Stage::Config { fallback } => self.config_fetched(fetched, fallback, now),
-                Stage::Register | Stage::Over => return,
+                Stage::Dhcp | Stage::Renewal | Stage::Register | Stage::Over => return,
             }
         }
     }
@@ -632,12 +656,17 @@ impl Phone {
         all.map(|v| KeptAnswer::of(v, clock)).collect()
     }
 
-    /// Writes the notes, unless flash holds the same.
+    /// Writes the notes with the TVS answers of this boot.
     pub(super) fn save_notes(&mut self, now: Time) {
         self.notes.tvs_answers = match self.setup.settings.word::<TvsCacheSurvivesBoot>() {
             TvsCacheSurvivesBoot::Yes => self.kept_answers(),
             TvsCacheSurvivesBoot::No => Vec::new(),
         };
+        self.write_notes(now);
+    }
+
+    /// Writes the notes as they are, unless flash holds the same.
+    pub(super) fn write_notes(&mut self, now: Time) {
         let bytes: Arc<[u8]> = self.notes.emit().into();
         if self.notes_bytes.as_ref() == Some(&bytes) {
             return;

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use super::dhcp::DhcpSetup;
 use super::profile::Profile;
 use crate::time::UnixSeconds;
 use crate::trust::rules::Settings;
@@ -55,6 +56,11 @@ pub enum BootCause {
     Reset,
     /// It was reset to factory defaults, so its flash is empty.
     FactoryReset,
+    /// It restarts by itself: its lease names other servers.
+    Restart,
+    /// It does not start: it is on, and renews its lease. A phone that is on has its lease in memory;
+    /// between two runs of its machine it is in its notes.
+    Renewal,
 }
 
 impl BootCause {
@@ -64,6 +70,8 @@ impl BootCause {
             Self::Power => "power",
             Self::Reset => "reset",
             Self::FactoryReset => "factory-reset",
+            Self::Restart => "restart",
+            Self::Renewal => "renewal",
         }
     }
 }
@@ -85,8 +93,11 @@ pub struct PhoneSetup {
     /// so that what it makes is dated after what was there, and a phone that boots later must not
     /// take that for the future.
     pub clock_ahead: UnixSeconds,
-    /// TFTP servers of option 150, in order.
+    /// TFTP servers, in order. With DHCP, those that were set by hand (Alternate TFTP): they count in
+    /// place of what a lease names.
     pub option_150: Vec<Ipv4Addr>,
+    /// How it takes a lease; none for a phone that does not ask.
+    pub dhcp: Option<DhcpSetup>,
     /// Why it starts.
     pub cause: BootCause,
 }

@@ -6,12 +6,15 @@
 //! [`Phone::next_timeout`] has come. A reset or a power cut drops the machine and boots another one
 //! from the flash.
 //!
+//! Its servers come from DHCP ([`DhcpSetup`]) or are set by hand.
+//!
 //! Order of a boot (captures of a 7942, a 7962 and an 8851; Cisco 213407): CTLSEP, ITLSEP, ITLFile if that was not found, then the
 //! configuration: its signed name only if a list with a TFTP certificate is installed. A CTL is
 //! installed at once, so the ITL of the same boot is checked by it.
 
 mod boot;
 mod config;
+mod dhcp;
 mod download;
 mod http;
 mod identity;
@@ -26,6 +29,7 @@ pub mod power;
 pub mod profile;
 
 pub use boot::Phone;
+pub use dhcp::DhcpSetup;
 pub use download::file_facts;
 pub use flash::{Flash, FlashOperation};
 pub use http::{HTTP_PORT, HTTPS_PORT, HttpFailure, HttpInput};

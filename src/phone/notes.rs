@@ -1,6 +1,8 @@
 //! The phone's own notes in flash (`state.json`): which configuration it took, what it showed, and,
 //! by setting, the TVS answers that it keeps.
 
+use std::net::Ipv4Addr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::time::{Time, UnixSeconds};
@@ -22,6 +24,21 @@ pub(super) struct Notes {
     pub(super) status: Vec<String>,
     /// Kept TVS answers.
     pub(super) tvs_answers: Vec<KeptAnswer>,
+    /// The last lease, if it ever had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lease: Option<KeptLease>,
+}
+
+/// What is kept of a lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KeptLease {
+    /// The phone's address.
+    pub(super) address: Ipv4Addr,
+    /// The DHCP server.
+    pub(super) dhcp_server: Ipv4Addr,
+    /// The servers that it named; empty if it named none.
+    pub(super) servers: Vec<Ipv4Addr>,
 }
 
 /// A kept TVS answer.

@@ -1,6 +1,6 @@
 //! What a phone wants its driver to do.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::flash::FlashOperation;
@@ -22,6 +22,21 @@ pub enum Output {
     CloseTransfer {
         /// The transfer.
         transfer: u32,
+    },
+    /// Send a datagram to a DHCP server, at its port; what comes back goes to
+    /// [`Phone::handle_dhcp`](super::Phone::handle_dhcp).
+    Dhcp {
+        /// The server, or [`Ipv4Addr::BROADCAST`].
+        to: Ipv4Addr,
+        /// The datagram.
+        payload: Vec<u8>,
+    },
+    /// Look up the address of a name; answer with
+    /// [`Phone::handle_resolved`](super::Phone::handle_resolved). A driver that cannot tell in time
+    /// need not.
+    Resolve {
+        /// The name.
+        host: String,
     },
     /// Open a connection for one file over HTTP; answer with [`Phone::handle_http`](super::Phone::handle_http). A driver that
     /// cannot tell in time need not: the phone has a deadline of its own.

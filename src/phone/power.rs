@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::flash::{CONFIG, Flash, FlashOperation, STATE};
 use super::identity::PhoneSetup;
+use crate::time::Time;
 use crate::trust::rules::Key;
 use crate::wire::ListKind;
 
@@ -31,6 +32,10 @@ pub struct Booted {
     pub used: Vec<Key>,
     /// How it ended.
     pub end: BootEnd,
+    /// When its lease wants to be renewed, see [`Phone::renew_at`](super::Phone::renew_at).
+    pub renew_at: Option<Time>,
+    /// The phone restarts by itself, see [`Phone::restarts`](super::Phone::restarts).
+    pub restarts: bool,
 }
 
 /// How a boot ended.

@@ -168,6 +168,11 @@ impl Story {
             .unwrap_or_else(|| host.to_owned())
     }
 
+    fn all_names(&self, hosts: &[String]) -> String {
+        let names: Vec<_> = hosts.iter().map(|host| self.name(host)).collect();
+        names.join(" and ")
+    }
+
     /// The event in words; none for what only `verbose` tells.
     fn text(&self, event: &Event) -> Option<String> {
         self.usual(event)
@@ -237,18 +242,49 @@ impl Story {
                 ctl_sha1,
                 itl_sha1,
             } => {
-                let servers: Vec<_> = option_150.iter().map(|a| self.name(a)).collect();
                 let lists = match (ctl_sha1, itl_sha1) {
                     (Some(_), Some(_)) => "holds CTL and ITL",
                     (Some(_), None) => "holds a CTL",
                     (None, Some(_)) => "holds an ITL",
                     (None, None) => "holds no list",
                 };
-                format!(
-                    "boots ({cause}), option 150 names {}, {lists}",
-                    servers.join(" and ")
-                )
+                match option_150[..] {
+                    // A lease says which servers.
+                    [] => format!("boots ({cause}), {lists}"),
+                    _ => format!(
+                        "boots ({cause}), set to {}, {lists}",
+                        self.all_names(option_150)
+                    ),
+                }
             }
+            Kind::LeaseTaken { notes, .. } | Kind::LeaseRenewed { notes, .. }
+                if !notes.is_empty() =>
+            {
+                p.warn(&format!("its lease is odd: {}", notes.join("; ")))
+            }
+            Kind::ServersChosen {
+                servers,
+                source,
+                used,
+            } => {
+                let who = match servers[..] {
+                    [] => "no server".to_owned(),
+                    _ => self.all_names(servers),
+                };
+                let text = match source.as_str() {
+                    "by hand" => format!("asks {who}, as set by hand"),
+                    "last time" => format!("asks {who}, as last time"),
+                    "nowhere" => format!("has {who} to ask"),
+                    place => format!("{place} names {who}"),
+                };
+                match used.as_str() {
+                    "now" => text,
+                    "unchanged" => format!("lease renewed: {text}, as before"),
+                    "restart" => format!("lease renewed: {text}, so it restarts"),
+                    used => format!("lease renewed: {text}, used {used}"),
+                }
+            }
+            Kind::DhcpFailed { text } => p.warn(text),
             Kind::FlashDamaged { file, text } => {
                 p.warn(&format!("{file} in flash is damaged: {text}"))
             }

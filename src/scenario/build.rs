@@ -4,13 +4,15 @@ use std::net::Ipv4Addr;
 
 use super::model::{self, FirmwareProfile, Mode, PhoneGroup, PhoneSecurity, Scenario};
 use super::registry::{parameter_of, value_of};
+use super::run::LabPhone;
 use super::words::ClosedWord;
 use crate::cluster::{
     BlankItl, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, HttpMissing,
     KeyBits, KeyPool, Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, Release, RolesOfStore,
-    Service,
+    Service, phone_address,
 };
-use crate::phone::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup, Profile};
+use crate::dhcp::{Mac, Scope};
+use crate::phone::{BootCause, DeviceIdentity, DhcpSetup, Identity, Pace, PhoneSetup, Profile};
 use crate::trust::rules::{
     self, DigestScope, HttpsRecord, Key, Settings, SignerKeyBits, SignerVersion, TvsRestartNeeded,
     TvsRolesOfStore,
@@ -203,7 +205,7 @@ pub(super) fn cluster_settings(s: &Settings) -> ClusterSettings {
     }
 }
 
-/// Sets a phone up as it first starts, in its own cluster.
+/// Sets a phone up as it first starts, in its own cluster, and what DHCP tells it there.
 ///
 /// # Errors
 /// Its LSC cannot be made.
@@ -215,7 +217,7 @@ pub(super) fn phone(
     pace: Pace,
     forced: Option<(Key, i64)>,
     keys: &mut KeyPool,
-) -> Result<PhoneSetup, ClusterError> {
+) -> Result<(PhoneSetup, Scope), ClusterError> {
     let device = model::device_name(number);
     let identity = Identity {
         certificate: match lab.cluster_index(&group.cluster.value) {
@@ -235,23 +237,51 @@ pub(super) fn phone(
         model: group.model.value.clone(),
     };
     let profile = profile(group.profile);
-    let option_150 = scenario
+    let servers: Vec<Ipv4Addr> = scenario
         .cluster(&group.cluster.value)
         .into_iter()
         .flat_map(|c| c.nodes_running(model::Service::Tftp))
         .filter_map(|n| Some(lab.address(lab.host(&n.name.value)?)))
         .take(2)
         .collect();
-    Ok(PhoneSetup {
+    let setup = PhoneSetup {
         identity,
         profile,
         settings: settings(profile.settings(), scenario, forced),
         pace,
         clock: scenario.date.value,
         clock_ahead: 0,
-        option_150,
+        // A phone that takes a lease has none by hand.
+        option_150: if scenario.dhcp.on {
+            Vec::new()
+        } else {
+            servers.clone()
+        },
+        dhcp: scenario.dhcp.on.then_some(DhcpSetup {
+            seed: scenario.seed,
+            holds_address: true,
+        }),
         cause: BootCause::Power,
-    })
+    };
+    let scope = Scope {
+        option_150: servers,
+        ..Scope::default()
+    };
+    Ok((setup, scope))
+}
+
+/// Starts the DHCP server of the phones, if there is one.
+pub(super) fn start_dhcp(scenario: &Scenario, lab: &mut Lab, phones: &[LabPhone]) {
+    if !scenario.dhcp.on {
+        return;
+    }
+    let each = phones.iter().enumerate().filter_map(|(index, p)| {
+        let mac = Mac::of_device(&p.setup.identity.device)?;
+        Some((mac, phone_address(index + 1), p.scope.clone()))
+    });
+    // Two servers and names of nodes fit, and each phone has a number of its own.
+    let started = lab.start_dhcp(each, scenario.dhcp.lease_seconds);
+    debug_assert!(started.is_ok(), "{started:?}");
 }
 
 fn profile(p: FirmwareProfile) -> &'static Profile {

@@ -245,7 +245,7 @@ fn serving_nodes(phone: &LabPhone, lab: &Lab) -> String {
         _ => None,
     });
     let by = served.and_then(|s| s.parse().ok()).map(|a| name(&a));
-    let all: Vec<_> = phone.setup.option_150.iter().map(name).collect();
+    let all: Vec<_> = phone.servers(lab).iter().map(name).collect();
     by.unwrap_or_else(|| all.join(" and "))
 }
 

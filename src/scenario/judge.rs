@@ -125,8 +125,7 @@ impl<'a> Seen<'a> {
             .iter()
             .any(|e| matches!(e.kind, Kind::ConfigAccepted { .. }));
         let destination = p
-            .setup
-            .option_150
+            .servers(lab)
             .iter()
             .find_map(|a| lab.at(*a))
             .map(|id| lab.clusters()[id.cluster].id().to_owned());
@@ -147,7 +146,7 @@ impl<'a> Seen<'a> {
                 && trusted_last(p)
                 && config_of(lab, &p.flash).is_some_and(|c| Some(c) == destination.as_deref()));
         let trusts = obeys && holds(&itl) && !refused;
-        let waits = !booted && p.setup.option_150 != p.home_option_150;
+        let waits = !booted && p.scope != p.home_scope;
         let verdict = if p.end != BootEnd::Done || destination.is_none() || waits {
             Verdict::Unknown
         } else if trusts && follows_destination {

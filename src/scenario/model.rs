@@ -49,6 +49,8 @@ pub struct Scenario {
     /// The SFTP server that every cluster's page names from the start; `None` leaves the forms empty
     /// until a step fills them in.
     pub sftp: Option<SftpServer>,
+    /// The DHCP server of the phones' segment.
+    pub dhcp: Dhcp,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What has to hold at the end.
@@ -92,6 +94,25 @@ impl Scenario {
                 Action::SetLink { .. } | Action::ClearLinks | Action::Later { .. }
             )
         })
+    }
+}
+
+/// The DHCP server that the phones take their servers from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dhcp {
+    /// Whether phones ask it; true unless given. Else what option 150 names is set on them by hand.
+    pub on: bool,
+    /// Life of a lease in seconds; a day unless given. In a scenario no lease ends by itself: the
+    /// step `renew-leases` says when phones renew.
+    pub lease_seconds: u32,
+}
+
+impl Default for Dhcp {
+    fn default() -> Self {
+        Self {
+            on: true,
+            lease_seconds: 86_400,
+        }
     }
 }
 
@@ -340,6 +361,25 @@ pub enum Action {
         to: Vec<Located<String>>,
         /// For which phones.
         phones: Selector,
+    },
+    /// Names a TFTP node in DHCP option 66.
+    SetOption66 {
+        /// The node, by its name: phones look its address up.
+        to: Located<String>,
+        /// Whether option 150 stays as it is; else it is taken away.
+        beside_150: bool,
+        /// For which phones.
+        phones: Selector,
+    },
+    /// Lets phones renew their leases, while they are on.
+    RenewLeases {
+        /// Which phones.
+        phones: Selector,
+    },
+    /// Lets the DHCP server answer, or not.
+    SwitchDhcp {
+        /// It answers.
+        on: bool,
     },
     /// Resets phones: they boot again.
     ResetPhones {

@@ -17,6 +17,7 @@ use read::{Entry, Problem, Problems, Section, in_file_order};
 mod actions;
 mod check;
 mod clusters;
+mod dhcp;
 mod expect;
 mod faults;
 mod phones;
@@ -105,7 +106,7 @@ impl Parser<'_, '_> {
             "the scenario",
             &[
                 "format", "name", "source", "date", "seed", "tls", "cluster", "phones", "settings",
-                "sftp", "step", "expect",
+                "sftp", "dhcp", "step", "expect",
             ],
         );
         let what = format!("the format of the file: {FORMAT}");
@@ -164,7 +165,9 @@ impl Parser<'_, '_> {
             self.problems.add(Problem::at(setting.value.span, why));
         }
         let sftp = self.sftp(&root);
+        let dhcp = self.dhcp(&root);
         let steps = self.steps(&root);
+        check::dhcp(self.problems, dhcp, &steps);
         check::sftp(self.problems, sftp.as_ref(), &steps);
         let names = Names::new(&clusters, clusters_sound, &phones, phones_sound);
         names.check_phones(self.problems);
@@ -182,6 +185,7 @@ impl Parser<'_, '_> {
             phones,
             settings,
             sftp,
+            dhcp,
             steps,
             expectations,
             #[cfg(feature = "planted-defects")]

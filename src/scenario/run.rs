@@ -20,12 +20,13 @@ use super::registry::parameter_of;
 use super::steps;
 use super::words::Verb;
 use crate::cluster::{Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Turn};
+use crate::dhcp::{Mac, Scope};
 use crate::event::{Event, Kind};
 use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
 use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
 use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
-use crate::trust::rules::{Key, Settings};
+use crate::trust::rules::{DhcpPrecedence, Key, Settings, Word};
 use crate::wire::{ListKind, Strictness, TrustList};
 
 /// Name of the actor of steps.
@@ -69,8 +70,10 @@ pub struct LabPhone {
     pub before: Flash,
     /// Id of the cluster in which it booted first.
     pub home: String,
-    /// What option 150 named in that boot.
-    pub home_option_150: Vec<Ipv4Addr>,
+    /// What DHCP tells it now; where phones take no lease, what is set on it by hand.
+    pub scope: Scope,
+    /// What it was told in its first boot.
+    pub home_scope: Scope,
     /// What it told in that boot.
     pub home_events: Vec<Event>,
     /// Rules that it used in that boot.
@@ -103,6 +106,23 @@ pub struct Rehearsed {
     /// True if a step needed a directory on an SFTP server that the scenario names, and could not
     /// open it.
     pub unreached: bool,
+}
+
+impl LabPhone {
+    /// The servers that it should ask, by what it is told.
+    pub fn servers(&self, lab: &Lab) -> Vec<Ipv4Addr> {
+        let named = self.scope.option_66.as_ref();
+        let of_66 = named.and_then(|host| Some(lab.address(lab.host(host)?)));
+        let option_66 = of_66.into_iter().collect();
+        let rule = self.setup.settings.peek(Key::DhcpPrecedence);
+        let (first, second) = match DhcpPrecedence::from_index(rule) {
+            DhcpPrecedence::Option66First => (option_66, self.scope.option_150.clone()),
+            DhcpPrecedence::Option150First | DhcpPrecedence::WithoutSiaddr => {
+                (self.scope.option_150.clone(), option_66)
+            }
+        };
+        if first.is_empty() { second } else { first }
+    }
 }
 
 impl Rehearsed {
@@ -250,14 +270,16 @@ impl<'a> Run<'a> {
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
         let mut keys = KeyPool::new(scenario.seed);
-        let lab = build::lab(scenario, &settings, &mut keys).map_err(at_start)?;
+        let mut lab = build::lab(scenario, &settings, &mut keys).map_err(at_start)?;
         let mut phones = Vec::new();
         for group in &scenario.phones {
             for number in group.numbers() {
-                let setup = build::phone(scenario, &lab, group, number, pace, forced, &mut keys)
-                    .map_err(at_start)?;
+                let (setup, scope) =
+                    build::phone(scenario, &lab, group, number, pace, forced, &mut keys)
+                        .map_err(at_start)?;
                 phones.push(LabPhone {
-                    home_option_150: setup.option_150.clone(),
+                    home_scope: scope.clone(),
+                    scope,
                     setup,
                     flash: Flash::default(),
                     before: Flash::default(),
@@ -272,6 +294,7 @@ impl<'a> Run<'a> {
                 });
             }
         }
+        build::start_dhcp(scenario, &mut lab, &phones);
         let told = lab.clusters().iter().map(|_| 0).collect();
         let lab = Arc::new(Mutex::new(lab));
         let driver = Driver::start(network, Arc::clone(&lab), scenario)?;
@@ -420,6 +443,9 @@ impl<'a> Run<'a> {
         if let Some(only) = &self.only {
             booting.retain(|i| only.contains(i));
         }
+        if cause == BootCause::Renewal {
+            return self.renew_here(&booting);
+        }
         let mut cause = cause;
         // A cut is spent when it strikes, so the second boot of a phone is its last.
         for _ in 0..2 {
@@ -433,23 +459,37 @@ impl<'a> Run<'a> {
         self.settle()
     }
 
-    fn boot_once(&mut self, indices: &[usize], cause: BootCause) {
+    /// Phones renew their leases; those that restart for it boot.
+    fn renew_here(&mut self, indices: &[usize]) -> Result<(), ClusterError> {
+        let restarting = self.boot_once(indices, BootCause::Renewal);
+        if restarting.is_empty() {
+            return self.settle();
+        }
+        self.boot_here(&restarting, BootCause::Restart)
+    }
+
+    /// Runs phones until they are done; says which of them restart by themselves.
+    fn boot_once(&mut self, indices: &[usize], cause: BootCause) -> Vec<usize> {
+        // A renewal is no boot: it leaves what the last one came to, and the next one its power cut.
+        let boots = cause != BootCause::Renewal;
         let step = self.step as u64;
         let mut starting = Vec::with_capacity(indices.len());
         let mut waiting_cuts = Vec::new();
         for &i in indices {
             let p = &mut self.phones[i];
-            if p.cut.is_some() {
+            if boots && p.cut.is_some() {
                 waiting_cuts.push(i);
             }
-            p.last_boot = p.events.len();
+            if boots {
+                p.last_boot = p.events.len();
+            }
             p.setup.cause = cause;
             p.setup.clock_ahead = step;
             let (setup, flash) = (p.setup.clone(), p.flash.clone());
             starting.push(Booting {
                 setup,
                 flash,
-                cut: p.cut.take(),
+                cut: p.cut.take_if(|_| boots),
             });
         }
         let Self {
@@ -470,10 +510,16 @@ impl<'a> Run<'a> {
             }
         };
         let booted = driver.boot(starting, &mut events, reborrow(witness));
+        let mut restarting = Vec::new();
         for (&i, b) in indices.iter().zip(booted) {
             let p = &mut self.phones[i];
             p.flash = b.flash;
-            p.end = b.end;
+            if boots {
+                p.end = b.end;
+            }
+            if b.restarts {
+                restarting.push(i);
+            }
             for key in b.used {
                 if !self.lanes.is_empty() {
                     self.just_used.insert((i, key));
@@ -486,6 +532,7 @@ impl<'a> Run<'a> {
         for i in waiting_cuts {
             self.check_cut(i);
         }
+        restarting
     }
 
     /// A power cut that never came is a slip in the scenario: what it should show was not shown.
@@ -537,10 +584,26 @@ impl<'a> Run<'a> {
                         .filter_map(|n| Some(lab.address(lab.host(&n.value)?)))
                         .collect()
                 };
-                self.each_phone(self.selected(phones), |p| {
-                    p.setup.option_150.clone_from(&addresses);
+                self.set_scope(phones, |scope| {
+                    scope.option_150.clone_from(&addresses);
+                    scope.option_66 = None;
                 });
             }
+            Action::SetOption66 {
+                to,
+                beside_150,
+                phones,
+            } => self.set_scope(phones, |scope| {
+                scope.option_66 = Some(to.value.clone());
+                if !beside_150 {
+                    scope.option_150.clear();
+                }
+            }),
+            Action::RenewLeases { phones } => {
+                let indices = self.selected(phones);
+                self.boot(&indices, BootCause::Renewal)?;
+            }
+            Action::SwitchDhcp { on } => lock(&self.lab).switch_dhcp(*on),
             Action::ResetPhones { phones } => {
                 let indices = self.selected(phones);
                 self.boot(&indices, BootCause::Reset)?;
@@ -670,6 +733,27 @@ impl<'a> Run<'a> {
             Action::Note { .. } => {}
         }
         Ok(())
+    }
+
+    /// Changes what phones are told: by DHCP, or by hand where they take no lease.
+    fn set_scope(&mut self, phones: &super::Selector, change: impl Fn(&mut Scope)) {
+        let indices = self.selected(phones);
+        let by_hand = !self.scenario.dhcp.on;
+        self.each_phone(indices.iter().copied(), |p| {
+            change(&mut p.scope);
+            if by_hand {
+                p.setup.option_150.clone_from(&p.scope.option_150);
+            }
+        });
+        let mut lab = lock(&self.lab);
+        for i in indices {
+            let p = &self.phones[i];
+            if let Some(mac) = Mac::of_device(&p.setup.identity.device) {
+                // Two servers and names of nodes fit into options.
+                let set = lab.set_dhcp_scope(mac, p.scope.clone());
+                debug_assert!(set.is_ok(), "{set:?}");
+            }
+        }
     }
 
     pub(super) fn selected(&self, phones: &super::Selector) -> Vec<usize> {

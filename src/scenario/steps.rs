@@ -131,6 +131,25 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
             let to = join(to.iter().map(|n| n.value.as_str()));
             format!("option 150 now names {to} for {}", phones(who))
         }
+        Action::SetOption66 {
+            to,
+            beside_150,
+            phones: who,
+        } => {
+            let instead = if *beside_150 {
+                "beside option 150"
+            } else {
+                "in place of option 150"
+            };
+            format!(
+                "option 66 now names {} for {}, {instead}",
+                to.value,
+                phones(who)
+            )
+        }
+        Action::RenewLeases { phones: who } => format!("{} renew their leases", phones(who)),
+        Action::SwitchDhcp { on: true } => "the DHCP server answers again".to_owned(),
+        Action::SwitchDhcp { on: false } => "the DHCP server answers nobody".to_owned(),
         Action::ResetPhones { phones: who } => format!("{} reset", phones(who)),
         Action::FactoryReset { phones: who } => {
             format!(

@@ -204,6 +204,14 @@ closed_words! {
         TrustCertificates = "trust-certificates",
         /// See [`Action::SetOption150`].
         SetOption150 = "set-option-150",
+        /// See [`Action::SetOption66`].
+        SetOption66 = "set-option-66",
+        /// See [`Action::RenewLeases`].
+        RenewLeases = "renew-leases",
+        /// See [`Action::SwitchDhcp`].
+        StopDhcp = "stop-dhcp",
+        /// See [`Action::SwitchDhcp`].
+        StartDhcp = "start-dhcp",
         /// See [`Action::ResetPhones`].
         ResetPhones = "reset-phones",
         /// See [`Action::FactoryReset`].

@@ -29,6 +29,8 @@ pub(super) struct Running {
     address: Ipv4Addr,
     end: BootEnd,
     used: Vec<Key>,
+    renew_at: Option<Time>,
+    restarts: bool,
     /// Number of its last attempt to register.
     pub(super) attempt: u32,
     /// The earliest time at which it will be woken.
@@ -41,6 +43,8 @@ impl Running {
             flash: self.flash,
             used: self.used,
             end: self.end,
+            renew_at: self.renew_at,
+            restarts: self.restarts,
         }
     }
 }
@@ -68,6 +72,8 @@ impl World {
             address: Ipv4Addr::from(u32::from(FIRST_ADDRESS).wrapping_add(offset)),
             end: BootEnd::Overdue,
             used: Vec::new(),
+            renew_at: None,
+            restarts: false,
             attempt: 0,
             wake: None,
         });
@@ -185,6 +191,8 @@ impl World {
                 });
             }
             Output::CloseTransfer { .. } => {}
+            Output::Dhcp { to: _, payload } => self.ask_dhcp(phone, payload),
+            Output::Resolve { host } => self.resolve(phone, host),
             Output::HttpOpen { request, to, tls } => {
                 let node = match to.ip() {
                     IpAddr::V4(address) => lock(&self.lab).at(address),
@@ -243,6 +251,8 @@ impl World {
             return;
         };
         running.used = phone.settings().used();
+        running.renew_at = phone.renew_at();
+        running.restarts = phone.restarts();
         running.end = end;
         self.booting = self.booting.saturating_sub(1);
         if self.is_watched {

@@ -110,6 +110,18 @@ pub(super) enum Happening {
         request: u32,
         input: HttpInput,
     },
+    DhcpAtServer {
+        phone: usize,
+        bytes: Vec<u8>,
+    },
+    DhcpToPhone {
+        phone: usize,
+        bytes: Vec<u8>,
+    },
+    Resolved {
+        phone: usize,
+        host: String,
+    },
     RegisterAtNode {
         phone: usize,
         attempt: u32,
@@ -297,6 +309,11 @@ impl World {
                 request,
                 input,
             } => self.reach_phone(phone, |p, now| p.handle_http(now, request, input)),
+            Happening::DhcpAtServer { phone, bytes } => self.dhcp_asked(phone, &bytes),
+            Happening::DhcpToPhone { phone, bytes } => {
+                self.reach_phone(phone, |p, now| p.handle_dhcp(now, &bytes));
+            }
+            Happening::Resolved { phone, host } => self.resolved(phone, &host),
             Happening::RegisterAtNode {
                 phone,
                 attempt,

@@ -318,6 +318,21 @@ rules! {
     HttpsConfig "https.config" of::<HttpsConfig>(), 0, Documented,
         "whether the configuration is asked for over HTTPS (port 6971) while the installed ITL has signer version 1.1",
         "usecallmanager.nz, HTTP provisioning; seen at an 8845 with 12.1";
+    DhcpPrecedence "dhcp.precedence" of::<DhcpPrecedence>(), 0, Inferred,
+        "where a phone takes its servers from when a lease names some in several places",
+        "150 before 66 before siaddr: one blog on option 150 for VoIP phones; Cisco recommends 150; multiplatform phones prefer 66";
+    DhcpNoAnswer "dhcp.no_answer" of::<DhcpNoAnswer>(), 0, Assumed,
+        "which servers a phone asks when no lease names any, or no DHCP server answers",
+        "no source";
+    DhcpActAtOnce "dhcp.act_at_once" of::<DhcpActAtOnce>(), 0, Assumed,
+        "whether a phone restarts when the renewal of its lease names other servers",
+        "not documented; Cisco 215539 resets the phones after the change of option 150";
+    DhcpTries "dhcp.tries" number("sendings", 1, 10, &[2]), 4, Assumed,
+        "how often a phone sends DISCOVER before it goes on without a lease",
+        "RFC 2131 section 4.1 gives the waits between, no source how many phones send";
+    DhcpLookup "dhcp.lookup_ms" number("milliseconds", 100, 60_000, &[1_000]), 5_000, Assumed,
+        "how long a phone waits for the address of the name in option 66",
+        "no source";
     AfterRefusal "phone.after_refusal" of::<AfterRefusal>(), 0, Assumed,
         "where a phone registers that has refused its configuration",
         "sources disagree: CUCM 14SU2 Security Guide says it bounces back to its prior server, Cisco's community page that it registers with the TFTP server";
@@ -604,6 +619,13 @@ mod tests {
             ("http.fallback_on", "any-error", "any-error 5xx"),
             ("https.config", "yes", "yes no"),
             ("cluster.http_missing", "503", "503 404"),
+            (
+                "dhcp.precedence",
+                "150-66-siaddr",
+                "150-66-siaddr 150-66 66-150-siaddr",
+            ),
+            ("dhcp.no_answer", "stored", "stored none"),
+            ("dhcp.act_at_once", "no", "no yes"),
             (
                 "cluster.blank_itl",
                 "no-records",

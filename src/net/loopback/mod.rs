@@ -4,6 +4,7 @@
 //! A node has its own loopback address where the system has one to give, else its own ports. The
 //! machines know only the lab's addresses and the well-known ports; a directory of the lab translates.
 
+mod dhcp;
 mod node;
 mod phone;
 #[cfg(feature = "sftp")]
@@ -36,6 +37,7 @@ const PHONES_AT_ONCE: usize = 64;
 pub(super) struct Directory {
     tftp: BTreeMap<NodeId, SocketAddr>,
     tvs: BTreeMap<NodeId, SocketAddr>,
+    dhcp: Option<SocketAddr>,
     http: BTreeMap<NodeId, SocketAddr>,
     https: BTreeMap<NodeId, SocketAddr>,
 }
@@ -92,6 +94,17 @@ impl Shared {
         all.get(&node).copied()
     }
 
+    /// The real socket of the DHCP server.
+    fn dhcp(&self) -> Option<SocketAddr> {
+        lock(&self.directory).dhcp
+    }
+
+    /// The lab's address of a host.
+    fn address_of(&self, host: &str) -> Option<Ipv4Addr> {
+        let lab = self.lab();
+        lab.host(host).map(|node| lab.address(node))
+    }
+
     /// The real socket of a node's TVS port.
     fn tvs(&self, host: &str) -> Option<SocketAddr> {
         let node = self.lab().host(host)?;
@@ -138,6 +151,8 @@ impl Loopback {
             waited: Mutex::default(),
             events,
         });
+        let dhcp = runtime.block_on(dhcp::start(Arc::clone(&shared)))?;
+        lock(&shared.directory).dhcp = Some(dhcp);
         let mut lab = Self {
             runtime,
             shared,
@@ -220,6 +235,8 @@ impl Loopback {
             flash,
             used: Vec::new(),
             end: BootEnd::Overdue,
+            renew_at: None,
+            restarts: false,
         };
         results
             .into_iter()

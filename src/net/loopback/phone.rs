@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::Shared;
+use crate::dhcp::MAX_MESSAGE;
 use crate::event::{Event, Kind};
 use crate::net::http;
 use crate::net::tls::{ClientTls, Identity, TlsFailure, TlsOptions};
@@ -31,6 +32,7 @@ enum Input {
         connection: u32,
         input: TvsInput,
     },
+    Dhcp(Vec<u8>),
     Http {
         request: u32,
         input: HttpInput,
@@ -60,6 +62,8 @@ struct Runner {
     shared: Arc<Shared>,
     inputs: mpsc::UnboundedSender<Input>,
     transfers: BTreeMap<u32, Transfer>,
+    /// The socket for DHCP.
+    dhcp: Option<Transfer>,
     connections: BTreeMap<u32, Connection>,
     requests: BTreeMap<u32, Request>,
     identity: Option<DeviceIdentity>,
@@ -67,7 +71,7 @@ struct Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        for t in self.transfers.values() {
+        for t in self.transfers.values().chain(&self.dhcp) {
             t.reader.abort();
         }
         for c in self.connections.values() {
@@ -93,6 +97,7 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
         shared: Arc::clone(&shared),
         inputs,
         transfers: BTreeMap::new(),
+        dhcp: None,
         connections: BTreeMap::new(),
         requests: BTreeMap::new(),
         identity,
@@ -118,6 +123,10 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
                     let answer = shared.lab().register(&host, lsc.as_deref());
                     phone.handle_registered(shared.now(), answer);
                 }
+                Output::Resolve { host } => {
+                    let address = shared.address_of(&host);
+                    phone.handle_resolved(shared.now(), &host, address);
+                }
                 Output::Event(event) => shared.tell(*event),
                 other => runner.carry_out(other).await,
             }
@@ -137,6 +146,7 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
                 Input::Tvs { connection, input } => {
                     phone.handle_tvs(shared.now(), connection, input);
                 }
+                Input::Dhcp(bytes) => phone.handle_dhcp(shared.now(), &bytes),
                 Input::Http { request, input } => {
                     phone.handle_http(shared.now(), request, input);
                 }
@@ -146,8 +156,13 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
             }
         }
     };
-    let used = phone.settings().used();
-    Booted { flash, used, end }
+    Booted {
+        flash,
+        used: phone.settings().used(),
+        end,
+        renew_at: phone.renew_at(),
+        restarts: phone.restarts(),
+    }
 }
 
 impl Runner {
@@ -158,6 +173,7 @@ impl Runner {
                 to,
                 payload,
             } => self.send(transfer, to, payload).await,
+            Output::Dhcp { to: _, payload } => self.ask_dhcp(&payload).await,
             Output::CloseTransfer { transfer } => {
                 if let Some(t) = self.transfers.remove(&transfer) {
                     t.reader.abort();
@@ -199,7 +215,36 @@ impl Runner {
                     r.task.abort();
                 }
             }
-            Output::Flash { .. } | Output::Register { .. } | Output::Event(_) => {}
+            Output::Flash { .. }
+            | Output::Register { .. }
+            | Output::Resolve { .. }
+            | Output::Event(_) => {}
+        }
+    }
+
+    /// Sends a datagram to the lab's DHCP server.
+    async fn ask_dhcp(&mut self, payload: &[u8]) {
+        if self.dhcp.is_none() {
+            let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else {
+                // As a network that loses every packet: the phone's own time runs out.
+                return;
+            };
+            let socket = Arc::new(socket);
+            let (reading, inputs) = (Arc::clone(&socket), self.inputs.clone());
+            let reader = tokio::spawn(async move {
+                // One byte more than is read, so that a longer datagram is seen to be too long.
+                let mut buffer = [0; MAX_MESSAGE + 1];
+                while let Ok((n, _)) = reading.recv_from(&mut buffer).await {
+                    if inputs.send(Input::Dhcp(buffer[..n].to_vec())).is_err() {
+                        return;
+                    }
+                }
+            });
+            self.dhcp = Some(Transfer { socket, reader });
+        }
+        if let (Some(t), Some(server)) = (&self.dhcp, self.shared.dhcp()) {
+            // UDP: what cannot be sent is lost.
+            let _ = t.socket.send_to(payload, server).await;
         }
     }
 

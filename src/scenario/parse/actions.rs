@@ -26,7 +26,9 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
     match verb {
         Verb::TrustCertificates => &["do", "from", "into", "certificates", "nodes", "stores"],
         Verb::SetOption150 => &["do", "to", "phones"],
-        Verb::ResetPhones | Verb::FactoryReset => &["do", "phones"],
+        Verb::SetOption66 => &["do", "to", "beside-150", "phones"],
+        Verb::StopDhcp | Verb::StartDhcp => &["do"],
+        Verb::ResetPhones | Verb::FactoryReset | Verb::RenewLeases => &["do", "phones"],
         Verb::StopService | Verb::StartService | Verb::RestartService => {
             &["do", "node", "cluster", "service", "after"]
         }
@@ -126,6 +128,24 @@ impl Parser<'_, '_> {
                     phones: phones?,
                 }
             }
+            Verb::SetOption66 => {
+                let phones = self.phones_of(s);
+                let beside_150 = match s.optional("beside-150") {
+                    Some(entry) => entry.flag(self.problems),
+                    None => Some(false),
+                };
+                Action::SetOption66 {
+                    to: self.name(s, "to", "a TFTP node")?,
+                    beside_150: beside_150?,
+                    phones: phones?,
+                }
+            }
+            Verb::RenewLeases => Action::RenewLeases {
+                phones: self.phones_of(s)?,
+            },
+            Verb::StopDhcp | Verb::StartDhcp => Action::SwitchDhcp {
+                on: verb == Verb::StartDhcp,
+            },
             Verb::ResetPhones => Action::ResetPhones {
                 phones: self.phones_of(s)?,
             },

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::super::diagnostic::{Located, Span, listed, quote, similar};
-use super::super::model::{Action, Cluster, Node, Nodes, PhoneGroup, SftpServer, Step, Target};
+use super::super::model::{
+    Action, Cluster, Dhcp, Node, Nodes, PhoneGroup, SftpServer, Step, Target,
+};
 use super::super::select::Selector;
 use super::super::steps::{certificate_kind, own_kind};
 use super::super::words::{Mode, OwnCertificate, ServedFile, Service, StoppableService};
@@ -209,7 +211,12 @@ impl<'s> Names<'s> {
                 }
                 self.check_selector(problems, phones);
             }
+            Action::SetOption66 { to, phones, .. } => {
+                self.node_running(problems, to, Service::Tftp);
+                self.check_selector(problems, phones);
+            }
             Action::ResetPhones { phones }
+            | Action::RenewLeases { phones }
             | Action::FactoryReset { phones }
             | Action::PowerCut { phones, .. } => self.check_selector(problems, phones),
             Action::ChangeService {
@@ -328,6 +335,7 @@ impl<'s> Names<'s> {
             Action::Later { action, .. } => self.check_action(problems, action),
             Action::BulkFault { .. }
             | Action::ClearLinks
+            | Action::SwitchDhcp { .. }
             | Action::Wait { .. }
             | Action::Note { .. } => {}
         }
@@ -407,6 +415,24 @@ impl<'s> Names<'s> {
                     .help("write mode = \"mixed\" in the cluster, or leave this step out"),
             );
         }
+    }
+}
+
+/// Steps that have no meaning where phones take no lease.
+pub(super) fn dhcp(problems: &mut Problems<'_>, dhcp: Dhcp, steps: &[Step]) {
+    let is_about_leases = |step: &&Step| {
+        matches!(
+            step.action,
+            Action::SetOption66 { .. } | Action::RenewLeases { .. } | Action::SwitchDhcp { .. }
+        )
+    };
+    for step in steps.iter().filter(|_| !dhcp.on).filter(is_about_leases) {
+        let message = format!("step `{}` needs phones that take a lease", step.verb);
+        problems.add(
+            Problem::at(step.span, message)
+                .label("`dhcp` says `on = false`")
+                .help("leave `on` out, or set the servers with `set-option-150`"),
+        );
     }
 }
 

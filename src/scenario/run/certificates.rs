@@ -52,7 +52,7 @@ impl Run<'_> {
             );
             let of_cluster = |p: &LabPhone| {
                 let lab = lock(&self.lab);
-                let first = p.setup.option_150.iter().find_map(|a| lab.at(*a));
+                let first = p.servers(&lab).iter().find_map(|a| lab.at(*a));
                 first.is_some_and(|id| lab.clusters()[id.cluster].id() == cluster)
             };
             let indices: Vec<_> = (0..self.phones.len())

@@ -305,6 +305,29 @@ words! {
         /// It does, where the node has one.
         Yes = "yes",
     }
+    /// Where a phone takes its servers from when a lease names some in several places.
+    DhcpPrecedence {
+        /// Option 150, else option 66, else the field `siaddr`.
+        Option150First = "150-66-siaddr",
+        /// Option 150, else option 66.
+        WithoutSiaddr = "150-66",
+        /// Option 66, else option 150, else the field `siaddr`.
+        Option66First = "66-150-siaddr",
+    }
+    /// Which servers a phone asks that no lease names any to.
+    DhcpNoAnswer {
+        /// Those that it had last.
+        Stored = "stored",
+        /// None.
+        None = "none",
+    }
+    /// Whether a phone restarts when the renewal of its lease names other servers.
+    DhcpActAtOnce {
+        /// It keeps them for its next start.
+        No = "no",
+        /// It restarts.
+        Yes = "yes",
+    }
     /// Where a phone registers that has refused its configuration.
     AfterRefusal {
         /// With its old CallManager group; with the TFTP server where that does not answer.

@@ -91,6 +91,12 @@ const SETTINGS: &[(&str, Cover)] = &[
     ("trust.config_file_name", Cover::Any),
     ("trust.list_file_name", Cover::Any),
     ("phone.ignores_expiry", Cover::Only("yes")),
+    // What names one place alone has no precedence, and no phone goes without an answer.
+    ("dhcp.precedence", Cover::Any),
+    ("dhcp.no_answer", Cover::Any),
+    ("dhcp.act_at_once", Cover::Only("no")),
+    ("dhcp.tries", Cover::Any),
+    ("dhcp.lookup_ms", Cover::Any),
     (
         "phone.after_refusal",
         Cover::Both("old-group", "tftp-server"),

@@ -87,6 +87,22 @@ impl<'a> Run<'a> {
                     Ok(())
                 })
             }
+            // A lease names the same servers as the step that set them, and a renewal is no boot.
+            Action::SetOption66 {
+                to,
+                beside_150: false,
+                phones,
+            } => {
+                let to = self.world.node(to.as_str())?;
+                self.each(phones, |phone, _| {
+                    phone.option150 = vec![to];
+                    Ok(())
+                })
+            }
+            Action::RenewLeases { .. } => Ok(()),
+            Action::SetOption66 { .. } | Action::SwitchDhcp { .. } => Err(Unsupported::new(
+                "options 150 and 66 beside each other, or no DHCP",
+            )),
             Action::ResetPhones { phones } => self.each(phones, |phone, world| phone.boot(world)),
             Action::FactoryReset { phones } => {
                 self.each(phones, |phone, world| phone.factory_reset(world))
