@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod loopback;
+pub mod orders;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;
