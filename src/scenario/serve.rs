@@ -146,6 +146,12 @@ impl<'a> Serving<'a> {
         }
     }
 
+    /// Events that were lost because nobody took those before them.
+    pub fn lost_events(&mut self) -> u64 {
+        let loopback = self.run.driver.loopback();
+        loopback.map_or(0, |l| l.lost_events())
+    }
+
     /// Every node, in the scenario's order.
     pub fn nodes(&self) -> Vec<ServedNode> {
         let lab = lock(&self.run.lab);

@@ -66,8 +66,6 @@ struct Status<'a> {
     kind: &'static str,
     steps: usize,
     steps_taken: usize,
-    served: u64,
-    tvs_served: u64,
     nodes: Vec<Node<'a>>,
 }
 
@@ -144,12 +142,7 @@ pub(super) enum Answers {
 
 impl Answers {
     /// The nodes, and what runs on them.
-    pub(super) fn status(
-        &self,
-        nodes: &[ServedNode],
-        steps: &[StepLine],
-        (served, tvs_served): (u64, u64),
-    ) -> String {
+    pub(super) fn status(&self, nodes: &[ServedNode], steps: &[StepLine]) -> String {
         let taken = steps.len() - to_come(steps);
         match self {
             Self::Json => line(&Status {
@@ -157,8 +150,6 @@ impl Answers {
                 kind: "status",
                 steps: steps.len(),
                 steps_taken: taken,
-                served,
-                tvs_served,
                 nodes: nodes.iter().map(Node::with_services).collect(),
             }),
             Self::Human(paint) => {
@@ -167,13 +158,7 @@ impl Answers {
                     text += &of_node(node, *paint);
                 }
                 // Writing to a string does not fail.
-                let _ = writeln!(
-                    text,
-                    "{taken} of {} taken, {} of files answered, {} of TVS",
-                    count(steps.len(), "step"),
-                    requests(served),
-                    requests(tvs_served)
-                );
+                let _ = writeln!(text, "{taken} of {} taken", count(steps.len(), "step"));
                 text
             }
         }
@@ -215,10 +200,6 @@ impl Answers {
 fn to_come(steps: &[StepLine]) -> usize {
     let is_to_come = |s: &&StepLine| s.state == StepState::ToCome;
     steps.iter().filter(is_to_come).count()
-}
-
-fn requests(number: u64) -> String {
-    count(usize::try_from(number).unwrap_or(usize::MAX), "request")
 }
 
 fn of_node(node: &ServedNode, paint: Paint) -> String {

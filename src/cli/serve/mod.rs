@@ -23,6 +23,8 @@ use super::world::{read_scenario, shown};
 use crate::event::Event;
 use crate::net::orders::{Order, Orders};
 use crate::report::story::Story;
+use crate::report::text::count;
+use crate::scenario::run::RunError;
 use crate::scenario::serve::{Serving, StepLine, StepState};
 
 /// Runs the clusters until they are told to stop.
@@ -74,7 +76,6 @@ fn serve(args: &ServeArgs, output: &Output) -> Result<ExitCode, Failure> {
     told.borrow_mut().ready(&line);
     let mut session = Session {
         serving: &mut serving,
-        told: &told,
         answers,
         output,
     };
@@ -86,30 +87,36 @@ fn serve(args: &ServeArgs, output: &Output) -> Result<ExitCode, Failure> {
             failure.code
         }
     };
+    let lost = serving.lost_events();
+    if lost > 0 {
+        output.note(&format!(
+            "{} were not told, because nobody read those before them",
+            count(usize::try_from(lost).unwrap_or(usize::MAX), "event")
+        ));
+    }
     let left = serving.finish().map_err(failed)?;
     if let Some(dir) = &args.keep {
         keep::finish(dir, &left).map_err(|e| cannot_keep(dir, &e))?;
         output.note(&format!("kept in {}", shown(dir)));
     }
-    let is_whole = told.borrow().broken.is_none();
-    Ok(code.worst(if is_whole {
-        ExitCode::Good
-    } else {
+    let of_events = if told.borrow().is_broken {
         ExitCode::Unreachable
-    }))
+    } else {
+        ExitCode::Good
+    };
+    Ok(code.worst(of_events))
 }
 
 /// The running clusters, and who gives them orders.
 struct Session<'s, 'a> {
     serving: &'s mut Serving<'a>,
-    told: &'s RefCell<Told<'a>>,
     answers: Answers,
     output: &'s Output,
 }
 
 impl Session<'_, '_> {
     /// Does what is ordered until the end is.
-    fn follow(&mut self, orders: &mut Orders) -> Result<(), crate::scenario::run::RunError> {
+    fn follow(&mut self, orders: &mut Orders) -> Result<(), RunError> {
         loop {
             let line = match self.serving.listen(orders) {
                 Order::Stop | Order::InputEnded => return Ok(()),
@@ -131,10 +138,8 @@ impl Session<'_, '_> {
                     .output
                     .result(&self.answers.steps(&self.serving.steps())),
                 "status" => {
-                    let answered = self.told.borrow().answered;
                     let (nodes, steps) = (self.serving.nodes(), self.serving.steps());
-                    self.output
-                        .result(&self.answers.status(&nodes, &steps, answered));
+                    self.output.result(&self.answers.status(&nodes, &steps));
                 }
                 other => self.output.error(&format!(
                     "no order `{}`: expected step, steps, status or quit",

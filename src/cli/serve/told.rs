@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::cli::keep::event_line;
 use crate::cli::output::Output;
-use crate::event::{Event, Kind};
+use crate::event::Event;
 use crate::report::story::Story;
 
 /// Where events go.
@@ -17,10 +17,8 @@ pub(super) struct Told<'a> {
     /// What comes before all is ready waits for the line that says so.
     waiting: Option<String>,
     file: Option<File>,
-    /// Why the file takes no more.
-    pub(super) broken: Option<String>,
-    /// Answers of TFTP and of TVS.
-    pub(super) answered: (u64, u64),
+    /// True once the file takes no more.
+    pub(super) is_broken: bool,
 }
 
 impl<'a> Told<'a> {
@@ -31,18 +29,12 @@ impl<'a> Told<'a> {
             seq: 0,
             waiting: Some(String::new()),
             file,
-            broken: None,
-            answered: (0, 0),
+            is_broken: false,
         }
     }
 
     /// Takes an event.
     pub(super) fn take(&mut self, event: &Event) {
-        match event.kind {
-            Kind::Served { .. } => self.answered.0 += 1,
-            Kind::TvsServed { .. } => self.answered.1 += 1,
-            _ => {}
-        }
         // An event of ours always has a line.
         let mut line = event_line(self.seq, event).unwrap_or_default();
         line.push('\n');
@@ -50,7 +42,7 @@ impl<'a> Told<'a> {
         if let Some(file) = &mut self.file
             && let Err(e) = file.write_all(line.as_bytes())
         {
-            self.broken = Some(e.to_string());
+            self.is_broken = true;
             self.file = None;
             self.output
                 .error(&format!("cannot keep events any more: {e}"));

@@ -27,6 +27,7 @@ use crate::net::clock::Clock;
 use crate::phone::power::{BootEnd, Booted, Booting, LONGEST_BOOT};
 use crate::time::Time;
 pub use bindings::{BindError, Endpoint, NodeAddresses, Ports};
+use live::Backlog;
 use node::NodeSockets;
 #[cfg(feature = "sftp")]
 pub use sftp::LabSftp;
@@ -51,6 +52,7 @@ pub(super) struct Shared {
     /// Time that steps of the scenario let pass.
     waited: Mutex<Duration>,
     events: mpsc::UnboundedSender<Event>,
+    backlog: Backlog,
 }
 
 impl Shared {
@@ -70,8 +72,10 @@ impl Shared {
     }
 
     fn tell(&self, event: Event) {
-        // Nobody listens any more when the lab is going down.
-        let _ = self.events.send(event);
+        if self.backlog.admits() {
+            // Nobody listens any more when the lab is going down.
+            let _ = self.events.send(event);
+        }
     }
 
     /// The real socket of a node's TFTP port.
@@ -135,6 +139,7 @@ impl Loopback {
             clock,
             waited: Mutex::default(),
             events,
+            backlog: Backlog::default(),
         });
         let mut lab = Self {
             runtime,
@@ -178,6 +183,10 @@ impl Loopback {
         let fallbacks: Vec<_> = phones.iter().map(|b| b.flash.clone()).collect();
         let shared = Arc::clone(&self.shared);
         let received = &mut self.received;
+        let mut events = |event| {
+            shared.backlog.leave();
+            events(event);
+        };
         self.runtime.block_on(async {
             let mut waiting = phones.into_iter().enumerate();
             let mut running = JoinSet::new();
