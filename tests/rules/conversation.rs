@@ -192,9 +192,7 @@ fn talk(settings: Settings, itl: Vec<u8>) -> Vec<String> {
             }
             Some(Output::Event(event)) => lines.push(serde_json::to_string(&event).unwrap()),
             Some(
-                Output::CloseTransfer { .. }
-                | Output::HttpClose { .. }
-                | Output::TvsClose { .. },
+                Output::CloseTransfer { .. } | Output::HttpClose { .. } | Output::TvsClose { .. },
             ) => {}
             None if phone.is_over() => return lines,
             None => {

@@ -70,7 +70,9 @@ fn the_first_datagrams_are_lost_and_no_more() {
     };
     let again = |run: &Run| run.count(|k| matches!(k, Kind::Retransmitted { .. }));
     for lost in [0, 1, 2] {
-        let run = lab.run(&under(&format!("nodes = [\"dst-pub\"]\nlose-first = {lost}")));
+        let run = lab.run(&under(&format!(
+            "nodes = [\"dst-pub\"]\nlose-first = {lost}"
+        )));
         assert_eq!(again(&run), lost, "{}", run.lines());
         assert_eq!(run.migrated(), 1);
     }

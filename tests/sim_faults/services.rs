@@ -103,8 +103,12 @@ fn a_tftp_service_that_stops_breaks_its_transfers() {
 #[test]
 fn a_tftp_service_that_stops_breaks_its_http_connections() {
     let asks_at = {
-        let run = lab().run(&struck("do = \"switch-off\"\nnode = \"src-pub\"", 3_000_000));
-        let itl = |k: &Kind| matches!(k, Kind::Requested { file, .. } if file.starts_with("ITLSEP"));
+        let run = lab().run(&struck(
+            "do = \"switch-off\"\nnode = \"src-pub\"",
+            3_000_000,
+        ));
+        let itl =
+            |k: &Kind| matches!(k, Kind::Requested { file, .. } if file.starts_with("ITLSEP"));
         run.when(itl) / 1_000 - boot_at(&run)
     };
     let itl = |k: &Kind| matches!(k, Kind::HttpFailed { file, .. } if file.starts_with("ITLSEP"));
