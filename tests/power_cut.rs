@@ -254,6 +254,7 @@ fn between_ctl_and_itl_the_old_tvs_is_still_trusted() {
     let home = Before {
         setup: PhoneSetup {
             option_150: vec![source],
+            dhcp: None,
             ..before.setup.clone()
         },
         ..before

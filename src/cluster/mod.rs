@@ -37,10 +37,10 @@ pub use register::Registration;
 pub use release::Release;
 pub use saved::{OwnCertificate, SavedCluster};
 pub use segment::phone_address;
-pub use serve::{FileAnswer, HttpAnswer};
+pub use serve::{FileAnswer, HttpAnswer, is_device_name};
 pub use spec::{
     BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, HttpMissing, LscTrustedBy,
-    NodeSpec, Parameter, Parameters, RolesOfStore, Service,
+    NodeSpec, Parameter, Parameters, RolesOfStore, ServerNames, Service,
 };
 pub use state::{Cluster, Publication};
 pub use store::{Store, TrustStore, Trusted};

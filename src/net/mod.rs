@@ -4,6 +4,7 @@ pub mod clock;
 pub mod dhcp;
 pub mod http;
 pub mod loopback;
+pub mod orders;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;

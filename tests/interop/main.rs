@@ -14,6 +14,10 @@ mod dhcp;
 mod rehearse;
 #[cfg(target_os = "linux")]
 mod segment;
+mod serve;
+#[allow(dead_code, reason = "tests/cli_serve.rs uses all of it")]
+#[path = "../cli_serve/served.rs"]
+mod served;
 #[cfg(feature = "sftp")]
 mod sftp;
 mod support;

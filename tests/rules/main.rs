@@ -13,6 +13,7 @@ mod decisions;
 #[allow(dead_code, reason = "made for another test, which uses all of it")]
 #[path = "../decisions/lab.rs"]
 mod lab;
+mod leases;
 mod rehearsals;
 
 use std::sync::Mutex;
@@ -22,12 +23,14 @@ use trustline::trust::rules::{Choices, RULES, Rule, find};
 
 use conversation::Conversation;
 use decisions::Decisions;
+use leases::Leases;
 use rehearsals::Rehearsals;
 
 /// What is done under the default of every rule, to compare with.
 struct Witnesses {
     decisions: Decisions,
     conversation: Conversation,
+    leases: Leases,
     rehearsals: Rehearsals,
 }
 
@@ -36,6 +39,7 @@ impl Witnesses {
         Self {
             decisions: Decisions::new(),
             conversation: Conversation::new(),
+            leases: Leases::new(),
             rehearsals: Rehearsals::new(),
         }
     }
@@ -45,6 +49,7 @@ impl Witnesses {
         self.decisions
             .change(rule, other)
             .or_else(|| self.conversation.change(rule, other))
+            .or_else(|| self.leases.change(rule, other))
             .or_else(|| self.rehearsals.change(rule, other))
     }
 }

@@ -38,6 +38,7 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::UploadCertificate => &["do", "from", "certificate", "into", "store"],
         Verb::UpdateCtl => &["do", "cluster"],
         Verb::DamageFile => &["do", "node", "file", "how", "at"],
+        Verb::AnswerHttp => &["do", "node", "file", "status"],
         Verb::BulkSftp => &[
             "do",
             "cluster",
@@ -66,6 +67,7 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
             "latency",
             "jitter",
             "partition",
+            "lose-first",
             "after",
         ],
         Verb::ClearLinks => &["do", "after"],
@@ -223,6 +225,7 @@ impl Parser<'_, '_> {
                     at: at.map(|at| at.value),
                 }
             }
+            Verb::AnswerHttp => self.answer_http(s)?,
             Verb::BulkSftp => {
                 let cluster = self.name(s, "cluster", "the cluster whose page is filled in");
                 let server = self.sftp_form(s);
