@@ -107,7 +107,10 @@ pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io:
 }
 
 /// One line of JSON, the common fields first.
-fn event_line(seq: usize, event: &Event) -> io::Result<String> {
+///
+/// # Errors
+/// It cannot be written as JSON, which no event is.
+pub(super) fn event_line(seq: usize, event: &Event) -> io::Result<String> {
     let event = serde_json::to_string(event)?;
     let rest = event.strip_prefix('{').unwrap_or(&event);
     Ok(format!(

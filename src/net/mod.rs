@@ -2,6 +2,8 @@
 
 pub mod clock;
 pub mod loopback;
+pub mod phone;
+pub mod real;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;
