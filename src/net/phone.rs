@@ -62,6 +62,9 @@ pub trait Surroundings: Send + Sync + 'static {
     }
 }
 
+/// How the failure of a name begins, after the name.
+pub const DOES_NOT_RESOLVE: &str = "does not resolve";
+
 /// Where a host of the configuration is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -83,7 +86,7 @@ impl Place {
             Self::Resolve(host, port) => {
                 let found = tokio::net::lookup_host((host.as_str(), port)).await;
                 let all: Vec<_> = found
-                    .map_err(|e| format!("{host} does not resolve: {e}"))?
+                    .map_err(|e| format!("{host} {DOES_NOT_RESOLVE}: {e}"))?
                     .collect();
                 let first = all.iter().find(|a| a.is_ipv4()).or_else(|| all.first());
                 first

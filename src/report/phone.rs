@@ -4,6 +4,7 @@ use super::advice::advice;
 use super::story::{short, signer_text, thousands};
 use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
+use crate::net::phone::DOES_NOT_RESOLVE;
 use crate::trust::reason::Code;
 
 /// What a boot came to.
@@ -252,8 +253,14 @@ impl BootReport {
                     .into(),
             );
         }
-        let code = Code::named(reasons.last()?.code)?;
+        let last = reasons.last()?;
+        let code = Code::named(last.code)?;
         match code {
+            Code::TvsUnreachable if last.text.contains(DOES_NOT_RESOLVE) => Some(
+                "let this machine resolve the names of the TVS servers as the phones do, by DNS or \
+                 in its hosts file, then try again"
+                    .into(),
+            ),
             Code::FileMissing => Some(format!(
                 "add {} to the database of the cluster that serves it, then reset the phone",
                 self.device
