@@ -8,6 +8,13 @@ mod bulk_cli;
 #[cfg(feature = "sftp")]
 #[path = "../sftp_net/clusters.rs"]
 mod clusters;
+#[allow(dead_code, reason = "the goldens of other test files")]
+#[path = "../golden/mod.rs"]
+mod golden;
+mod phone;
+#[allow(dead_code, reason = "tests/cli_phone uses all of it")]
+#[path = "../cli_phone/lab.rs"]
+mod phone_lab;
 #[cfg(feature = "sftp")]
 mod rehearse;
 #[cfg(feature = "sftp")]
