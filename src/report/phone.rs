@@ -158,10 +158,10 @@ impl BootReport {
                 self.would_register = Some(servers.clone());
             }
             Kind::Registered { server: None, .. } => self.would_register = Some(Vec::new()),
-            Kind::Status { text, .. } if self.shows.len() < MAX_SHOWN => {
-                if !self.shows.contains(text) {
-                    self.shows.push(text.clone());
-                }
+            Kind::Status { text, .. }
+                if self.shows.len() < MAX_SHOWN && !self.shows.contains(text) =>
+            {
+                self.shows.push(text.clone());
             }
             Kind::BootEnded {
                 settled,
@@ -261,6 +261,14 @@ impl BootReport {
                  in its hosts file, then try again"
                     .into(),
             ),
+            Code::SignerUnknownToTvs | Code::SignerNotInList => {
+                let signer = self.signer.as_ref();
+                let signer = signer.map_or_else(|| "of the signer".to_owned(), signer_text);
+                Some(format!(
+                    "import the certificate {signer} into Phone-SAST-trust of the cluster that the \
+                     phone comes from, restart TVS on its nodes, then try again"
+                ))
+            }
             Code::FileMissing => Some(format!(
                 "add {} to the database of the cluster that serves it, then reset the phone",
                 self.device
@@ -457,6 +465,6 @@ mod tests {
         assert!(text.contains("SEP..4401: does not follow these servers"));
         assert!(text.contains("does not know CN=b [signer-unknown-to-tvs]"));
         assert!(text.contains("stays, SHA-1 aa"));
-        assert!(text.contains("fix        import the signer's certificate"));
+        assert!(text.contains("fix        import the certificate of the signer"));
     }
 }

@@ -224,7 +224,7 @@ impl Lab {
 }
 
 async fn never() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 pub(crate) fn text(path: &Path) -> &str {

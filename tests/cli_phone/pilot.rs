@@ -49,7 +49,7 @@ fn it_says_why_it_does_not_follow_and_what_to_do() {
         "[signer-unknown-to-tvs]",
         "shows      ",
         "\"Trust List update failed\"",
-        "fix        import the signer's certificate into Phone-SAST-trust",
+        "fix        import the certificate CN=dst-pub 4D:8C:..:B7 into Phone-SAST-trust",
     ] {
         assert!(told.contains(line), "{line}\n{told}");
     }

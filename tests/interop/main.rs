@@ -8,11 +8,20 @@ mod bulk_cli;
 #[cfg(feature = "sftp")]
 #[path = "../sftp_net/clusters.rs"]
 mod clusters;
-#[allow(dead_code, reason = "the goldens of other test files")]
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "the goldens of other test files"
+)]
 #[path = "../golden/mod.rs"]
 mod golden;
 mod phone;
-#[allow(dead_code, reason = "tests/cli_phone uses all of it")]
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests/cli_phone uses all of it, and allows it"
+)]
 #[path = "../cli_phone/lab.rs"]
 mod phone_lab;
 #[cfg(feature = "sftp")]
