@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod loopback;
+pub mod orders;
 pub mod phone;
 pub mod real;
 #[cfg(feature = "sftp")]

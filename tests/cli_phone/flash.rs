@@ -1,6 +1,7 @@
 //! The folder of a flash: what is put into it, and who may use it.
 
 use std::fs;
+use std::io::Write;
 use std::process::Stdio;
 
 use crate::lab::{Lab, said, stderr, stdout, text};
@@ -47,7 +48,12 @@ fn two_processes_do_not_share_a_flash() {
     let second = lab.run(&TO);
     assert_eq!(second.status.code(), Some(3), "{}", said(&second));
     assert!(stderr(&second).contains("another phone is running on the flash"));
-    drop(first.stdin.take());
+    drop(
+        first
+            .stdin
+            .take()
+            .map(|mut stdin| stdin.write_all(b"quit\n")),
+    );
     assert_eq!(first.wait().unwrap().code(), Some(0));
     assert_eq!(lab.run(&TO).status.code(), Some(0));
 }

@@ -15,3 +15,4 @@ mod kills;
 mod lab;
 mod pilot;
 mod resident;
+mod with_serve;

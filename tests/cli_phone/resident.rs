@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdout, Stdio};
 
-use crate::lab::{Lab, said};
+use crate::lab::Lab;
 
 /// A phone that waits for orders.
 struct Resident {
@@ -83,8 +83,12 @@ fn it_boots_again_at_a_reset_and_ends_at_quit() {
 #[test]
 fn it_ends_where_stdin_ends_and_not_before_its_boot_is_over() {
     let lab = Lab::of("non-secure-migration");
-    let output = lab.run(&["--tftp", "dst-pub"]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let mut phone = Resident::start(&lab);
+    phone.order("reset\n");
+    drop(phone.child.stdin.take());
+    assert_eq!(phone.booted(), "power");
+    assert_eq!(phone.booted(), "reset");
+    assert_eq!(phone.ends(), Some(0));
 }
 
 #[cfg(unix)]

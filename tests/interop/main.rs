@@ -26,6 +26,10 @@ mod phone;
 mod phone_lab;
 #[cfg(feature = "sftp")]
 mod rehearse;
+mod serve;
+#[allow(dead_code, reason = "tests/cli_serve.rs uses all of it")]
+#[path = "../cli_serve/served.rs"]
+mod served;
 #[cfg(feature = "sftp")]
 mod sftp;
 mod support;

@@ -22,7 +22,7 @@ const MAX_MODEL: usize = 32;
 /// The phone boots, downloads its trust lists and its configuration, asks TVS, and says what it
 /// takes and why. It speaks no SIP: it says which CallManager it would turn to, and does not try.
 /// Without --once it then waits: the line `reset` on stdin or SIGHUP resets it, and `quit`, the end
-/// of stdin, SIGINT or SIGTERM switch it off.
+/// of stdin, SIGINT or SIGTERM switch it off. A stdin that was never there says nothing.
 #[derive(Debug, ClapArgs)]
 pub struct PhoneArgs {
     /// The phone's MAC address

@@ -1,6 +1,7 @@
 //! A phone's life: boots, and what it is told between them.
 
 use std::io;
+use std::process;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -8,13 +9,13 @@ use tokio::sync::mpsc;
 use super::args::PhoneArgs;
 use super::clean;
 use super::flash::FlashFolder;
-use super::orders::{self, Order, Signals};
 use crate::cli::args::Format;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::keep::event_line;
 use crate::cli::output::Output;
 use crate::event::Event;
+use crate::net::orders::{Ears, Order, Orders};
 use crate::net::phone::{self, Surroundings};
 use crate::net::real::{Addresses, Outside};
 use crate::phone::power::{BootEnd, Booting, LONGEST_BOOT};
@@ -77,39 +78,36 @@ impl<'a> Life<'a> {
             events,
             Box::new(move |operation| folder.carry_out(operation)),
         ));
-        let mut signals = Signals::new(self.once).map_err(|e| no_system(&e))?;
-        let mut orders = match self.once {
-            true => None,
-            false => Some(orders::of_stdin().map_err(|e| no_system(&e))?),
+        let ears = Ears {
+            lines: !self.once,
+            hang_up: !self.once,
         };
+        // The flash is whole at any moment, so a second signal may end the process at once.
+        let mut orders = Orders::listen(ears, |signal| process::exit(128 + signal));
         loop {
-            let outcome = self.boot(&outside, &mut told, &mut signals).await?;
-            let code = exit_code(outcome);
-            let Some(orders) = orders.as_mut().filter(|_| outcome != BootOutcome::Stopped) else {
-                return Ok(code);
-            };
-            match self.next_order(orders, &mut signals).await {
-                Order::Reset => self.setup.cause = BootCause::Reset,
-                Order::Quit | Order::Unknown(_) => return Ok(code),
+            let outcome = self.boot(&outside, &mut told, &mut orders).await?;
+            let is_over = self.once || outcome == BootOutcome::Stopped;
+            if is_over || !self.is_reset(&mut orders).await {
+                return Ok(exit_code(outcome));
             }
+            self.setup.cause = BootCause::Reset;
         }
     }
 
-    /// Waits for an order that means something.
-    async fn next_order(&self, orders: &mut mpsc::Receiver<Order>, signals: &mut Signals) -> Order {
+    /// Waits for an order that means something: true for a reset, false for the end.
+    async fn is_reset(&self, orders: &mut Orders) -> bool {
         let note = |text: &str| self.teller.output.note(text);
         note("the phone waits: `reset` boots it again, `quit` switches it off");
         loop {
-            let order = tokio::select! {
-                biased;
-                order = signals.order() => order,
-                order = orders.recv() => order.unwrap_or(Order::Quit),
-            };
-            match order {
-                Order::Unknown(line) => {
-                    note(&format!("{} is no order: `reset` or `quit`", clean(&line)));
-                }
-                order => return order,
+            match orders.next().await {
+                Order::HangUp => return true,
+                Order::Stop | Order::InputEnded => return false,
+                Order::Line(line) => match line.as_str() {
+                    "reset" => return true,
+                    "quit" => return false,
+                    "" => {}
+                    other => note(&format!("{} is no order: `reset` or `quit`", clean(other))),
+                },
             }
         }
     }
@@ -118,7 +116,7 @@ impl<'a> Life<'a> {
         &mut self,
         outside: &Arc<Outside>,
         told: &mut mpsc::UnboundedReceiver<Event>,
-        signals: &mut Signals,
+        orders: &mut Orders,
     ) -> Result<BootOutcome, Failure> {
         let booting = Booting {
             setup: self.setup.clone(),
@@ -138,7 +136,7 @@ impl<'a> Life<'a> {
                     biased;
                     Some(event) = told.recv() => self.teller.tell(&event, &mut telling),
                     // The boot is dropped between two operations on flash.
-                    () = signals.stop() => break None,
+                    () = orders.stopped() => break None,
                     booted = &mut boot => break Some(booted.end),
                 }
             }

@@ -5,7 +5,6 @@ pub mod args;
 mod flash;
 mod identity;
 mod life;
-mod orders;
 mod seed;
 mod servers;
 
