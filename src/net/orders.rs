@@ -58,6 +58,9 @@ impl Orders {
             std::thread::spawn(move || {
                 let stdin = std::io::stdin();
                 let is_terminal = stdin.is_terminal();
+                if is_terminal && is_in_background() {
+                    return;
+                }
                 read(BufReader::new(stdin), is_terminal, |order| {
                     orders.blocking_send(order).is_ok()
                 });
@@ -86,6 +89,22 @@ impl Orders {
             Some(order) = self.lines.recv() => order,
         }
     }
+}
+
+/// True of a job in the background of a terminal, which the system would stop at its first read.
+/// Where the system does not tell as Linux does, nobody knows.
+fn is_in_background() -> bool {
+    let stat = std::fs::read_to_string("/proc/self/stat");
+    stat.is_ok_and(|stat| background(&stat))
+}
+
+/// What a line of `/proc/PID/stat` says: the process group is not the terminal's foreground group.
+fn background(stat: &str) -> bool {
+    // The name before them may hold anything, spaces and brackets too (proc(5)).
+    let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let mut fields = after_name.split_whitespace().skip(2);
+    let (group, foreground) = (fields.next(), fields.nth(2));
+    group.is_some() && foreground.is_some() && group != foreground
 }
 
 /// Passes lines on until they end or nobody wants them.
@@ -213,6 +232,17 @@ mod tests {
     fn a_stdin_that_was_never_there_is_no_order() {
         assert_eq!(orders(b"", false), []);
         assert_eq!(orders(b"", true), [Order::InputEnded]);
+    }
+
+    #[test]
+    fn a_job_in_the_background_is_told_by_its_groups() {
+        let stat = |group, foreground| {
+            format!("4711 (a) b) S 4000 {group} 3999 34816 {foreground} 4194304 1 0")
+        };
+        assert!(!background(&stat(4711, 4711)));
+        assert!(background(&stat(4711, 4000)));
+        assert!(!background(""));
+        assert!(!background("4711 (trustline) S"));
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod bulk_cli;
 #[cfg(feature = "sftp")]
 #[path = "../sftp_net/clusters.rs"]
 mod clusters;
+#[cfg(target_os = "linux")]
+mod dhcp;
 #[allow(
     dead_code,
     clippy::disallowed_methods,
@@ -26,6 +28,8 @@ mod phone;
 mod phone_lab;
 #[cfg(feature = "sftp")]
 mod rehearse;
+#[cfg(target_os = "linux")]
+mod segment;
 mod serve;
 #[allow(dead_code, reason = "tests/cli_serve.rs uses all of it")]
 #[path = "../cli_serve/served.rs"]
