@@ -34,6 +34,12 @@ pub struct LabNode {
     /// Where its TFTP takes requests.
     #[serde(default)]
     pub tftp: Option<SocketAddr>,
+    /// Where its HTTP listens.
+    #[serde(default)]
+    pub http: Option<SocketAddr>,
+    /// Where its HTTPS listens.
+    #[serde(default)]
+    pub https: Option<SocketAddr>,
     /// Where its TVS listens.
     #[serde(default)]
     pub tvs: Option<SocketAddr>,
@@ -66,6 +72,14 @@ impl Addresses {
         match (port, self.lab.iter().find(|n| n.address == server)) {
             (None, Some(node)) => node.tftp,
             (port, _) => Some((server, port.unwrap_or(TFTP_PORT)).into()),
+        }
+    }
+
+    fn http(&self, server: SocketAddr, is_tls: bool) -> Option<SocketAddr> {
+        match self.lab.iter().find(|n| server.ip() == n.address) {
+            Some(node) if is_tls => node.https,
+            Some(node) => node.http,
+            None => Some(server),
         }
     }
 
@@ -140,6 +154,10 @@ impl Surroundings for Outside {
         }
     }
 
+    fn http(&self, server: SocketAddr, is_tls: bool) -> Option<SocketAddr> {
+        self.addresses.http(server, is_tls)
+    }
+
     fn tvs(&self, host: &str, port: u16) -> Place {
         self.addresses.tvs(host, port)
     }
@@ -182,6 +200,8 @@ mod tests {
             node: "dst-pub".into(),
             address: [127, 1, 2, 1].into(),
             tftp: Some(([127, 0, 0, 1], 4_001).into()),
+            http: Some(([127, 0, 0, 1], 4_002).into()),
+            https: None,
             tvs: None,
         };
         Addresses {
@@ -197,6 +217,12 @@ mod tests {
         assert_eq!(at([10, 0, 0, 5]).as_deref(), Some("10.0.0.5:6969"));
         assert_eq!(at([10, 0, 0, 6]).as_deref(), Some("10.0.0.6:69"));
         assert_eq!(at([127, 1, 2, 1]).as_deref(), Some("127.0.0.1:4001"));
+        let at = |ip: [u8; 4], port, is_tls| a.http((ip, port).into(), is_tls);
+        let real = SocketAddr::from(([10, 0, 0, 5], 6_970));
+        assert_eq!(at([10, 0, 0, 5], 6_970, false), Some(real));
+        let lab = SocketAddr::from(([127, 0, 0, 1], 4_002));
+        assert_eq!(at([127, 1, 2, 1], 6_970, false), Some(lab));
+        assert_eq!(at([127, 1, 2, 1], 6_971, true), None);
     }
 
     #[test]

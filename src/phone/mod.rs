@@ -13,8 +13,10 @@
 mod boot;
 mod config;
 mod download;
+mod http;
 mod identity;
 mod notes;
+mod output;
 mod remarks;
 mod status;
 mod tvs;
@@ -23,10 +25,12 @@ pub mod flash;
 pub mod power;
 pub mod profile;
 
-pub use boot::{Output, Phone};
+pub use boot::Phone;
 pub use download::file_facts;
 pub use flash::{Flash, FlashOperation};
+pub use http::{HTTP_PORT, HTTPS_PORT, HttpFailure, HttpInput};
 pub use identity::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup};
+pub use output::Output;
 pub use profile::Profile;
 pub use remarks::Remarks;
 pub use tvs::{ConnectFailure, TvsInput};
