@@ -393,6 +393,18 @@ phones = "lobby"
 [[step]]
 do = "reset-phones"
 
+[[step]]
+do = "set-option-66"
+to = "a1"
+beside-150 = true
+phones = 1
+[[step]]
+do = "renew-leases"
+[[step]]
+do = "stop-dhcp"
+[[step]]
+do = "start-dhcp"
+
 [[expect]]
 phones = ["lobby", "3"]
 verdict = "stranded"
@@ -447,12 +459,12 @@ events = ['status text="Trust List update failed"', "request"]
     let Action::PowerCut {
         write: FlashWrite::Nth(3),
         ..
-    } = scenario.steps[16].action
+    } = scenario.steps[17].action
     else {
         panic!()
     };
     assert_eq!(
-        scenario.steps[17].action,
+        scenario.steps[18].action,
         Action::Wait {
             duration: Duration::from_millis(500)
         }

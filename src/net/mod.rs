@@ -5,6 +5,8 @@ pub mod dhcp;
 pub mod http;
 pub mod loopback;
 pub mod orders;
+pub mod phone;
+pub mod real;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;

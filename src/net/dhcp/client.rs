@@ -1,7 +1,7 @@
 //! A client on a real socket.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::UdpSocket;
 
@@ -40,7 +40,33 @@ impl Link {
         }
     }
 
-    async fn send(&self, transmit: &Transmit) {
+    /// The same, from a free port of an address of this machine.
+    ///
+    /// # Errors
+    /// The system gives no socket.
+    pub fn to_server_from(own: Ipv4Addr, server: SocketAddr) -> io::Result<Self> {
+        let socket = std::net::UdpSocket::bind((own, 0))?;
+        socket.set_nonblocking(true)?;
+        Ok(Self::to_server(UdpSocket::from_std(socket)?, server))
+    }
+
+    /// Receives a datagram into `buffer`, and says how long it is. With one server, others are not
+    /// listened to. May be dropped at any time.
+    pub(in crate::net) async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.socket.recv_from(buffer).await {
+                Ok((length, from)) if self.server.is_none_or(|server| server == from) => {
+                    return Ok(length);
+                }
+                Ok(_) => {}
+                // An earlier datagram reached no one: a server that is not there yet.
+                Err(error) if is_unreachable(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    pub(in crate::net) async fn send(&self, transmit: &Transmit) {
         let segment = SocketAddr::from((transmit.to, SERVER_PORT));
         let to = self.server.unwrap_or(segment);
         // What cannot be sent is lost, and repeated in time; the link may just be coming up.
@@ -93,17 +119,9 @@ impl Running {
             let wake = self.client.next_timeout().unwrap_or(Time::NEVER);
             tokio::select! {
                 biased;
-                received = self.link.socket.recv_from(&mut self.buffer) => {
-                    let (length, from) = match received {
-                        Ok(received) => received,
-                        // An earlier datagram reached no one: a server that is not there yet.
-                        Err(error) if is_unreachable(&error) => continue,
-                        Err(error) => return Err(error),
-                    };
-                    if self.link.server.is_none_or(|server| server == from) {
-                        let datagram = &self.buffer[..length];
-                        self.client.handle_datagram(self.clock.now(), datagram);
-                    }
+                received = self.link.receive(&mut self.buffer) => {
+                    let datagram = &self.buffer[..received?];
+                    self.client.handle_datagram(self.clock.now(), datagram);
                 }
                 () = self.clock.sleep_until(wake) => {
                     self.client.handle_timeout(self.clock.now());

@@ -8,7 +8,6 @@ mod bindings;
 mod dhcp;
 mod live;
 mod node;
-mod phone;
 #[cfg(feature = "sftp")]
 mod sftp;
 
@@ -22,9 +21,11 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::cluster::{Lab, NodeId};
+use crate::cluster::{Lab, NodeId, Registration};
 use crate::event::Event;
 use crate::net::clock::Clock;
+use crate::net::dhcp::Link;
+use crate::net::phone::{self, Place, Surroundings};
 use crate::phone::power::{BootEnd, Booted, Booting, LONGEST_BOOT};
 use crate::time::Time;
 pub use bindings::{BindError, Endpoint, NodeAddresses, Ports};
@@ -81,17 +82,33 @@ impl Shared {
             let _ = self.events.send(event);
         }
     }
+}
 
-    /// The real socket of a node's TFTP port.
-    fn tftp(&self, address: IpAddr) -> Option<SocketAddr> {
-        let IpAddr::V4(v4) = address else { return None };
+impl Surroundings for Shared {
+    fn now(&self) -> Time {
+        self.now()
+    }
+
+    fn instant(&self, at: Time) -> tokio::time::Instant {
+        self.instant(at)
+    }
+
+    fn tell(&self, event: Event) {
+        self.tell(event);
+    }
+
+    fn own_address(&self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
+
+    fn tftp(&self, server: IpAddr) -> Option<SocketAddr> {
+        let IpAddr::V4(v4) = server else { return None };
         let node = self.lab().at(v4)?;
         lock(&self.directory).tftp.get(&node).copied()
     }
 
-    /// The real socket of a node's HTTP port, or HTTPS port.
-    fn http(&self, address: IpAddr, is_tls: bool) -> Option<SocketAddr> {
-        let IpAddr::V4(v4) = address else { return None };
+    fn http(&self, to: SocketAddr, is_tls: bool) -> Option<SocketAddr> {
+        let IpAddr::V4(v4) = to.ip() else { return None };
         let node = self.lab().at(v4)?;
         let directory = lock(&self.directory);
         let all = if is_tls {
@@ -102,21 +119,30 @@ impl Shared {
         all.get(&node).copied()
     }
 
-    /// The real socket of the DHCP server.
-    fn dhcp(&self) -> Option<SocketAddr> {
-        lock(&self.directory).dhcp
+    fn dhcp(&self) -> Option<Link> {
+        let server = lock(&self.directory).dhcp?;
+        Link::to_server_from(Ipv4Addr::LOCALHOST, server).ok()
     }
 
-    /// The lab's address of a host.
-    fn address_of(&self, host: &str) -> Option<Ipv4Addr> {
+    fn resolve(&self, host: &str) -> Place {
         let lab = self.lab();
-        lab.host(host).map(|node| lab.address(node))
+        let at = lab.host(host).map(|node| lab.address(node));
+        at.map_or(Place::Unknown, |at| Place::At((at, 0).into()))
     }
 
-    /// The real socket of a node's TVS port.
-    fn tvs(&self, host: &str) -> Option<SocketAddr> {
-        let node = self.lab().host(host)?;
-        lock(&self.directory).tvs.get(&node).copied()
+    fn tvs(&self, host: &str, _port: u16) -> Place {
+        let node = self.lab().host(host);
+        let at = node.and_then(|node| lock(&self.directory).tvs.get(&node).copied());
+        at.map_or(Place::Unknown, Place::At)
+    }
+
+    fn tls_stand_in(&self, host: &str) -> Option<&'static str> {
+        let lab = self.lab();
+        lab.host(host).and_then(|node| lab.tls_stand_in(node))
+    }
+
+    fn register(&self, host: &str, lsc: Option<&[u8]>) -> Registration {
+        self.lab().register(host, lsc)
     }
 }
 
