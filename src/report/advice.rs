@@ -74,6 +74,9 @@ pub fn advice(code: Code) -> Option<&'static str> {
              that the phone registers with, and restart CallManager"
         }
         Code::NotBooted => "reset the phone",
+        Code::NoLease => {
+            "let a DHCP server on the phone's segment name the servers in option 150, then reset the phone"
+        }
         Code::ListNotUpdated => "make sure that option 150 names nodes that serve their lists",
         Code::LeapOfFaith
         | Code::RollbackItl

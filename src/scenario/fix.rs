@@ -109,6 +109,10 @@ fn action(
             phone.home
         ),
         "not-booted" => "reset the phone".into(),
+        "no-lease" => format!(
+            "let a DHCP server on the phone's segment name {} in option 150, then reset the phone",
+            serving_nodes(phone, lab)
+        ),
         "tvs-certificate-not-in-list" => format!(
             "the phone's ITL is older than the TVS certificates of {home}: point option 150 back to {home} and reset, so that it takes the current ITL, then move it; if it refuses that one too, {ERASE}"
         ),

@@ -230,6 +230,15 @@ fn fate(p: &LabPhone, lab: &Lab) -> Fate {
         );
         reasons = vec![reason.facts()];
     }
+    let no_lease = events.iter().find_map(|e| match &e.kind {
+        Kind::DhcpFailed { text } => Some(text),
+        _ => None,
+    });
+    // Whatever followed, followed from asking other servers.
+    if let (Some(text), false, false) = (no_lease, followed, waits) {
+        let text = format!("{text}, so the phone does not ask the servers of option 150");
+        reasons = vec![Reason::new(Code::NoLease, text).facts()];
+    }
     let refused_config = events
         .iter()
         .any(|e| matches!(e.kind, Kind::ConfigRefused { .. }));

@@ -126,6 +126,8 @@ codes! {
     LscNotTrusted = "lsc-not-trusted",
     /// Option 150 has changed, and the phone has not booted since.
     NotBooted = "not-booted",
+    /// The servers did not come by DHCP.
+    NoLease = "no-lease",
     /// The list stage ended without a list of the cluster that option 150 names.
     ListNotUpdated = "list-not-updated",
 }
