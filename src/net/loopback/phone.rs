@@ -124,8 +124,13 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
             }
         }
     };
-    let used = phone.settings().used();
-    Booted { flash, used, end }
+    let (used, felt) = (phone.settings().used(), phone.settings().felt());
+    Booted {
+        flash,
+        used,
+        felt,
+        end,
+    }
 }
 
 impl Runner {
