@@ -95,9 +95,15 @@ pub enum Command {
     /// Show and verify a trust list, a signed file, a certificate or a .p12
     #[command(help_template = TEMPLATE, before_help = INSPECT_EXAMPLES, after_help = exit_code::HELP)]
     Inspect(InspectArgs),
+    /// Leave the clusters of a scenario running, for real phones and other tools
+    #[command(help_template = TEMPLATE, before_help = super::serve::args::EXAMPLES, after_help = super::serve::args::after_help())]
+    Serve(super::serve::args::ServeArgs),
     /// Exchange certificates between clusters: export, consolidate, import, over an SFTP server
     #[command(help_template = TEMPLATE, before_help = super::bulk::args::EXAMPLES, after_help = exit_code::HELP)]
     Bulk(super::bulk::args::BulkArgs),
+    /// Be one phone against real servers, with its flash in a folder
+    #[command(help_template = TEMPLATE, before_help = super::phone::args::EXAMPLES, after_help = exit_code::HELP)]
+    Phone(super::phone::args::PhoneArgs),
     /// List every rule that a decision depends on, with choices, source and basis
     #[command(help_template = TEMPLATE, before_help = RULES_EXAMPLES, after_help = exit_code::HELP)]
     Rules(RulesArgs),
@@ -335,7 +341,7 @@ pub(super) fn parse_date(text: &str) -> Result<UnixSeconds, String> {
         .map_err(|_| "expected a date in UTC such as 2026-03-01T09:00:00Z".into())
 }
 
-fn profile_names() -> PossibleValuesParser {
+pub(super) fn profile_names() -> PossibleValuesParser {
     PossibleValuesParser::new(PROFILES.iter().map(|p| p.name))
 }
 

@@ -9,8 +9,10 @@ pub mod inspect;
 pub mod keep;
 pub mod output;
 pub mod password;
+pub mod phone;
 pub mod rehearse;
 pub mod rules;
+pub mod serve;
 pub mod world;
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -37,7 +39,9 @@ fn run() -> ExitCode {
     let code = match &args.command {
         Command::Rehearse(args) => rehearse::run(args, &output),
         Command::Inspect(args) => inspect::run(args, &output),
+        Command::Serve(args) => serve::run(args, &output),
         Command::Bulk(args) => bulk::run(args, &output),
+        Command::Phone(args) => phone::run(args, &output),
         Command::Rules(args) => rules::run(args, &output),
         Command::Completions(args) => completions::completions(args, &output),
         Command::Man(args) => completions::man(args, &output),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use thiserror::Error;
 
 use super::alike::Beside;
-use super::build;
+use super::build::{self, Site};
 use super::driver::{Driver, Network};
 use super::exchange::{Exchange, Press};
 use super::expect::Checked;
@@ -235,9 +235,17 @@ pub(super) struct Run<'a> {
     /// The directory that the clusters exchange certificates through.
     exchange: Exchange,
     /// What steps said of their own result.
-    checked: Vec<Checked>,
+    pub(super) checked: Vec<Checked>,
     /// See [`Rehearsed::unreached`].
-    unreached: bool,
+    pub(super) unreached: bool,
+}
+
+/// What a run's lab is made of, beside the scenario.
+struct LabPlan<'s> {
+    site: &'s Site,
+    /// A rule that is set over all else.
+    forced: Option<(Key, i64)>,
+    keys: KeyPool,
 }
 
 impl<'a> Run<'a> {
@@ -250,10 +258,24 @@ impl<'a> Run<'a> {
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
         check_network(scenario, network)?;
-        let keys = KeyPool::new(scenario.seed);
         let start = |lab| Driver::start(network, lab, scenario);
-        let how = (network, pace, forced);
-        Self::start_with(scenario, how, keys, start, sink, witness)
+        let site = Site::default();
+        Self::start_on(scenario, &site, start, pace, forced, sink, witness)
+    }
+
+    /// The same on a driver that is started for the lab, at a site.
+    pub(super) fn start_on(
+        scenario: &'a Scenario,
+        site: &Site,
+        start: impl FnOnce(Arc<Mutex<Lab>>) -> io::Result<Driver>,
+        pace: Pace,
+        forced: Option<(Key, i64)>,
+        sink: &'a mut dyn FnMut(&Event),
+        witness: Option<&'a mut dyn Witness>,
+    ) -> Result<Self, RunError> {
+        let keys = KeyPool::new(scenario.seed);
+        let lab = LabPlan { site, forced, keys };
+        Self::begin(scenario, lab, start, pace, sink, witness)
     }
 
     /// A run in virtual time that nobody sees: its signatures are modelled.
@@ -262,23 +284,31 @@ impl<'a> Run<'a> {
         forced: Option<(Key, i64)>,
         silent: &'a mut dyn FnMut(&Event),
     ) -> Result<Self, RunError> {
-        let keys = KeyPool::modelled(scenario.seed);
+        let lab = LabPlan {
+            site: &Site::default(),
+            forced,
+            keys: KeyPool::modelled(scenario.seed),
+        };
         let start = |lab| Ok(Driver::for_trials(lab, scenario));
-        let how = (Network::Sim, Pace::Real, forced);
-        Self::start_with(scenario, how, keys, start, silent, None)
+        Self::begin(scenario, lab, start, Pace::Real, silent, None)
     }
 
-    fn start_with(
+    fn begin(
         scenario: &'a Scenario,
-        (network, pace, forced): (Network, Pace, Option<(Key, i64)>),
-        mut keys: KeyPool,
+        lab: LabPlan<'_>,
         start: impl FnOnce(Arc<Mutex<Lab>>) -> io::Result<Driver>,
+        pace: Pace,
         sink: &'a mut dyn FnMut(&Event),
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
+        let LabPlan {
+            site,
+            forced,
+            mut keys,
+        } = lab;
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
-        let lab = build::lab(scenario, &settings, &mut keys).map_err(at_start)?;
+        let lab = build::lab(scenario, site, &settings, &mut keys).map_err(at_start)?;
         let mut phones = Vec::new();
         for group in &scenario.phones {
             for number in group.numbers() {
@@ -303,6 +333,7 @@ impl<'a> Run<'a> {
         let told = lab.clusters().iter().map(|_| 0).collect();
         let lab = Arc::new(Mutex::new(lab));
         let driver = start(Arc::clone(&lab))?;
+        let network = driver.network();
         let mut run = Self {
             scenario,
             lab,
@@ -341,6 +372,11 @@ impl<'a> Run<'a> {
     /// Boots the phones at home, carries the steps out, and says what is left.
     pub(super) fn finish(mut self) -> Result<Rehearsed, RunError> {
         self.take_steps()?;
+        self.end()
+    }
+
+    /// Says what is left.
+    pub(super) fn end(mut self) -> Result<Rehearsed, RunError> {
         let now = self.driver.now();
         let exchanged = self.exchange.into_files(&mut self.driver)?;
         Ok(Rehearsed {
@@ -364,7 +400,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn tell(&mut self, actor: &str, kind: Kind) {
+    pub(super) fn tell(&mut self, actor: &str, kind: Kind) {
         let event = Event {
             at: self.driver.now(),
             actor: actor.to_owned(),
@@ -542,7 +578,7 @@ impl<'a> Run<'a> {
         });
     }
 
-    fn carry_out(&mut self, action: &Action, verb: String) -> Result<(), RunError> {
+    pub(super) fn carry_out(&mut self, action: &Action, verb: String) -> Result<(), RunError> {
         let text = steps::sentence(action, self.scenario);
         self.tell(LAB, Kind::Step { verb, text });
         let step = self.step;
@@ -700,6 +736,11 @@ impl<'a> Run<'a> {
             Action::Note { .. } => {}
         }
         Ok(())
+    }
+
+    /// True if the lab has no phones of its own that boot.
+    pub(super) fn boots_nobody(&self) -> bool {
+        self.only.as_ref().is_some_and(BTreeSet::is_empty)
     }
 
     pub(super) fn selected(&self, phones: &super::Selector) -> Vec<usize> {

@@ -4,8 +4,9 @@
 //! A node has its own loopback address where the system has one to give, else its own ports. The
 //! machines know only the lab's addresses and the well-known ports; a directory of the lab translates.
 
+mod bindings;
+mod live;
 mod node;
-mod phone;
 #[cfg(feature = "sftp")]
 mod sftp;
 
@@ -19,11 +20,14 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::cluster::{Lab, NodeId};
+use crate::cluster::{Lab, NodeId, Registration};
 use crate::event::Event;
 use crate::net::clock::Clock;
+use crate::net::phone::{self, Place, Surroundings};
 use crate::phone::power::{BootEnd, Booted, Booting, LONGEST_BOOT};
 use crate::time::Time;
+pub use bindings::{BindError, Endpoint, NodeAddresses, Ports};
+use live::Backlog;
 use node::NodeSockets;
 #[cfg(feature = "sftp")]
 pub use sftp::LabSftp;
@@ -43,10 +47,12 @@ pub(super) struct Directory {
 pub(super) struct Shared {
     lab: Arc<Mutex<Lab>>,
     directory: Mutex<Directory>,
+    ports: Ports,
     clock: Clock,
     /// Time that steps of the scenario let pass.
     waited: Mutex<Duration>,
     events: mpsc::UnboundedSender<Event>,
+    backlog: Backlog,
 }
 
 impl Shared {
@@ -66,21 +72,49 @@ impl Shared {
     }
 
     fn tell(&self, event: Event) {
-        // Nobody listens any more when the lab is going down.
-        let _ = self.events.send(event);
+        if self.backlog.admits() {
+            // Nobody listens any more when the lab is going down.
+            let _ = self.events.send(event);
+        }
+    }
+}
+
+impl Surroundings for Shared {
+    fn now(&self) -> Time {
+        self.now()
     }
 
-    /// The real socket of a node's TFTP port.
-    fn tftp(&self, address: IpAddr) -> Option<SocketAddr> {
-        let IpAddr::V4(v4) = address else { return None };
+    fn instant(&self, at: Time) -> tokio::time::Instant {
+        self.instant(at)
+    }
+
+    fn tell(&self, event: Event) {
+        self.tell(event);
+    }
+
+    fn own_address(&self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
+
+    fn tftp(&self, server: IpAddr) -> Option<SocketAddr> {
+        let IpAddr::V4(v4) = server else { return None };
         let node = self.lab().at(v4)?;
         lock(&self.directory).tftp.get(&node).copied()
     }
 
-    /// The real socket of a node's TVS port.
-    fn tvs(&self, host: &str) -> Option<SocketAddr> {
-        let node = self.lab().host(host)?;
-        lock(&self.directory).tvs.get(&node).copied()
+    fn tvs(&self, host: &str, _port: u16) -> Place {
+        let node = self.lab().host(host);
+        let at = node.and_then(|node| lock(&self.directory).tvs.get(&node).copied());
+        at.map_or(Place::Unknown, Place::At)
+    }
+
+    fn tls_stand_in(&self, host: &str) -> Option<&'static str> {
+        let lab = self.lab();
+        lab.host(host).and_then(|node| lab.tls_stand_in(node))
+    }
+
+    fn register(&self, host: &str, lsc: Option<&[u8]>) -> Registration {
+        self.lab().register(host, lsc)
     }
 }
 
@@ -108,6 +142,14 @@ impl Loopback {
     /// # Errors
     /// The system gives no sockets or threads.
     pub fn start(lab: Arc<Mutex<Lab>>) -> io::Result<Self> {
+        Self::start_at(lab, Ports::High)
+    }
+
+    /// The same, at these ports.
+    ///
+    /// # Errors
+    /// The same; of a socket that cannot be had it is a [`BindError`].
+    pub fn start_at(lab: Arc<Mutex<Lab>>, ports: Ports) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
@@ -119,9 +161,11 @@ impl Loopback {
         let shared = Arc::new(Shared {
             lab,
             directory: Mutex::default(),
+            ports,
             clock,
             waited: Mutex::default(),
             events,
+            backlog: Backlog::default(),
         });
         let mut lab = Self {
             runtime,
@@ -165,6 +209,10 @@ impl Loopback {
         let fallbacks: Vec<_> = phones.iter().map(|b| b.flash.clone()).collect();
         let shared = Arc::clone(&self.shared);
         let received = &mut self.received;
+        let mut events = |event| {
+            shared.backlog.leave();
+            events(event);
+        };
         self.runtime.block_on(async {
             let mut waiting = phones.into_iter().enumerate();
             let mut running = JoinSet::new();
@@ -213,9 +261,4 @@ impl Loopback {
             .map(|(r, flash)| r.unwrap_or_else(|| lost(flash)))
             .collect()
     }
-}
-
-/// Where a socket of this node is bound: its own address, or the common one.
-fn bind_addresses(address: Ipv4Addr) -> [IpAddr; 2] {
-    [IpAddr::V4(address), IpAddr::V4(Ipv4Addr::LOCALHOST)]
 }
