@@ -1,6 +1,7 @@
 //! Running a scenario: its steps in order, on either driver.
 
 mod certificates;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -26,7 +27,6 @@ use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
 use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
 use crate::trust::rules::{Key, Settings};
-use crate::wire::{ListKind, Strictness, TrustList};
 
 /// Name of the actor of steps.
 pub const LAB: &str = "lab";
@@ -309,16 +309,7 @@ impl<'a> Run<'a> {
             checked: Vec::new(),
             unreached: false,
         };
-        let started = Kind::RunStarted {
-            name: scenario.name.value.clone(),
-            source: scenario.source.value.clone(),
-            seed: scenario.seed,
-            network: network.as_str().into(),
-            clusters: scenario.clusters.len(),
-            phones: run.phones.len(),
-            date: date_text(scenario.date.value),
-        };
-        run.tell(LAB, started);
+        run.tell_start();
         run.tell_nodes();
         run.tell_publications();
         run.show_lab();
@@ -372,29 +363,6 @@ impl<'a> Run<'a> {
     fn show_lab(&mut self) {
         if let Some(witness) = &mut self.witness {
             witness.lab(self.driver.now(), self.step, &lock(&self.lab));
-        }
-    }
-
-    fn tell_nodes(&mut self) {
-        let mut nodes = Vec::new();
-        {
-            let lab = lock(&self.lab);
-            for cluster in lab.clusters() {
-                for n in cluster.nodes() {
-                    let kind = Kind::Node {
-                        cluster: cluster.id().to_owned(),
-                        release: cluster.profile().release.to_string(),
-                        mode: cluster.mode().to_string(),
-                        address: n.address.to_string(),
-                        services: n.services.iter().map(|s| s.name().to_owned()).collect(),
-                        tls_stand_in: cluster.profile().tvs_tls.value.map(ToOwned::to_owned),
-                    };
-                    nodes.push((n.name.clone(), kind));
-                }
-            }
-        }
-        for (name, kind) in nodes {
-            self.tell(&name, kind);
         }
     }
 
@@ -729,26 +697,6 @@ impl<'a> Run<'a> {
             None => Ok(()),
         }
     }
-
-    /// Tells of the lists that were published since the last time.
-    fn tell_publications(&mut self) {
-        let mut new = Vec::new();
-        {
-            let lab = lock(&self.lab);
-            for (cluster, told) in lab.clusters().iter().zip(&mut self.told) {
-                let all = cluster.publications();
-                for p in all.get(*told..).unwrap_or_default() {
-                    new.push((p.node.clone(), p.kind, Arc::clone(&p.bytes)));
-                }
-                *told = all.len();
-            }
-        }
-        for (node, kind, bytes) in new {
-            if let Some(event) = published(kind, &bytes) {
-                self.tell(&node, event);
-            }
-        }
-    }
 }
 
 /// The same witness, for a while.
@@ -759,16 +707,6 @@ pub(super) fn reborrow<'b>(
         Some(witness) => Some(&mut **witness),
         None => None,
     }
-}
-
-fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {
-    let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
-    Some(Kind::Published {
-        list: kind.to_string(),
-        facts: crate::phone::file_facts(kind.file_name(), bytes),
-        signer: crate::trust::search::SignerId::of(&list.header).facts(),
-        records: list.records.len(),
-    })
 }
 
 fn cut(at: CutMoment, write: FlashWrite) -> Cut {
@@ -786,10 +724,4 @@ fn cut(at: CutMoment, write: FlashWrite) -> Cut {
             FlashWrite::Of(FlashFile::State) => WhichWrite::Of(power::FlashFile::State),
         },
     }
-}
-
-/// A date as RFC 3339 writes it.
-fn date_text(seconds: UnixSeconds) -> String {
-    der::DateTime::from_unix_duration(std::time::Duration::from_secs(seconds))
-        .map_or_else(|_| seconds.to_string(), |d| d.to_string())
 }
