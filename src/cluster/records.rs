@@ -147,13 +147,16 @@ impl Cluster {
             sip_port: 5_060,
             secured_sip_port: 5_061,
         });
-        // By name, like the CallManager group; who runs the lab knows where the names are.
-        let tvs = group.iter().filter(|n| n.has(Service::Tvs)).take(MAX_TVS);
-        let tvs = (0..).zip(tvs).map(|(priority, node)| TvsServer {
-            priority,
-            host: node.spec.name.clone(),
-            port: node.spec.tvs_port,
-        });
+        // The CallManager group as it is, whatever its members run (Cisco 215539, notes; Cisco
+        // 118893): a member without TVS is asked in vain. By name, like the group; who runs the lab
+        // knows where the names are.
+        let tvs = (0..)
+            .zip(group.iter().take(MAX_TVS))
+            .map(|(priority, node)| TvsServer {
+                priority,
+                host: node.spec.name.clone(),
+                port: node.spec.tvs_port,
+            });
         let capf = self.nodes.iter().filter(|n| {
             n.has(Service::Capf) && self.certificate_of(n, CertificateKind::Capf).is_some()
         });

@@ -18,8 +18,9 @@ pub(super) struct Answer {
     certificate: Vec<u8>,
     roles: Vec<Role>,
     life: Duration,
-    /// When it runs out; set when it has come to the phone.
-    until: Time,
+    /// When it runs out, in microseconds of the world's time: before its start where the phone's
+    /// wall clock has jumped ahead. Set when it has come to the phone.
+    until_us: i64,
 }
 
 /// What a phone was told, and what is on its way to it.
@@ -69,14 +70,14 @@ impl Answers {
                 .map(|&code| Role::from_code(code.into()))
                 .collect(),
             life: Duration::from_secs(answer.ttl_secs.unwrap_or(0).into()),
-            until: Time::ZERO,
+            until_us: 0,
         });
     }
 
     /// The answer has come to the phone.
     pub(super) fn arrived(&mut self, at: Time) {
         if let Some(mut answer) = self.coming.take() {
-            answer.until = at + answer.life;
+            answer.until_us = micros(at + answer.life);
             self.kept.push(answer.clone());
             self.fresh = Some(answer);
         }
@@ -87,12 +88,18 @@ impl Answers {
         self.fresh = None;
     }
 
-    /// The phone starts.
-    pub(super) fn boot(&mut self, survive: bool) {
+    /// The phone starts, and its wall clock has jumped this many seconds since it last did.
+    pub(super) fn boot(&mut self, jumped: i64, terms: &Terms) {
         self.coming = None;
         self.fresh = None;
-        if !survive {
+        if !terms.answers_survive_boot {
             self.kept.clear();
+        }
+        if terms.answers_end_by_wall_clock {
+            let jumped = jumped.saturating_mul(1_000_000);
+            for answer in &mut self.kept {
+                answer.until_us = answer.until_us.saturating_sub(jumped);
+            }
         }
     }
 
@@ -158,9 +165,13 @@ impl Answer {
         if terms.tvs_role_required && !self.roles.iter().any(|&role| wanted(role)) {
             return Err(Law::AnswerInRole);
         }
-        if !is_fresh && at >= self.until {
+        if !is_fresh && micros(at) >= self.until_us {
             return Err(Law::AnswerInTime);
         }
         Ok(())
     }
+}
+
+fn micros(at: Time) -> i64 {
+    i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
 }

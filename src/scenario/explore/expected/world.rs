@@ -77,6 +77,8 @@ pub(super) struct Node {
     /// What it goes on serving.
     pub(super) kept: Option<Served>,
     pub(super) damage: BTreeMap<ServedFile, Damage>,
+    /// Whether its clock was ever set back.
+    pub(super) was_set_back: bool,
 }
 
 impl Node {
@@ -202,6 +204,7 @@ impl<'a> World<'a> {
                 itl: None,
                 kept: None,
                 damage: BTreeMap::new(),
+                was_set_back: false,
             });
         }
         let nodes: Vec<NodeId> = (first..self.nodes.len()).collect();
@@ -301,6 +304,11 @@ impl<'a> World<'a> {
         let subject = self.subject(node, kind);
         if !owner.powered || (kind == Kind::ItlRecovery && subject.node != node) {
             let what = "a certificate made anew on a node that is off or does not own it";
+            return Err(Unsupported::new(what));
+        }
+        if owner.was_set_back {
+            // It starts earlier than the one before it, and S14 goes by the start.
+            let what = "a certificate made anew by a clock that was set back";
             return Err(Unsupported::new(what));
         }
         *self.generations.entry(subject).or_default() += 1;
