@@ -175,3 +175,47 @@ impl Answer {
 fn micros(at: Time) -> i64 {
     i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::rules::{Basis, Settings, TvsCacheClock, TvsCacheSurvivesBoot, Word};
+
+    /// The end of an answer of an hour that is kept over a boot, the wall clock having jumped so far
+    /// before it.
+    fn end(clock: TvsCacheClock, jumped: i64) -> Option<i64> {
+        let mut settings = Settings::default();
+        settings.set(
+            TvsCacheSurvivesBoot::KEY,
+            TvsCacheSurvivesBoot::Yes as i64,
+            Basis::Assumed,
+        );
+        settings.set(TvsCacheClock::KEY, clock as i64, Basis::Assumed);
+        let mut answers = Answers {
+            coming: Some(Answer {
+                issuer: Vec::new(),
+                serial: Vec::new(),
+                certificate: Vec::new(),
+                roles: Vec::new(),
+                life: Duration::from_secs(3_600),
+                until_us: 0,
+            }),
+            ..Answers::default()
+        };
+        answers.arrived(Time::ZERO + Duration::from_secs(100));
+        answers.boot(jumped, &Terms::of(&settings));
+        answers.kept.first().map(|a| a.until_us / 1_000_000)
+    }
+
+    #[test]
+    fn an_answer_ends_by_the_clock_of_the_rule() {
+        assert_eq!(end(TvsCacheClock::Running, 7_200), Some(3_700));
+        assert_eq!(end(TvsCacheClock::Running, -7_200), Some(3_700));
+        assert_eq!(end(TvsCacheClock::Wall, 7_200), Some(-3_500));
+        assert_eq!(end(TvsCacheClock::Wall, -7_200), Some(10_900));
+        assert_eq!(
+            end(TvsCacheClock::Wall, i64::MIN),
+            Some(i64::MAX / 1_000_000)
+        );
+    }
+}

@@ -253,14 +253,14 @@ impl<'a> Run<'a> {
                 CarriedCertificate::CallManager,
                 CarriedCertificate::ItlRecovery,
                 CarriedCertificate::Capf,
+                CarriedCertificate::Tomcat,
             ])
             .iter()
-            .filter_map(|certificate| match certificate {
-                CarriedCertificate::CallManager => Some(Kind::CallManager),
-                CarriedCertificate::ItlRecovery => Some(Kind::ItlRecovery),
-                CarriedCertificate::Capf => Some(Kind::Capf),
-                // It signs nothing that a phone verifies.
-                CarriedCertificate::Tomcat => None,
+            .map(|certificate| match certificate {
+                CarriedCertificate::CallManager => Kind::CallManager,
+                CarriedCertificate::ItlRecovery => Kind::ItlRecovery,
+                CarriedCertificate::Capf => Kind::Capf,
+                CarriedCertificate::Tomcat => Kind::Tomcat,
             })
             .collect();
         for &node in nodes {
@@ -270,7 +270,7 @@ impl<'a> Run<'a> {
                 }
                 let certificate = self.world.own(node, kind);
                 for &store in stores.unwrap_or_else(|| stores_of(kind)) {
-                    self.world.import(into, store, certificate);
+                    self.world.import(into, store, certificate)?;
                 }
             }
         }
