@@ -37,6 +37,8 @@ pub struct Lab {
     tvs: ServerSettings,
     /// Every content that a node served under a name, in order.
     served: BTreeMap<(NodeId, String), Vec<Arc<[u8]>>>,
+    /// How many names `served` may have.
+    most_served: usize,
 }
 
 impl Lab {
@@ -60,6 +62,7 @@ impl Lab {
             by_name,
             tvs: answers_of_tvs(settings),
             served: BTreeMap::new(),
+            most_served: usize::MAX,
         }
     }
 
@@ -118,6 +121,12 @@ impl Lab {
         self.clusters[id.cluster].is_up(self.name(id), service)
     }
 
+    /// Remembers what was served under this many names of nodes' files at most. Lists are served
+    /// under the name of any phone, so whoever asks would make a lab grow that runs for long.
+    pub fn remember_at_most(&mut self, names: usize) {
+        self.most_served = names;
+    }
+
     /// A file of the node.
     ///
     /// # Errors
@@ -126,9 +135,12 @@ impl Lab {
         let node = self.name(id).to_owned();
         match self.clusters[id.cluster].file(&node, name) {
             FileAnswer::Found(bytes) => {
-                let versions = self.served.entry((id, name.to_owned())).or_default();
-                if versions.last() != Some(&bytes) {
-                    versions.push(Arc::clone(&bytes));
+                let key = (id, name.to_owned());
+                if self.served.len() < self.most_served || self.served.contains_key(&key) {
+                    let versions = self.served.entry(key).or_default();
+                    if versions.last() != Some(&bytes) {
+                        versions.push(Arc::clone(&bytes));
+                    }
                 }
                 Ok(bytes)
             }
@@ -136,7 +148,7 @@ impl Lab {
         }
     }
 
-    /// Every content that a node served under a name, in order.
+    /// Every content that a node served under a name, in order, as far as it is remembered.
     pub fn served(&self) -> impl Iterator<Item = (NodeId, &str, &[Arc<[u8]>])> {
         self.served
             .iter()

@@ -35,10 +35,10 @@ pub use operate::Target;
 pub use register::Registration;
 pub use release::Release;
 pub use saved::{OwnCertificate, SavedCluster};
-pub use serve::FileAnswer;
+pub use serve::{FileAnswer, is_device_name};
 pub use spec::{
     BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, LscTrustedBy, NodeSpec,
-    Parameter, Parameters, RolesOfStore, Service,
+    Parameter, Parameters, RolesOfStore, ServerNames, Service,
 };
 pub use state::{Cluster, Publication};
 pub use store::{Store, TrustStore, Trusted};

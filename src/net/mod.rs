@@ -1,7 +1,9 @@
 //! The driver on real sockets: tokio, UDP, TCP and TLS. It holds no protocol rule.
 
 pub mod clock;
+pub mod dhcp;
 pub mod loopback;
+pub mod orders;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;

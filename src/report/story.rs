@@ -15,6 +15,8 @@ use crate::trust::certificate::escape_for_terminal;
 pub struct Story {
     paint: Paint,
     verbose: bool,
+    /// True if it tells what nodes are asked, and by whom.
+    requests: bool,
     /// Names of nodes by address.
     names: BTreeMap<String, String>,
     /// True once the phones' own first boot is over.
@@ -32,11 +34,20 @@ impl Story {
         Self {
             paint,
             verbose,
+            requests: false,
             names: BTreeMap::new(),
             begun: false,
             lead: None,
             boots: BTreeMap::new(),
             out: Vec::new(),
+        }
+    }
+
+    /// The same of clusters that others use: it tells what nodes there are and what they are asked.
+    pub fn of_nodes(paint: Paint) -> Self {
+        Self {
+            requests: true,
+            ..Self::new(paint, false)
         }
     }
 
@@ -170,8 +181,13 @@ impl Story {
 
     /// The event in words; none for what only `verbose` tells.
     fn text(&self, event: &Event) -> Option<String> {
+        let is_request = matches!(
+            event.kind,
+            Kind::Node { .. } | Kind::Served { .. } | Kind::TvsServed { .. }
+        );
+        let tells_rare = self.verbose || (self.requests && is_request);
         self.usual(event)
-            .or_else(|| self.verbose.then(|| self.rare(event)).flatten())
+            .or_else(|| tells_rare.then(|| self.rare(event)).flatten())
     }
 
     fn usual(&self, event: &Event) -> Option<String> {

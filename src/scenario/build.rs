@@ -1,5 +1,6 @@
 //! From a scenario to a lab: clusters with their certificates, and phones.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::model::{self, FirmwareProfile, Mode, PhoneGroup, PhoneSecurity, Scenario};
@@ -7,7 +8,8 @@ use super::registry::{parameter_of, value_of};
 use super::words::ClosedWord;
 use crate::cluster::{
     BlankItl, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, KeyBits, KeyPool,
-    Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, Release, RolesOfStore, Service,
+    Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, Release, RolesOfStore, ServerNames,
+    Service,
 };
 use crate::phone::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup, Profile};
 use crate::trust::rules::{
@@ -15,6 +17,28 @@ use crate::trust::rules::{
     TvsRolesOfStore,
 };
 use crate::wire::phone_config::SecurityMode;
+
+/// What a lab has that its scenario does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// Addresses of nodes by name; the others have loopback addresses.
+    pub addresses: BTreeMap<String, Ipv4Addr>,
+    /// Phones beside the scenario's: device name, and the cluster whose database knows it.
+    pub phones: Vec<(String, String)>,
+    /// How phone configurations name nodes.
+    pub server_names: ServerNames,
+}
+
+impl Site {
+    fn place(&self, mut spec: ClusterSpec) -> ClusterSpec {
+        for node in &mut spec.nodes {
+            if let Some(address) = self.addresses.get(&node.name) {
+                node.address = *address;
+            }
+        }
+        spec
+    }
+}
 
 /// The port of TVS.
 const TVS_PORT: u16 = 2_445;
@@ -48,14 +72,19 @@ pub(super) fn settings(
 /// What a cluster cannot be.
 pub(super) fn lab(
     scenario: &Scenario,
+    site: &Site,
     settings: &Settings,
     keys: &mut KeyPool,
 ) -> Result<Lab, ClusterError> {
+    let cluster_settings = ClusterSettings {
+        server_names: site.server_names,
+        ..cluster_settings(settings)
+    };
     let mut clusters = Vec::new();
     for (index, c) in scenario.clusters.iter().enumerate() {
         let mut cluster = Cluster::new(
-            spec(c, index)?,
-            cluster_settings(settings),
+            site.place(spec(c, index)?),
+            cluster_settings,
             scenario.date.value,
             keys,
             scenario.seed,
@@ -64,6 +93,9 @@ pub(super) fn lab(
             for number in group.numbers() {
                 cluster.add_phone(&model::device_name(number), security(group.security))?;
             }
+        }
+        for (device, _) in site.phones.iter().filter(|(_, id)| *id == c.id.value) {
+            cluster.add_phone(device, SecurityMode::NonSecure)?;
         }
         clusters.push(cluster);
     }

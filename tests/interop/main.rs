@@ -8,8 +8,16 @@ mod bulk_cli;
 #[cfg(feature = "sftp")]
 #[path = "../sftp_net/clusters.rs"]
 mod clusters;
+#[cfg(target_os = "linux")]
+mod dhcp;
 #[cfg(feature = "sftp")]
 mod rehearse;
+#[cfg(target_os = "linux")]
+mod segment;
+mod serve;
+#[allow(dead_code, reason = "tests/cli_serve.rs uses all of it")]
+#[path = "../cli_serve/served.rs"]
+mod served;
 #[cfg(feature = "sftp")]
 mod sftp;
 mod support;
