@@ -274,6 +274,24 @@ fn the_configuration_names_group_and_tvs_in_order() {
     assert_eq!(config.device_security_mode, SecurityMode::NonSecure);
 }
 
+/// The TVS section mirrors the group, whatever its members run (Cisco 215539 and 118893, notes).
+#[test]
+fn a_member_of_the_group_without_tvs_is_named_as_tvs() {
+    let mut spec = spec("src", Release::V11_5_1, ClusterMode::NonSecure);
+    for node in &mut spec.nodes {
+        if node.name == "src-sub" {
+            node.services.remove(&Service::Tvs);
+        }
+    }
+    let mut keys = KeyPool::new(1);
+    let mut c = Cluster::new(spec, ClusterSettings::default(), DATE, &mut keys, 1).unwrap();
+    c.add_phone(DEVICE, SecurityMode::NonSecure).unwrap();
+    let config = bytes(&mut c, "src-pub", "SEP001122334401.cnf.xml");
+    let config = PhoneConfig::parse(&config).unwrap();
+    let tvs: Vec<_> = config.tvs.iter().map(|t| &*t.host).collect();
+    assert_eq!(tvs, ["src-sub", "src-pub"]);
+}
+
 #[test]
 fn configurations_follow_a_tvs_that_moved_and_name_addresses_where_nodes_have_no_names() {
     let settings = ClusterSettings {
