@@ -213,8 +213,13 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
             }
         }
     };
-    let used = phone.settings().used();
-    Booted { flash, used, end }
+    let (used, felt) = (phone.settings().used(), phone.settings().felt());
+    Booted {
+        flash,
+        used,
+        felt,
+        end,
+    }
 }
 
 impl<S: Surroundings> Runner<S> {

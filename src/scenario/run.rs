@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use thiserror::Error;
 
+use super::alike::Beside;
 use super::build::{self, Site};
 use super::driver::{Driver, Network};
 use super::exchange::{Exchange, Press};
@@ -219,8 +220,10 @@ pub(super) struct Run<'a> {
     pub(super) only: Option<BTreeSet<usize>>,
     /// Runs beside this one, under other rules of the phones.
     pub(super) lanes: Vec<Lane>,
-    /// What the last boot used, for the lanes.
-    pub(super) just_used: BTreeSet<(usize, Key)>,
+    /// Rules that phones felt in the boots since this was last emptied, for the lanes.
+    pub(super) felt: BTreeSet<(usize, Key)>,
+    /// What it is beside another run.
+    pub(super) beside: Beside<'a>,
     /// Number of the step, from 1.
     pub(super) step: usize,
     /// Seconds that steps let pass.
@@ -247,9 +250,10 @@ impl<'a> Run<'a> {
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
         check_network(scenario, network)?;
+        let keys = KeyPool::new(scenario.seed);
         let start = |lab| Driver::start(network, lab, scenario);
-        let site = Site::default();
-        Self::start_on(scenario, &site, start, pace, forced, sink, witness)
+        let place = (&Site::default(), keys);
+        Self::start_with(scenario, place, start, (pace, forced), sink, witness)
     }
 
     /// The same on a driver that is started for the lab, at a site.
@@ -262,9 +266,31 @@ impl<'a> Run<'a> {
         sink: &'a mut dyn FnMut(&Event),
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
+        let place = (site, KeyPool::new(scenario.seed));
+        Self::start_with(scenario, place, start, (pace, forced), sink, witness)
+    }
+
+    /// A run in virtual time that nobody sees: its signatures are modelled.
+    pub(super) fn start_trial(
+        scenario: &'a Scenario,
+        forced: Option<(Key, i64)>,
+        silent: &'a mut dyn FnMut(&Event),
+    ) -> Result<Self, RunError> {
+        let place = (&Site::default(), KeyPool::modelled(scenario.seed));
+        let start = |lab| Ok(Driver::for_trials(lab, scenario));
+        Self::start_with(scenario, place, start, (Pace::Real, forced), silent, None)
+    }
+
+    fn start_with(
+        scenario: &'a Scenario,
+        (site, mut keys): (&Site, KeyPool),
+        start: impl FnOnce(Arc<Mutex<Lab>>) -> io::Result<Driver>,
+        (pace, forced): (Pace, Option<(Key, i64)>),
+        sink: &'a mut dyn FnMut(&Event),
+        witness: Option<&'a mut dyn Witness>,
+    ) -> Result<Self, RunError> {
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
-        let mut keys = KeyPool::new(scenario.seed);
         let lab = build::lab(scenario, site, &settings, &mut keys).map_err(at_start)?;
         let mut phones = Vec::new();
         for group in &scenario.phones {
@@ -299,7 +325,8 @@ impl<'a> Run<'a> {
             phones,
             only: None,
             lanes: Vec::new(),
-            just_used: BTreeSet::new(),
+            felt: BTreeSet::new(),
+            beside: Beside::Nothing,
             step: 0,
             waited: 0,
             told,
@@ -393,6 +420,9 @@ impl<'a> Run<'a> {
 
     /// Boots phones together; those whose power was cut come back by themselves.
     fn boot(&mut self, indices: &[usize], cause: BootCause) -> Result<(), ClusterError> {
+        if self.is_boot_known(indices, cause) {
+            return Ok(());
+        }
         if self.lanes.is_empty() {
             return self.boot_here(indices, cause);
         }
@@ -463,10 +493,8 @@ impl<'a> Run<'a> {
             let p = &mut self.phones[i];
             p.flash = b.flash;
             p.end = b.end;
+            self.felt.extend(b.felt.iter().map(|&key| (i, key)));
             for key in b.used {
-                if !self.lanes.is_empty() {
-                    self.just_used.insert((i, key));
-                }
                 if !p.used.contains(&key) {
                     p.used.push(key);
                 }
