@@ -1,8 +1,11 @@
 //! The driver on real sockets: tokio, UDP, TCP and TLS. It holds no protocol rule.
 
 pub mod clock;
+pub mod dhcp;
 pub mod loopback;
 pub mod orders;
+pub mod phone;
+pub mod real;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;
