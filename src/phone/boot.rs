@@ -275,11 +275,17 @@ impl Phone {
         let jumped = kept.jumped(self.setup.clock);
         if jumped != 0 && self.setup.settings.word::<TvsCacheClock>() == TvsCacheClock::Wall {
             let seconds = Duration::from_secs(jumped.unsigned_abs());
-            vouch.expires = if jumped > 0 {
-                Time::ZERO + vouch.expires.since(Time::ZERO + seconds)
+            if jumped < 0 {
+                vouch.expires = vouch.expires + seconds;
             } else {
-                vouch.expires + seconds
-            };
+                let left = vouch.expires.since(Time::ZERO + seconds);
+                // It ran out before the world began, and no jump back revives it: the time of the
+                // world cannot say by how much.
+                if left.is_zero() {
+                    return None;
+                }
+                vouch.expires = Time::ZERO + left;
+            }
         }
         Some(vouch)
     }

@@ -12,6 +12,7 @@ use super::tvs::{Asked, Waiting};
 use crate::cluster::Registration;
 use crate::event::Kind;
 use crate::time::Time;
+use crate::trust::certificate::escape_for_terminal;
 use crate::trust::decide::{FileQuestion, Ruling, asks_for_signed_files, decide_file, strictness};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{AfterRefusal, Key};
@@ -141,6 +142,7 @@ impl Phone {
         let config = match PhoneConfig::parse(xml) {
             Ok(config) => config,
             Err(error) => {
+                let error = escape_for_terminal(error.to_string().as_bytes());
                 let text = format!("{file} cannot be read: {error}");
                 reasons.push(Reason::new(Code::ConfigMalformed, text));
                 return self.config_refused(file.to_owned(), reasons, signer, now);

@@ -1,6 +1,7 @@
 //! Running a scenario: its steps in order, on either driver.
 
 mod certificates;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -27,7 +28,6 @@ use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
 use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
 use crate::trust::rules::{Key, Settings};
-use crate::wire::{ListKind, Strictness, TrustList};
 
 /// Name of the actor of steps.
 pub const LAB: &str = "lab";
@@ -240,14 +240,6 @@ pub(super) struct Run<'a> {
     pub(super) unreached: bool,
 }
 
-/// What a run's lab is made of, beside the scenario.
-struct LabPlan<'s> {
-    site: &'s Site,
-    /// A rule that is set over all else.
-    forced: Option<(Key, i64)>,
-    keys: KeyPool,
-}
-
 impl<'a> Run<'a> {
     pub(super) fn start(
         scenario: &'a Scenario,
@@ -258,9 +250,10 @@ impl<'a> Run<'a> {
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
         check_network(scenario, network)?;
+        let keys = KeyPool::new(scenario.seed);
         let start = |lab| Driver::start(network, lab, scenario);
-        let site = Site::default();
-        Self::start_on(scenario, &site, start, pace, forced, sink, witness)
+        let place = (&Site::default(), keys);
+        Self::start_with(scenario, place, start, (pace, forced), sink, witness)
     }
 
     /// The same on a driver that is started for the lab, at a site.
@@ -273,9 +266,8 @@ impl<'a> Run<'a> {
         sink: &'a mut dyn FnMut(&Event),
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
-        let keys = KeyPool::new(scenario.seed);
-        let lab = LabPlan { site, forced, keys };
-        Self::begin(scenario, lab, start, pace, sink, witness)
+        let place = (site, KeyPool::new(scenario.seed));
+        Self::start_with(scenario, place, start, (pace, forced), sink, witness)
     }
 
     /// A run in virtual time that nobody sees: its signatures are modelled.
@@ -284,28 +276,19 @@ impl<'a> Run<'a> {
         forced: Option<(Key, i64)>,
         silent: &'a mut dyn FnMut(&Event),
     ) -> Result<Self, RunError> {
-        let lab = LabPlan {
-            site: &Site::default(),
-            forced,
-            keys: KeyPool::modelled(scenario.seed),
-        };
+        let place = (&Site::default(), KeyPool::modelled(scenario.seed));
         let start = |lab| Ok(Driver::for_trials(lab, scenario));
-        Self::begin(scenario, lab, start, Pace::Real, silent, None)
+        Self::start_with(scenario, place, start, (Pace::Real, forced), silent, None)
     }
 
-    fn begin(
+    fn start_with(
         scenario: &'a Scenario,
-        lab: LabPlan<'_>,
+        (site, mut keys): (&Site, KeyPool),
         start: impl FnOnce(Arc<Mutex<Lab>>) -> io::Result<Driver>,
-        pace: Pace,
+        (pace, forced): (Pace, Option<(Key, i64)>),
         sink: &'a mut dyn FnMut(&Event),
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
-        let LabPlan {
-            site,
-            forced,
-            mut keys,
-        } = lab;
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
         let lab = build::lab(scenario, site, &settings, &mut keys).map_err(at_start)?;
@@ -353,16 +336,7 @@ impl<'a> Run<'a> {
             checked: Vec::new(),
             unreached: false,
         };
-        let started = Kind::RunStarted {
-            name: scenario.name.value.clone(),
-            source: scenario.source.value.clone(),
-            seed: scenario.seed,
-            network: network.as_str().into(),
-            clusters: scenario.clusters.len(),
-            phones: run.phones.len(),
-            date: date_text(scenario.date.value),
-        };
-        run.tell(LAB, started);
+        run.tell_start();
         run.tell_nodes();
         run.tell_publications();
         run.show_lab();
@@ -416,29 +390,6 @@ impl<'a> Run<'a> {
     fn show_lab(&mut self) {
         if let Some(witness) = &mut self.witness {
             witness.lab(self.driver.now(), self.step, &lock(&self.lab));
-        }
-    }
-
-    fn tell_nodes(&mut self) {
-        let mut nodes = Vec::new();
-        {
-            let lab = lock(&self.lab);
-            for cluster in lab.clusters() {
-                for n in cluster.nodes() {
-                    let kind = Kind::Node {
-                        cluster: cluster.id().to_owned(),
-                        release: cluster.profile().release.to_string(),
-                        mode: cluster.mode().to_string(),
-                        address: n.address.to_string(),
-                        services: n.services.iter().map(|s| s.name().to_owned()).collect(),
-                        tls_stand_in: cluster.profile().tvs_tls.value.map(ToOwned::to_owned),
-                    };
-                    nodes.push((n.name.clone(), kind));
-                }
-            }
-        }
-        for (name, kind) in nodes {
-            self.tell(&name, kind);
         }
     }
 
@@ -774,26 +725,6 @@ impl<'a> Run<'a> {
             None => Ok(()),
         }
     }
-
-    /// Tells of the lists that were published since the last time.
-    fn tell_publications(&mut self) {
-        let mut new = Vec::new();
-        {
-            let lab = lock(&self.lab);
-            for (cluster, told) in lab.clusters().iter().zip(&mut self.told) {
-                let all = cluster.publications();
-                for p in all.get(*told..).unwrap_or_default() {
-                    new.push((p.node.clone(), p.kind, Arc::clone(&p.bytes)));
-                }
-                *told = all.len();
-            }
-        }
-        for (node, kind, bytes) in new {
-            if let Some(event) = published(kind, &bytes) {
-                self.tell(&node, event);
-            }
-        }
-    }
 }
 
 /// The same witness, for a while.
@@ -804,16 +735,6 @@ pub(super) fn reborrow<'b>(
         Some(witness) => Some(&mut **witness),
         None => None,
     }
-}
-
-fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {
-    let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
-    Some(Kind::Published {
-        list: kind.to_string(),
-        facts: crate::phone::file_facts(kind.file_name(), bytes),
-        signer: crate::trust::search::SignerId::of(&list.header).facts(),
-        records: list.records.len(),
-    })
 }
 
 fn cut(at: CutMoment, write: FlashWrite) -> Cut {
@@ -831,10 +752,4 @@ fn cut(at: CutMoment, write: FlashWrite) -> Cut {
             FlashWrite::Of(FlashFile::State) => WhichWrite::Of(power::FlashFile::State),
         },
     }
-}
-
-/// A date as RFC 3339 writes it.
-fn date_text(seconds: UnixSeconds) -> String {
-    der::DateTime::from_unix_duration(std::time::Duration::from_secs(seconds))
-        .map_or_else(|_| seconds.to_string(), |d| d.to_string())
 }
