@@ -123,6 +123,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("registering", &["server"]),
     ("registration-refused", &["server", "reason"]),
     ("registered", &["server", "text"]),
+    ("registration-not-tried", &["servers", "text"]),
     ("status", &["text", "stamped"]),
     (
         "boot-ended",
@@ -148,6 +149,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "fix",
         ],
     ),
+    ("phone-judged", &["outcome", "reasons", "fix"]),
     ("expectation", &["text", "holds", "found"]),
     ("run-ended", &["held", "expectations"]),
 ];

@@ -29,6 +29,8 @@ pub struct Booted {
     pub flash: Flash,
     /// The rules that the boot used.
     pub used: Vec<Key>,
+    /// Of these, the rules that it felt: see [`crate::trust::rules::Settings::felt`].
+    pub felt: Vec<Key>,
     /// How it ended.
     pub end: BootEnd,
 }
@@ -40,6 +42,8 @@ pub enum BootEnd {
     Done,
     /// The power was cut.
     PowerCut,
+    /// The driver could not carry a flash operation out.
+    FlashFailed,
     /// The driver gave up: the phone did not end within the time that every boot ends in.
     Overdue,
 }
