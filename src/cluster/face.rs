@@ -42,6 +42,7 @@ struct NodeFace {
     tvs: Vec<Entry>,
     files: Option<FilesFace>,
     damage: BTreeMap<DamagedFile, Damage>,
+    http_status: BTreeMap<Option<DamagedFile>, u16>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -115,6 +116,7 @@ impl NodeFace {
             files: _,
             kept: _,
             damage,
+            http_status,
         } = node;
         let own = certificates.iter();
         Self {
@@ -125,6 +127,7 @@ impl NodeFace {
             tvs: tvs.clone(),
             files: served(node).map(FilesFace::of),
             damage: damage.clone(),
+            http_status: http_status.clone(),
         }
     }
 }
