@@ -13,6 +13,7 @@ pub mod x509;
 
 mod certificates;
 mod change;
+mod face;
 mod lab;
 mod list;
 mod node;
@@ -28,6 +29,7 @@ mod store;
 mod tvs;
 
 pub use change::{Change, Turn};
+pub use face::Face;
 pub use key::{KeyBits, KeyPool, PrivateKey};
 pub use lab::{Answers, Lab, NodeId, TlsIdentity, answers_of_tvs};
 pub use list::PublishError;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::boot::{Phone, Stage, signer_of, with_tvs};
-use super::download::{Fetched, Transport, file_facts};
+use super::download::{Fetched, Transport};
+use super::facts::file_facts;
 use super::flash;
 use super::output::Output;
 use super::tvs::{Asked, Waiting};
@@ -103,15 +104,18 @@ impl Phone {
         }
         let mut check = std::mem::take(&mut self.check);
         let vouches = self.live_vouches(tvs.as_ref(), now);
-        let question = FileQuestion {
-            name: &file,
-            bytes: &bytes,
-            in_force: self.in_force(),
-            vouches: &vouches,
-            settings: &self.setup.settings,
-            now: self.wall_clock(now),
-        };
-        let decision = decide_file(&question, &mut check);
+        let in_force = self.in_force();
+        let decision = self.setup.settings.weigh(|settings| {
+            let question = FileQuestion {
+                name: &file,
+                bytes: &bytes,
+                in_force,
+                vouches: &vouches,
+                settings,
+                now: self.wall_clock(now),
+            };
+            decide_file(&question, &mut check)
+        });
         self.check = check;
         let asked = tvs.is_some();
         if !asked {
@@ -137,11 +141,12 @@ impl Phone {
             self.status(now, &text);
             return self.config_refused(file, reasons, signer, now);
         }
-        let strict = strictness(&self.setup.settings);
         // What was accepted was read whole, so it reads again.
-        let body = SignedFile::parse(&bytes, &strict)
-            .map(|f| f.body)
-            .unwrap_or_default();
+        let body = self.setup.settings.weigh(|s| {
+            SignedFile::parse(&bytes, &strictness(s))
+                .map(|f| f.body)
+                .unwrap_or_default()
+        });
         self.apply_config(&file, &bytes, body, transport, reasons, signer, now);
     }
 

@@ -16,6 +16,7 @@ mod boot;
 mod config;
 mod dhcp;
 mod download;
+mod facts;
 mod http;
 mod identity;
 mod notes;
@@ -30,7 +31,7 @@ pub mod profile;
 
 pub use boot::Phone;
 pub use dhcp::DhcpSetup;
-pub use download::file_facts;
+pub use facts::file_facts;
 pub use flash::{Flash, FlashOperation};
 pub use http::{HTTP_PORT, HTTPS_PORT, HttpFailure, HttpInput};
 pub use identity::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup};

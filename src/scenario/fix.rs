@@ -111,7 +111,7 @@ fn action(
         "not-booted" => "reset the phone".into(),
         "no-lease" => format!(
             "let a DHCP server on the phone's segment name {} in option 150, then reset the phone",
-            serving_nodes(phone, lab)
+            named_nodes(phone, lab)
         ),
         "tvs-certificate-not-in-list" => format!(
             "the phone's ITL is older than the TVS certificates of {home}: point option 150 back to {home} and reset, so that it takes the current ITL, then move it; if it refuses that one too, {ERASE}"
@@ -236,6 +236,16 @@ fn tvs_nodes(lab: &Lab, cluster: &str) -> String {
         [] => "a node that the phone's configuration names".into(),
         names => names.join(" and "),
     }
+}
+
+/// The nodes that the phone is to ask.
+fn named_nodes(phone: &LabPhone, lab: &Lab) -> String {
+    let servers = phone.servers(lab);
+    let names: Vec<_> = servers
+        .iter()
+        .filter_map(|a| Some(lab.name(lab.at(*a)?)))
+        .collect();
+    names.join(" and ")
 }
 
 /// The nodes of option 150.

@@ -31,6 +31,7 @@ pub(super) struct Running {
     used: Vec<Key>,
     renew_at: Option<Time>,
     restarts: bool,
+    felt: Vec<Key>,
     /// Number of its last attempt to register.
     pub(super) attempt: u32,
     /// The earliest time at which it will be woken.
@@ -42,6 +43,7 @@ impl Running {
         Booted {
             flash: self.flash,
             used: self.used,
+            felt: self.felt,
             end: self.end,
             renew_at: self.renew_at,
             restarts: self.restarts,
@@ -61,7 +63,10 @@ impl World {
         }
         let device = setup.identity.device.clone();
         let identity = setup.identity.certificate.clone();
-        let phone = Phone::boot(setup, &flash, self.now);
+        let mut phone = Phone::boot(setup, &flash, self.now);
+        if self.has_modelled_signatures {
+            phone.model_signatures();
+        }
         let offset = u32::try_from(index).unwrap_or(u32::MAX);
         self.phones.push(Running {
             phone: Some(phone),
@@ -74,6 +79,7 @@ impl World {
             used: Vec::new(),
             renew_at: None,
             restarts: false,
+            felt: Vec::new(),
             attempt: 0,
             wake: None,
         });
@@ -253,6 +259,7 @@ impl World {
         running.used = phone.settings().used();
         running.renew_at = phone.renew_at();
         running.restarts = phone.restarts();
+        running.felt = phone.settings().felt();
         running.end = end;
         self.booting = self.booting.saturating_sub(1);
         if self.is_watched {
