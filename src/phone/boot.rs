@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::download::{Download, Fetched, file_facts};
+use super::download::{Download, Fetched, TftpTransfer, file_facts};
 use super::flash::{self, Flash, FlashOperation};
 use super::identity::{BootCause, PhoneSetup};
 use super::notes::{KeptAnswer, Notes};
@@ -50,6 +50,31 @@ pub enum Output {
     CloseTransfer {
         /// The transfer.
         transfer: u32,
+    },
+    /// Open a connection for one file over HTTP; answer with [`Phone::handle_http`]. A driver that
+    /// cannot tell in time need not: the phone has a deadline of its own.
+    HttpOpen {
+        /// Number of the request, different from that of every transfer.
+        request: u32,
+        /// Where to.
+        to: SocketAddr,
+        /// True if TLS is to come up first. Whatever certificate the server has is right, as long
+        /// as it holds its key: the phone judges it.
+        tls: bool,
+    },
+    /// Ask for a file on a connection that is up.
+    HttpGet {
+        /// Number of the request.
+        request: u32,
+        /// The path, from its first slash.
+        path: String,
+        /// Largest body that is taken, in bytes.
+        max_bytes: usize,
+    },
+    /// Close the connection of a request, whatever it is at. Nothing is to be said of it any more.
+    HttpClose {
+        /// Number of the request.
+        request: u32,
     },
     /// Open a TLS connection to a TVS. Only a certificate among `pins` is right.
     TvsConnect {
@@ -137,7 +162,7 @@ pub struct Phone {
     pub(super) server: usize,
     pub(super) download: Option<Download>,
     /// Downloads that are over but may have to repeat their last acknowledgement.
-    pub(super) lingering: Vec<Download>,
+    pub(super) lingering: Vec<TftpTransfer>,
     pub(super) download_failures: Vec<String>,
     pub(super) fetched: Option<Fetched>,
     pub(super) next_transfer: u32,
@@ -308,9 +333,11 @@ impl Phone {
 
     /// When to call [`Self::handle_timeout`].
     pub fn next_timeout(&self) -> Option<Time> {
-        let downloads = self.download.iter().chain(&self.lingering);
-        let times = downloads.filter_map(Download::next_timeout);
-        times
+        let download = self.download.as_ref().and_then(Download::next_timeout);
+        let lingering = self.lingering.iter();
+        lingering
+            .filter_map(TftpTransfer::next_timeout)
+            .chain(download)
             .chain(self.tvs.as_ref().and_then(TvsStage::next_timeout))
             .chain(self.register_by)
             .min()
@@ -318,12 +345,14 @@ impl Phone {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Time) {
-        for d in self.download.iter_mut().chain(&mut self.lingering) {
-            if d.next_timeout().is_some_and(|t| t <= now) {
-                d.handle_timeout(now);
+        let transfer = self.download.as_mut().and_then(Download::tftp);
+        for t in transfer.into_iter().chain(&mut self.lingering) {
+            if t.next_timeout().is_some_and(|t| t <= now) {
+                t.handle_timeout(now);
             }
         }
         self.pump_download(now);
+        self.http_timeout(now);
         self.tvs_timeout(now);
         self.register_timeout(now);
         self.advance(now);
@@ -379,7 +408,7 @@ impl Phone {
             Stage::Ctl | Stage::ItlOfDevice | Stage::ItlOfNode
         );
         match fetched {
-            Fetched::File(bytes)
+            Fetched::File { bytes, .. }
                 if is_list
                     && bytes.is_empty()
                     && self.setup.settings.word::<EmptyFile>() == EmptyFile::AsMissing =>
@@ -392,7 +421,9 @@ impl Phone {
 
     fn list_fetched(&mut self, kind: ListKind, fetched: Fetched, now: Time) {
         match fetched {
-            Fetched::File(bytes) => return self.judge_list(kind, bytes.into(), None, now),
+            Fetched::File { bytes, .. } => {
+                return self.judge_list(kind, bytes.into(), None, now);
+            }
             Fetched::NotFound => {
                 if kind == ListKind::Ctl {
                     self.status(now, self.setup.profile.texts.value.no_ctl);
@@ -459,7 +490,8 @@ impl Phone {
             self.tell_lookup(&file, &decision, now);
         }
         if decision.ruling == Ruling::AskTvs && !asked {
-            return self.ask_tvs(super::tvs::Waiting::List { kind, bytes }, decision, now);
+            let signer = signer_of(&decision);
+            return self.ask_tvs(super::tvs::Waiting::List { kind, bytes }, signer, now);
         }
         self.tell_comparison(&file, &decision, now);
         if remarks == Remarks::AfterComparison && decision.compared.is_some() {
@@ -765,6 +797,16 @@ pub(super) fn with_tvs(
     };
     reasons.splice(at..at, tvs.reasons);
     reasons
+}
+
+/// The signer that TVS is asked about.
+pub(super) fn signer_of(decision: &Decision) -> SignerId {
+    let none = || SignerId {
+        subject: Vec::new(),
+        issuer: Vec::new(),
+        serial: Vec::new(),
+    };
+    decision.signer.as_deref().cloned().unwrap_or_else(none)
 }
 
 fn sha1_of(bytes: &[u8]) -> String {

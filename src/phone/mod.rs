@@ -13,6 +13,7 @@
 mod boot;
 mod config;
 mod download;
+mod http;
 mod identity;
 mod notes;
 mod remarks;
@@ -26,6 +27,7 @@ pub mod profile;
 pub use boot::{Output, Phone};
 pub use download::file_facts;
 pub use flash::{Flash, FlashOperation};
+pub use http::{HTTP_PORT, HTTPS_PORT, HttpFailure, HttpInput};
 pub use identity::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup};
 pub use profile::Profile;
 pub use remarks::Remarks;

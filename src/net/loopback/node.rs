@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Shared, bind_addresses, lock};
-use crate::cluster::{NodeId, Service, TvsIdentity};
+use crate::cluster::{NodeId, Service, TlsIdentity};
 use crate::event::{Event, Kind};
 use crate::net::tftp;
 use crate::net::tls::{Identity, ServerTls, TlsOptions};
@@ -105,7 +105,7 @@ impl NodeSockets {
     fn start_tvs(
         &mut self,
         id: NodeId,
-        lab_identity: TvsIdentity,
+        lab_identity: TlsIdentity,
         shared: &Arc<Shared>,
     ) -> io::Result<()> {
         let listener = bind_tcp(self.tvs_at, id, shared)?;
@@ -237,6 +237,7 @@ fn tell_tftp(shared: &Shared, id: NodeId, event: tftp::ServerEvent) {
         Kind::Served {
             file,
             client: from.to_string(),
+            transport: "tftp".into(),
             result,
         },
     );

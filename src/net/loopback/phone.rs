@@ -15,7 +15,9 @@ use crate::event::{Event, Kind};
 use crate::net::tls::{ClientTls, Identity, TlsFailure, TlsOptions};
 use crate::net::tvs::{AskError, Deadlines, connect};
 use crate::phone::power::{BootEnd, Booted, Booting, Cut};
-use crate::phone::{ConnectFailure, DeviceIdentity, Output, Phone, TvsInput};
+use crate::phone::{
+    ConnectFailure, DeviceIdentity, HttpFailure, HttpInput, Output, Phone, TvsInput,
+};
 
 /// What reaches the phone.
 enum Input {
@@ -27,6 +29,10 @@ enum Input {
     Tvs {
         connection: u32,
         input: TvsInput,
+    },
+    Http {
+        request: u32,
+        input: HttpInput,
     },
 }
 
@@ -118,6 +124,9 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
                 Input::Tvs { connection, input } => {
                     phone.handle_tvs(shared.now(), connection, input);
                 }
+                Input::Http { request, input } => {
+                    phone.handle_http(shared.now(), request, input);
+                }
             },
             () = tokio::time::sleep_until(shared.instant(wake)) => {
                 phone.handle_timeout(shared.now());
@@ -159,6 +168,12 @@ impl Runner {
                 // Dropping the sender lets the task close the connection.
                 self.connections.remove(&connection);
             }
+            Output::HttpOpen { request, .. } => {
+                let why = HttpFailure::Refused("connection refused".into());
+                let input = HttpInput::Failed(why);
+                let _ = self.inputs.send(Input::Http { request, input });
+            }
+            Output::HttpGet { .. } | Output::HttpClose { .. } => {}
             Output::Flash { .. } | Output::Register { .. } | Output::Event(_) => {}
         }
     }
