@@ -188,10 +188,7 @@ fn named_files(root: Node<'_, '_>) -> Result<NamedFiles, ConfigError> {
 }
 
 /// The name of a file or a folder that the phone asks for; none if the element is missing or empty.
-fn file_name(
-    node: Node<'_, '_>,
-    element: &'static str,
-) -> Result<Option<String>, ConfigError> {
+fn file_name(node: Node<'_, '_>, element: &'static str) -> Result<Option<String>, ConfigError> {
     match text(node, element) {
         // It goes into a request, where a NUL would end it and a line end would begin another line.
         Some(name) if name.len() > MAX_FILE_NAME || name.contains(char::is_control) => Err(wrong(
