@@ -173,6 +173,7 @@ impl Cluster {
                     port: 3_804,
                 })
                 .collect(),
+            files: self.phone_files.named.clone(),
             ..PhoneConfig::default()
         }
     }
@@ -192,6 +193,7 @@ impl Cluster {
             base,
             version_stamp: format!("{at}-{tail:016x}"),
             is_mixed: self.is_mixed(),
+            seed: self.stream(&format!("encryption/{at}")).next_u64(),
         }
     }
 

@@ -250,12 +250,13 @@ impl<'a> Run<'a> {
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
         let mut keys = KeyPool::new(scenario.seed);
-        let lab = build::lab(scenario, &settings, &mut keys).map_err(at_start)?;
+        let mut lab = build::lab(scenario, &settings, &mut keys).map_err(at_start)?;
         let mut phones = Vec::new();
         for group in &scenario.phones {
             for number in group.numbers() {
-                let setup = build::phone(scenario, &lab, group, number, pace, forced, &mut keys)
-                    .map_err(at_start)?;
+                let setup =
+                    build::phone(scenario, &mut lab, group, number, pace, forced, &mut keys)
+                        .map_err(at_start)?;
                 phones.push(LabPhone {
                     home_option_150: setup.option_150.clone(),
                     setup,

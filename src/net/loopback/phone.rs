@@ -102,7 +102,7 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
                     }
                 }
                 Output::Register { host, lsc } => {
-                    let answer = shared.lab().register(&host, lsc.as_deref());
+                    let answer = shared.lab().register(&host, &device, lsc.as_deref());
                     phone.handle_registered(shared.now(), answer);
                 }
                 Output::Event(event) => shared.tell(*event),
