@@ -1,6 +1,7 @@
 //! The driver on real sockets: tokio, UDP, TCP and TLS. It holds no protocol rule.
 
 pub mod clock;
+pub mod http;
 pub mod loopback;
 #[cfg(feature = "sftp")]
 pub mod sftp;

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::boot::{Output, Phone, Stage, signer_of, with_tvs};
+use super::boot::{Phone, Stage, signer_of, with_tvs};
 use super::download::{Fetched, Transport, file_facts};
 use super::flash;
+use super::output::Output;
 use super::tvs::{Asked, Waiting};
 use crate::cluster::Registration;
 use crate::event::{Kind, SignerFacts};

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::boot::{Output, Phone};
+use super::boot::Phone;
 use super::http::HttpRequest;
 use super::identity::Pace;
+use super::output::Output;
 use sha1::{Digest as _, Sha1};
 
 use crate::event::{FileFacts, Kind};

@@ -7,8 +7,9 @@
 
 use std::net::SocketAddr;
 
-use super::boot::{Output, Phone};
+use super::boot::Phone;
 use super::download::{Download, OTHER_ERROR, Transport, Way};
+use super::output::Output;
 use super::tvs::{Asked, Waiting};
 use crate::event::Kind;
 use crate::time::Time;

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::boot::{Output, Phone, Stage};
+use super::boot::{Phone, Stage};
 use super::download::Transport;
 use super::identity::Pace;
+use super::output::Output;
 use crate::event::Kind;
 use crate::time::Time;
 use crate::trust::certificate::Certificate;

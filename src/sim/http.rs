@@ -20,13 +20,6 @@ pub(super) struct HttpConnection {
     to_phone: InOrder,
 }
 
-impl HttpConnection {
-    /// The node at its other end.
-    pub(super) fn node(&self) -> Option<NodeId> {
-        self.node
-    }
-}
-
 impl World {
     /// A phone begins to open a connection to the node, if there is one.
     pub(super) fn http_open(

@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Shared, bind_addresses, lock};
-use crate::cluster::{NodeId, Service, TlsIdentity};
+use crate::cluster::{HttpAnswer, NodeId, Service, TlsIdentity};
 use crate::event::{Event, Kind};
+use crate::net::http;
 use crate::net::tftp;
 use crate::net::tls::{Identity, ServerTls, TlsOptions};
 use crate::net::tvs::{self, ServeConfig, ServeEvent};
@@ -37,10 +38,16 @@ impl Running {
 pub(super) struct NodeSockets {
     tftp: Option<Running>,
     tvs: Option<Running>,
+    http: Option<Running>,
+    https: Option<Running>,
     tftp_at: Option<SocketAddr>,
     tvs_at: Option<SocketAddr>,
+    http_at: Option<SocketAddr>,
+    https_at: Option<SocketAddr>,
     /// The certificate that the running TVS presents.
     tvs_certificate: Option<Arc<[u8]>>,
+    /// The certificate that the running HTTPS presents.
+    https_certificate: Option<Arc<[u8]>>,
 }
 
 impl NodeSockets {
@@ -59,6 +66,7 @@ impl NodeSockets {
                 .await
                 .map_err(|e| named(&e, "TFTP", id, shared))?;
         }
+        self.follow_http(wants_tftp, id, shared).await?;
         let certificate = identity.as_ref().map(|i| Arc::clone(&i.certificate));
         let stale = self.tvs_certificate != certificate;
         if (!wants_tvs || stale)
@@ -74,6 +82,43 @@ impl NodeSockets {
                 .map_err(|e| named(&e, "TVS", id, shared))?;
             self.tvs_certificate = certificate;
         }
+        Ok(())
+    }
+
+    /// HTTP and HTTPS are parts of the TFTP service.
+    async fn follow_http(
+        &mut self,
+        wants: bool,
+        id: NodeId,
+        shared: &Arc<Shared>,
+    ) -> io::Result<()> {
+        if !wants && let Some(running) = self.http.take() {
+            running.end().await;
+        }
+        if wants && self.http.is_none() {
+            let (running, at) = start_http(self.http_at, None, id, shared)
+                .map_err(|e| named(&e, "HTTP", id, shared))?;
+            self.http = Some(running);
+            self.http_at = Some(at);
+            lock(&shared.directory).http.insert(id, at);
+        }
+        let identity = shared.lab().https_identity(id);
+        let certificate = identity.as_ref().map(|i| Arc::clone(&i.certificate));
+        if self.https_certificate != certificate
+            && let Some(running) = self.https.take()
+        {
+            running.end().await;
+        }
+        if self.https.is_none()
+            && let Some(identity) = identity
+        {
+            let (running, at) = start_http(self.https_at, Some(identity), id, shared)
+                .map_err(|e| named(&e, "HTTPS", id, shared))?;
+            self.https = Some(running);
+            self.https_at = Some(at);
+            lock(&shared.directory).https.insert(id, at);
+        }
+        self.https_certificate = certificate;
         Ok(())
     }
 
@@ -141,6 +186,73 @@ impl NodeSockets {
         });
         self.tvs = Some(Running { stop, task });
         Ok(())
+    }
+}
+
+/// Starts HTTP, or with an identity HTTPS.
+fn start_http(
+    before: Option<SocketAddr>,
+    identity: Option<TlsIdentity>,
+    id: NodeId,
+    shared: &Arc<Shared>,
+) -> io::Result<(Running, SocketAddr)> {
+    let listener = bind_tcp(before, id, shared)?;
+    let address = listener.local_addr()?;
+    let is_tls = identity.is_some();
+    let tls = identity.map(|own| {
+        let identity = Identity {
+            certificate: own.certificate.to_vec(),
+            key: own.key.to_vec(),
+        };
+        ServerTls::new(&identity, false, TlsOptions::default())
+            .map_err(|e| io::Error::other(e.to_string()))
+    });
+    let tls = tls.transpose()?;
+    let files = Arc::new(HttpNode {
+        id,
+        is_tls,
+        shared: Arc::clone(shared),
+    });
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        http::serve(listener, tls, files, http::Limits::default(), stopped).await;
+    });
+    Ok((Running { stop, task }, address))
+}
+
+/// A node as its HTTP or HTTPS service sees it.
+struct HttpNode {
+    id: NodeId,
+    is_tls: bool,
+    shared: Arc<Shared>,
+}
+
+impl http::Files for HttpNode {
+    fn get(&self, path: &str) -> HttpAnswer {
+        self.shared.lab().http(self.id, path, self.is_tls)
+    }
+
+    fn told(&self, event: http::ServerEvent) {
+        use http::ServerEvent as E;
+        let (path, peer, result) = match event {
+            E::Answered { peer, path, answer } => (path, peer, answer.to_string()),
+            E::HandshakeFailed { peer, failure } => {
+                let why = failure.map_or_else(|| "too slow".to_owned(), |f| f.to_string());
+                (String::new(), peer, format!("handshake failed: {why}"))
+            }
+            E::AcceptFailed(_) => return,
+        };
+        let transport = if self.is_tls { "https" } else { "http" };
+        let served = Kind::Served {
+            file: path.trim_start_matches('/').escape_debug().to_string(),
+            client: peer.to_string(),
+            transport: transport.into(),
+            result,
+        };
+        tell(&self.shared, self.id, served);
     }
 }
 
