@@ -30,7 +30,10 @@ fn scenarios() -> Vec<(String, Scenario)> {
         let scenario = scenario::parse(&name, &text, &Rules).unwrap();
         (name, scenario)
     };
-    files.iter().map(read).collect()
+    let mut all: Vec<_> = files.iter().map(read).collect();
+    // Sockets have no links to set.
+    all.retain(|(_, scenario)| scenario.needs_virtual_time().is_none());
+    all
 }
 
 /// What both drivers have to agree on, a line a phone.
@@ -79,7 +82,7 @@ fn summary(scenario: &Scenario, network: Network) -> Vec<String> {
 #[test]
 fn virtual_time_and_loopback_sockets_agree() {
     let scenarios = scenarios();
-    assert!(!scenarios.is_empty());
+    assert!(scenarios.len() > 40, "{}", scenarios.len());
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {

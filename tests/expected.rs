@@ -36,6 +36,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "newer-release-refused",
         "setting bulk.reject_newer_release = yes",
     ),
+    ("recording-7821-emcc", "the step set-link"),
 ];
 
 /// Built-in scenarios at the time of writing; new ones may come, none may go.

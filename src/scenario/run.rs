@@ -601,11 +601,7 @@ impl<'a> Run<'a> {
                 how,
                 at,
             } => {
-                let file = match file {
-                    model::ServedFile::Itl => DamagedFile::Itl,
-                    model::ServedFile::Ctl => DamagedFile::Ctl,
-                    model::ServedFile::Config => DamagedFile::Config,
-                };
+                let file = served_file(*file);
                 let at = at.and_then(|n| usize::try_from(n).ok());
                 let damage = match how {
                     model::Damage::FlipBit => Damage::FlipBit { at },
@@ -613,6 +609,10 @@ impl<'a> Run<'a> {
                     model::Damage::Empty => Damage::Empty,
                 };
                 self.on_node(&node.value, |c, n| c.damage_file(n, file, damage))?;
+            }
+            Action::AnswerHttp { node, file, status } => {
+                let file = file.map(served_file);
+                self.on_node(&node.value, |c, n| c.answer_http(n, file, *status))?;
             }
             Action::BulkSftp { cluster, server } => {
                 self.exchange.fill_in(self.scenario, &cluster.value, server);
@@ -744,6 +744,14 @@ fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {
         signer: crate::trust::search::SignerId::of(&list.header).facts(),
         records: list.records.len(),
     })
+}
+
+fn served_file(file: model::ServedFile) -> DamagedFile {
+    match file {
+        model::ServedFile::Itl => DamagedFile::Itl,
+        model::ServedFile::Ctl => DamagedFile::Ctl,
+        model::ServedFile::Config => DamagedFile::Config,
+    }
 }
 
 fn cut(at: CutMoment, write: FlashWrite) -> Cut {
