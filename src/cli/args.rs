@@ -95,6 +95,9 @@ pub enum Command {
     /// Show and verify a trust list, a signed file, a certificate or a .p12
     #[command(help_template = TEMPLATE, before_help = INSPECT_EXAMPLES, after_help = exit_code::HELP)]
     Inspect(InspectArgs),
+    /// Leave the clusters of a scenario running, for real phones and other tools
+    #[command(help_template = TEMPLATE, before_help = super::serve::args::EXAMPLES, after_help = super::serve::args::after_help())]
+    Serve(super::serve::args::ServeArgs),
     /// Exchange certificates between clusters: export, consolidate, import, over an SFTP server
     #[command(help_template = TEMPLATE, before_help = super::bulk::args::EXAMPLES, after_help = exit_code::HELP)]
     Bulk(super::bulk::args::BulkArgs),

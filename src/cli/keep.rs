@@ -1,8 +1,8 @@
 //! The folder of a world, as `--keep` leaves it: what each node served and holds, each phone's
 //! flash before and after, the events, the scenario.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::Path;
 
 use super::world::{EVENTS, FOLDERS, SCENARIO, is_safe, is_world, put, put_pem, put_stores, safe};
@@ -69,6 +69,22 @@ pub fn prepare_many(dir: &Path) -> Result<(), String> {
 /// A file or a folder cannot be written.
 pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io::Result<()> {
     // An earlier world gives way only now that there is another.
+    let mut file = begin(dir, scenario)?;
+    let mut lines = String::new();
+    for (seq, event) in events.iter().enumerate() {
+        lines.push_str(&event_line(seq, event)?);
+        lines.push('\n');
+    }
+    file.write_all(lines.as_bytes())?;
+    finish(dir, r)
+}
+
+/// Begins to write a world while it runs: an earlier one gives way, and the file for the events is
+/// there.
+///
+/// # Errors
+/// A file or a folder cannot be written.
+pub fn begin(dir: &Path, scenario: &str) -> io::Result<File> {
     for folder in FOLDERS {
         let folder = dir.join(folder);
         if folder.exists() {
@@ -76,12 +92,14 @@ pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io:
         }
     }
     fs::write(dir.join(SCENARIO), scenario)?;
-    let mut lines = String::new();
-    for (seq, event) in events.iter().enumerate() {
-        lines.push_str(&event_line(seq, event)?);
-        lines.push('\n');
-    }
-    fs::write(dir.join(EVENTS), lines)?;
+    File::create(dir.join(EVENTS))
+}
+
+/// Writes what a world that was begun is at its end.
+///
+/// # Errors
+/// A file or a folder cannot be written.
+pub fn finish(dir: &Path, r: &Rehearsed) -> io::Result<()> {
     write_clusters(dir, r)?;
     write_served(dir, r)?;
     for (path, bytes) in &r.exchanged {
@@ -107,7 +125,10 @@ pub fn write(dir: &Path, scenario: &str, r: &Rehearsed, events: &[Event]) -> io:
 }
 
 /// One line of JSON, the common fields first.
-fn event_line(seq: usize, event: &Event) -> io::Result<String> {
+///
+/// # Errors
+/// None that an event of ours gives.
+pub fn event_line(seq: usize, event: &Event) -> io::Result<String> {
     let event = serde_json::to_string(event)?;
     let rest = event.strip_prefix('{').unwrap_or(&event);
     Ok(format!(

@@ -11,6 +11,7 @@ pub mod output;
 pub mod password;
 pub mod rehearse;
 pub mod rules;
+pub mod serve;
 pub mod world;
 
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -37,6 +38,7 @@ fn run() -> ExitCode {
     let code = match &args.command {
         Command::Rehearse(args) => rehearse::run(args, &output),
         Command::Inspect(args) => inspect::run(args, &output),
+        Command::Serve(args) => serve::run(args, &output),
         Command::Bulk(args) => bulk::run(args, &output),
         Command::Rules(args) => rules::run(args, &output),
         Command::Completions(args) => completions::completions(args, &output),

@@ -40,6 +40,8 @@ pub struct Lab {
     tvs: ServerSettings,
     /// Every content that a node served under a name, in order.
     served: BTreeMap<(NodeId, String), Vec<Arc<[u8]>>>,
+    /// How many names `served` may have.
+    most_served: usize,
 }
 
 impl Lab {
@@ -63,6 +65,7 @@ impl Lab {
             by_name,
             tvs: answers_of_tvs(settings),
             served: BTreeMap::new(),
+            most_served: usize::MAX,
         }
     }
 
@@ -121,6 +124,12 @@ impl Lab {
         self.clusters[id.cluster].is_up(self.name(id), service)
     }
 
+    /// Remembers what was served under this many names of nodes' files at most. Lists are served
+    /// under the name of any phone, so whoever asks would make a lab grow that runs for long.
+    pub fn remember_at_most(&mut self, names: usize) {
+        self.most_served = names;
+    }
+
     /// A file of the node.
     ///
     /// # Errors
@@ -147,9 +156,12 @@ impl Lab {
     }
 
     fn note_served(&mut self, id: NodeId, name: &str, bytes: &Arc<[u8]>) {
-        let versions = self.served.entry((id, name.to_owned())).or_default();
-        if versions.last() != Some(bytes) {
-            versions.push(Arc::clone(bytes));
+        let key = (id, name.to_owned());
+        if self.served.len() < self.most_served || self.served.contains_key(&key) {
+            let versions = self.served.entry(key).or_default();
+            if versions.last() != Some(bytes) {
+                versions.push(Arc::clone(bytes));
+            }
         }
     }
 
@@ -166,7 +178,7 @@ impl Lab {
         })
     }
 
-    /// Every content that a node served under a name, in order.
+    /// Every content that a node served under a name, in order, as far as it is remembered.
     pub fn served(&self) -> impl Iterator<Item = (NodeId, &str, &[Arc<[u8]>])> {
         self.served
             .iter()

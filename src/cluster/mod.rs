@@ -38,10 +38,10 @@ pub use phone_files::PhoneFiles;
 pub use register::Registration;
 pub use release::Release;
 pub use saved::{OwnCertificate, SavedCluster};
-pub use serve::{FileAnswer, HttpAnswer};
+pub use serve::{FileAnswer, HttpAnswer, is_device_name};
 pub use spec::{
     BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, HttpMissing, LscTrustedBy,
-    NodeSpec, Parameter, Parameters, RolesOfStore, Service, SignedDefault,
+    NodeSpec, Parameter, Parameters, RolesOfStore, ServerNames, Service, SignedDefault,
 };
 pub use state::{Cluster, Publication};
 pub use store::{Store, TrustStore, Trusted};

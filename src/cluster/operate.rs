@@ -121,6 +121,16 @@ impl Cluster {
         Ok(self.node(node)?.clock(at))
     }
 
+    /// From now on the node's TVS has this port, and configurations say so at once.
+    ///
+    /// # Errors
+    /// [`ClusterError::UnknownNode`], or that a configuration cannot be made.
+    pub fn move_tvs(&mut self, node: &str, port: u16, at: UnixSeconds) -> Result<(), ClusterError> {
+        let index = self.node_index(node)?;
+        self.nodes[index].spec.tvs_port = port;
+        self.publish(at)
+    }
+
     /// Sets an enterprise parameter; what depends on it is published at once.
     ///
     /// # Errors

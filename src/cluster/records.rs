@@ -3,7 +3,7 @@
 use super::list::{self, Stamp};
 use super::node::{ConfigSource, Node};
 use super::release::{ListSigner, Scope};
-use super::spec::{BlankItl, Service};
+use super::spec::{BlankItl, ServerNames, Service};
 use super::state::Cluster;
 use super::x509::{CertificateKind, LabCertificate};
 use crate::time::UnixSeconds;
@@ -149,16 +149,15 @@ impl Cluster {
         let group: Vec<&Node> = group.filter_map(|name| self.node(name).ok()).collect();
         let callmanager_group = (0..).zip(&group).map(|(priority, node)| Member {
             priority,
-            host: node.spec.name.clone(),
+            host: self.name_for_phones(node),
             ethernet_phone_port: 2_000,
             sip_port: 5_060,
             secured_sip_port: 5_061,
         });
-        // By name, like the CallManager group; who runs the lab knows where the names are.
         let tvs = group.iter().filter(|n| n.has(Service::Tvs)).take(MAX_TVS);
         let tvs = (0..).zip(tvs).map(|(priority, node)| TvsServer {
             priority,
-            host: node.spec.name.clone(),
+            host: self.name_for_phones(node),
             port: node.spec.tvs_port,
         });
         let capf = self.nodes.iter().filter(|n| {
@@ -169,12 +168,20 @@ impl Cluster {
             tvs: tvs.collect(),
             capf: capf
                 .map(|node| CapfServer {
-                    host: node.spec.name.clone(),
+                    host: self.name_for_phones(node),
                     port: 3_804,
                 })
                 .collect(),
             files: self.phone_files.named.clone(),
             ..PhoneConfig::default()
+        }
+    }
+
+    /// How a phone configuration names the node. By host name, who runs the lab knows where it is.
+    fn name_for_phones(&self, node: &Node) -> String {
+        match self.settings.server_names {
+            ServerNames::HostName => node.spec.name.clone(),
+            ServerNames::Address => node.spec.address.to_string(),
         }
     }
 

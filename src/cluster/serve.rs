@@ -184,6 +184,11 @@ pub(super) fn mac_of(device: &str) -> Option<[u8; 6]> {
     Some(mac)
 }
 
+/// True of a device name, `SEP` and 12 hex digits in upper case.
+pub fn is_device_name(name: &str) -> bool {
+    mac_of(name).is_some()
+}
+
 fn device_name(mac: [u8; 6]) -> String {
     let [a, b, c, d, e, f] = mac;
     format!("SEP{a:02X}{b:02X}{c:02X}{d:02X}{e:02X}{f:02X}")

@@ -240,6 +240,17 @@ pub enum HttpMissing {
     NotFound,
 }
 
+/// What an administrator entered as the nodes' names (System > Server), which phone configurations
+/// repeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerNames {
+    /// Host names, which phones resolve by DNS.
+    #[default]
+    HostName,
+    /// Addresses, for a network without DNS.
+    Address,
+}
+
 /// Choices where sources are silent or disagree. A registry of rules fills them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterSettings {
@@ -271,6 +282,8 @@ pub struct ClusterSettings {
     pub lists_for_unknown_phones: bool,
     /// How long before the world's start the first certificates were made, in days.
     pub installed_days_ago: u32,
+    /// How phone configurations name CallManager, TVS and CAPF.
+    pub server_names: ServerNames,
 }
 
 impl Default for ClusterSettings {
@@ -289,6 +302,7 @@ impl Default for ClusterSettings {
             signer_version: None,
             lists_for_unknown_phones: true,
             installed_days_ago: 30,
+            server_names: ServerNames::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod http;
 pub mod loopback;
+pub mod orders;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;

@@ -1,5 +1,6 @@
 //! From a scenario to a lab: clusters with their certificates, and phones.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::words::ClosedWord;
 use crate::cluster::{
     BlankItl, CertificateKind, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec,
     HttpMissing, KeyBits, KeyPool, Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, PhoneFiles,
-    Release, RolesOfStore, Service, SignedDefault,
+    Release, RolesOfStore, ServerNames, Service, SignedDefault,
 };
 use crate::phone::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup, Profile};
 use crate::time::UnixSeconds;
@@ -20,6 +21,28 @@ use crate::trust::rules::{
     TvsRolesOfStore,
 };
 use crate::wire::phone_config::{NamedFiles, SecurityMode};
+
+/// What a lab has that its scenario does not say.
+#[derive(Clone, Debug, Default)]
+pub struct Site {
+    /// Addresses of nodes by name; the others have loopback addresses.
+    pub addresses: BTreeMap<String, Ipv4Addr>,
+    /// Phones beside the scenario's: device name, and the cluster whose database knows it.
+    pub phones: Vec<(String, String)>,
+    /// How phone configurations name nodes.
+    pub server_names: ServerNames,
+}
+
+impl Site {
+    fn place(&self, mut spec: ClusterSpec) -> ClusterSpec {
+        for node in &mut spec.nodes {
+            if let Some(address) = self.addresses.get(&node.name) {
+                node.address = *address;
+            }
+        }
+        spec
+    }
+}
 
 /// The port of TVS.
 const TVS_PORT: u16 = 2_445;
@@ -53,14 +76,19 @@ pub(super) fn settings(
 /// What a cluster cannot be.
 pub(super) fn lab(
     scenario: &Scenario,
+    site: &Site,
     settings: &Settings,
     keys: &mut KeyPool,
 ) -> Result<Lab, ClusterError> {
+    let cluster_settings = ClusterSettings {
+        server_names: site.server_names,
+        ..cluster_settings(settings)
+    };
     let mut clusters = Vec::new();
     for (index, c) in scenario.clusters.iter().enumerate() {
         let mut cluster = Cluster::new(
-            spec(c, index)?,
-            cluster_settings(settings),
+            site.place(spec(c, index)?),
+            cluster_settings,
             scenario.date.value,
             keys,
             scenario.seed,
@@ -71,6 +99,9 @@ pub(super) fn lab(
                 cluster.add_phone(&device, security(group.security))?;
                 cluster.set_encrypted_config(&device, group.encrypted_config);
             }
+        }
+        for (device, _) in site.phones.iter().filter(|(_, id)| *id == c.id.value) {
+            cluster.add_phone(device, SecurityMode::NonSecure)?;
         }
         clusters.push(cluster);
     }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::model::{Scenario, Tls};
-use crate::cluster::Lab;
+use crate::cluster::{Lab, NodeId};
 use crate::event::Event;
-use crate::net::loopback::Loopback;
+use crate::net::loopback::{Loopback, NodeAddresses};
 use crate::phone::power::{Booted, Booting};
 use crate::sim::{Witness, World};
 use crate::time::Time;
@@ -56,6 +56,29 @@ impl Driver {
             Tls::Modelled => world,
             Tls::Real => world.with_real_tls(),
         }))
+    }
+
+    pub(super) fn network(&self) -> Network {
+        match self {
+            Self::Loopback(_) => Network::Loopback,
+            Self::Sim(_) => Network::Sim,
+        }
+    }
+
+    /// The sockets, where there are any.
+    pub(super) fn loopback(&mut self) -> Option<&mut Loopback> {
+        match self {
+            Self::Loopback(l) => Some(l),
+            Self::Sim(_) => None,
+        }
+    }
+
+    /// Where the services of a node really are; nowhere in virtual time.
+    pub(super) fn addresses(&self, id: NodeId) -> NodeAddresses {
+        match self {
+            Self::Loopback(l) => l.addresses(id),
+            Self::Sim(_) => NodeAddresses::default(),
+        }
     }
 
     pub(super) fn now(&self) -> Time {

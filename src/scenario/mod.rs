@@ -53,11 +53,12 @@ pub mod parse;
 pub mod pattern;
 pub mod run;
 pub mod select;
+pub mod serve;
 pub mod settings;
 pub mod words;
 
 pub use basis::RestsOn;
-pub use build::{clusters, rules};
+pub use build::{Site, clusters, rules};
 pub use diagnostic::{Diagnostic, Located, Span};
 pub use driver::Network;
 pub use expect::{Checked, event_matches};

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use thiserror::Error;
 
-use super::build;
+use super::build::{self, Site};
 use super::driver::{Driver, Network};
 use super::exchange::{Exchange, Press};
 use super::expect::Checked;
@@ -222,7 +222,7 @@ pub(super) struct Run<'a> {
     /// What the last boot used, for the lanes.
     pub(super) just_used: BTreeSet<(usize, Key)>,
     /// Number of the step, from 1.
-    step: usize,
+    pub(super) step: usize,
     /// Seconds that steps let pass.
     waited: u64,
     /// Publications of each cluster that were told.
@@ -232,9 +232,9 @@ pub(super) struct Run<'a> {
     /// The directory that the clusters exchange certificates through.
     exchange: Exchange,
     /// What steps said of their own result.
-    checked: Vec<Checked>,
+    pub(super) checked: Vec<Checked>,
     /// See [`Rehearsed::unreached`].
-    unreached: bool,
+    pub(super) unreached: bool,
 }
 
 impl<'a> Run<'a> {
@@ -247,10 +247,25 @@ impl<'a> Run<'a> {
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
         check_network(scenario, network)?;
+        let start = |lab| Driver::start(network, lab, scenario);
+        let site = Site::default();
+        Self::start_on(scenario, &site, start, pace, forced, sink, witness)
+    }
+
+    /// The same on a driver that is started for the lab, at a site.
+    pub(super) fn start_on(
+        scenario: &'a Scenario,
+        site: &Site,
+        start: impl FnOnce(Arc<Mutex<Lab>>) -> io::Result<Driver>,
+        pace: Pace,
+        forced: Option<(Key, i64)>,
+        sink: &'a mut dyn FnMut(&Event),
+        witness: Option<&'a mut dyn Witness>,
+    ) -> Result<Self, RunError> {
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
         let mut keys = KeyPool::new(scenario.seed);
-        let mut lab = build::lab(scenario, &settings, &mut keys).map_err(at_start)?;
+        let mut lab = build::lab(scenario, site, &settings, &mut keys).map_err(at_start)?;
         let mut phones = Vec::new();
         for group in &scenario.phones {
             for number in group.numbers() {
@@ -275,7 +290,8 @@ impl<'a> Run<'a> {
         }
         let told = lab.clusters().iter().map(|_| 0).collect();
         let lab = Arc::new(Mutex::new(lab));
-        let driver = Driver::start(network, Arc::clone(&lab), scenario)?;
+        let driver = start(Arc::clone(&lab))?;
+        let network = driver.network();
         let mut run = Self {
             scenario,
             lab,
@@ -313,6 +329,11 @@ impl<'a> Run<'a> {
     /// Boots the phones at home, carries the steps out, and says what is left.
     pub(super) fn finish(mut self) -> Result<Rehearsed, RunError> {
         self.take_steps()?;
+        self.end()
+    }
+
+    /// Says what is left.
+    pub(super) fn end(mut self) -> Result<Rehearsed, RunError> {
         let now = self.driver.now();
         let exchanged = self.exchange.into_files(&mut self.driver)?;
         Ok(Rehearsed {
@@ -336,7 +357,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn tell(&mut self, actor: &str, kind: Kind) {
+    pub(super) fn tell(&mut self, actor: &str, kind: Kind) {
         let event = Event {
             at: self.driver.now(),
             actor: actor.to_owned(),
@@ -513,7 +534,7 @@ impl<'a> Run<'a> {
         });
     }
 
-    fn carry_out(&mut self, action: &Action, verb: String) -> Result<(), RunError> {
+    pub(super) fn carry_out(&mut self, action: &Action, verb: String) -> Result<(), RunError> {
         let text = steps::sentence(action, self.scenario);
         self.tell(LAB, Kind::Step { verb, text });
         let step = self.step;

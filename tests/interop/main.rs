@@ -10,6 +10,10 @@ mod bulk_cli;
 mod clusters;
 #[cfg(feature = "sftp")]
 mod rehearse;
+mod serve;
+#[allow(dead_code, reason = "tests/cli_serve.rs uses all of it")]
+#[path = "../cli_serve/served.rs"]
+mod served;
 #[cfg(feature = "sftp")]
 mod sftp;
 mod support;

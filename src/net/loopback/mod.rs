@@ -4,6 +4,8 @@
 //! A node has its own loopback address where the system has one to give, else its own ports. The
 //! machines know only the lab's addresses and the well-known ports; a directory of the lab translates.
 
+mod bindings;
+mod live;
 mod node;
 mod phone;
 #[cfg(feature = "sftp")]
@@ -11,7 +13,7 @@ mod sftp;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ use crate::event::Event;
 use crate::net::clock::Clock;
 use crate::phone::power::{BootEnd, Booted, Booting, LONGEST_BOOT};
 use crate::time::Time;
+pub use bindings::{BindError, Endpoint, NodeAddresses, Ports};
+use live::Backlog;
 use node::NodeSockets;
 #[cfg(feature = "sftp")]
 pub use sftp::LabSftp;
@@ -45,10 +49,12 @@ pub(super) struct Directory {
 pub(super) struct Shared {
     lab: Arc<Mutex<Lab>>,
     directory: Mutex<Directory>,
+    ports: Ports,
     clock: Clock,
     /// Time that steps of the scenario let pass.
     waited: Mutex<Duration>,
     events: mpsc::UnboundedSender<Event>,
+    backlog: Backlog,
 }
 
 impl Shared {
@@ -68,8 +74,10 @@ impl Shared {
     }
 
     fn tell(&self, event: Event) {
-        // Nobody listens any more when the lab is going down.
-        let _ = self.events.send(event);
+        if self.backlog.admits() {
+            // Nobody listens any more when the lab is going down.
+            let _ = self.events.send(event);
+        }
     }
 
     /// The real socket of a node's TFTP port.
@@ -123,6 +131,14 @@ impl Loopback {
     /// # Errors
     /// The system gives no sockets or threads.
     pub fn start(lab: Arc<Mutex<Lab>>) -> io::Result<Self> {
+        Self::start_at(lab, Ports::High)
+    }
+
+    /// The same, at these ports.
+    ///
+    /// # Errors
+    /// The same; of a socket that cannot be had it is a [`BindError`].
+    pub fn start_at(lab: Arc<Mutex<Lab>>, ports: Ports) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
@@ -134,9 +150,11 @@ impl Loopback {
         let shared = Arc::new(Shared {
             lab,
             directory: Mutex::default(),
+            ports,
             clock,
             waited: Mutex::default(),
             events,
+            backlog: Backlog::default(),
         });
         let mut lab = Self {
             runtime,
@@ -180,6 +198,10 @@ impl Loopback {
         let fallbacks: Vec<_> = phones.iter().map(|b| b.flash.clone()).collect();
         let shared = Arc::clone(&self.shared);
         let received = &mut self.received;
+        let mut events = |event| {
+            shared.backlog.leave();
+            events(event);
+        };
         self.runtime.block_on(async {
             let mut waiting = phones.into_iter().enumerate();
             let mut running = JoinSet::new();
@@ -227,9 +249,4 @@ impl Loopback {
             .map(|(r, flash)| r.unwrap_or_else(|| lost(flash)))
             .collect()
     }
-}
-
-/// Where a socket of this node is bound: its own address, or the common one.
-fn bind_addresses(address: Ipv4Addr) -> [IpAddr; 2] {
-    [IpAddr::V4(address), IpAddr::V4(Ipv4Addr::LOCALHOST)]
 }

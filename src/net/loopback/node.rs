@@ -1,14 +1,15 @@
 //! A node's sockets.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Shared, bind_addresses, lock};
+use super::bindings::{Endpoint, Place};
+use super::{Shared, lock};
 use crate::cluster::{HttpAnswer, NodeId, Service, TlsIdentity};
 use crate::event::{Event, Kind};
 use crate::net::http;
@@ -62,9 +63,7 @@ impl NodeSockets {
             running.end().await;
         }
         if wants_tftp && self.tftp.is_none() {
-            self.start_tftp(id, shared)
-                .await
-                .map_err(|e| named(&e, "TFTP", id, shared))?;
+            self.start_tftp(id, shared).await?;
         }
         self.follow_http(wants_tftp, id, shared).await?;
         let certificate = identity.as_ref().map(|i| Arc::clone(&i.certificate));
@@ -78,8 +77,7 @@ impl NodeSockets {
             && self.tvs.is_none()
             && let Some(identity) = identity
         {
-            self.start_tvs(id, identity, shared)
-                .map_err(|e| named(&e, "TVS", id, shared))?;
+            self.start_tvs(id, identity, shared)?;
             self.tvs_certificate = certificate;
         }
         Ok(())
@@ -96,8 +94,7 @@ impl NodeSockets {
             running.end().await;
         }
         if wants && self.http.is_none() {
-            let (running, at) = start_http(self.http_at, None, id, shared)
-                .map_err(|e| named(&e, "HTTP", id, shared))?;
+            let (running, at) = start_http(self.http_at, None, id, shared)?;
             self.http = Some(running);
             self.http_at = Some(at);
             lock(&shared.directory).http.insert(id, at);
@@ -112,14 +109,28 @@ impl NodeSockets {
         if self.https.is_none()
             && let Some(identity) = identity
         {
-            let (running, at) = start_http(self.https_at, Some(identity), id, shared)
-                .map_err(|e| named(&e, "HTTPS", id, shared))?;
+            let (running, at) = start_http(self.https_at, Some(identity), id, shared)?;
             self.https = Some(running);
             self.https_at = Some(at);
             lock(&shared.directory).https.insert(id, at);
         }
         self.https_certificate = certificate;
         Ok(())
+    }
+
+    /// Ends what runs.
+    pub(super) async fn close(&mut self) {
+        for running in [
+            self.tftp.take(),
+            self.http.take(),
+            self.https.take(),
+            self.tvs.take(),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            running.end().await;
+        }
     }
 
     async fn start_tftp(&mut self, id: NodeId, shared: &Arc<Shared>) -> io::Result<()> {
@@ -153,7 +164,7 @@ impl NodeSockets {
         lab_identity: TlsIdentity,
         shared: &Arc<Shared>,
     ) -> io::Result<()> {
-        let listener = bind_tcp(self.tvs_at, id, shared)?;
+        let listener = bind_tcp(Endpoint::Tvs, self.tvs_at, id, shared)?;
         let address = listener.local_addr()?;
         self.tvs_at = Some(address);
         lock(&shared.directory).tvs.insert(id, address);
@@ -162,7 +173,7 @@ impl NodeSockets {
             key: lab_identity.key.to_vec(),
         };
         let tls = ServerTls::new(&identity, true, TlsOptions::default())
-            .map_err(|e| io::Error::other(e.to_string()))?;
+            .map_err(|e| io::Error::other(format!("TVS of node {}: {e}", shared.lab().name(id))))?;
         let settings = shared.lab().tvs_settings();
         let config = ServeConfig {
             tls,
@@ -196,16 +207,21 @@ fn start_http(
     id: NodeId,
     shared: &Arc<Shared>,
 ) -> io::Result<(Running, SocketAddr)> {
-    let listener = bind_tcp(before, id, shared)?;
-    let address = listener.local_addr()?;
     let is_tls = identity.is_some();
+    let endpoint = if is_tls {
+        Endpoint::Https
+    } else {
+        Endpoint::Http
+    };
+    let listener = bind_tcp(endpoint, before, id, shared)?;
+    let address = listener.local_addr()?;
     let tls = identity.map(|own| {
         let identity = Identity {
             certificate: own.certificate.to_vec(),
             key: own.key.to_vec(),
         };
         ServerTls::new(&identity, false, TlsOptions::default())
-            .map_err(|e| io::Error::other(e.to_string()))
+            .map_err(|e| io::Error::other(format!("HTTPS of node {}: {e}", shared.lab().name(id))))
     });
     let tls = tls.transpose()?;
     let files = Arc::new(HttpNode {
@@ -256,44 +272,37 @@ impl http::Files for HttpNode {
     }
 }
 
-/// Binds to where the service was before, else to a free port of the node's own address, else of
-/// the common one.
+/// Binds to where the service was before, else where the lab's ports say.
 async fn bind_udp(
     before: Option<SocketAddr>,
     id: NodeId,
     shared: &Shared,
 ) -> io::Result<UdpSocket> {
-    if let Some(at) = before {
-        return UdpSocket::bind(at).await;
+    let place = Place::of(Endpoint::Tftp, id, before, shared);
+    let mut bound = UdpSocket::bind(place.first).await;
+    if let Err(e) = &bound
+        && let Some(fallback) = place.fallback_for(e)
+    {
+        bound = UdpSocket::bind(fallback).await;
     }
-    let address = shared.lab().address(id);
-    let [own, common] = bind_addresses(address);
-    match UdpSocket::bind((own, 0)).await {
-        Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => UdpSocket::bind((common, 0)).await,
-        bound => bound,
-    }
+    bound.map_err(|e| place.error(e))
 }
 
 fn bind_tcp(
+    endpoint: Endpoint,
     before: Option<SocketAddr>,
     id: NodeId,
     shared: &Shared,
 ) -> io::Result<tokio::net::TcpListener> {
     const BACKLOG: u16 = 1_024;
-    if let Some(at) = before {
-        return tvs::bind(at, BACKLOG);
+    let place = Place::of(endpoint, id, before, shared);
+    let mut bound = tvs::bind(place.first, BACKLOG);
+    if let Err(e) = &bound
+        && let Some(fallback) = place.fallback_for(e)
+    {
+        bound = tvs::bind(fallback, BACKLOG);
     }
-    let address = shared.lab().address(id);
-    let [own, common] = bind_addresses(address).map(|ip: IpAddr| SocketAddr::new(ip, 0));
-    match tvs::bind(own, BACKLOG) {
-        Err(e) if e.kind() == io::ErrorKind::AddrNotAvailable => tvs::bind(common, BACKLOG),
-        bound => bound,
-    }
-}
-
-fn named(error: &io::Error, service: &str, id: NodeId, shared: &Shared) -> io::Error {
-    let name = shared.lab().name(id).to_owned();
-    io::Error::new(error.kind(), format!("{service} of node {name}: {error}"))
+    bound.map_err(|e| place.error(e))
 }
 
 /// A node as its services see it.
