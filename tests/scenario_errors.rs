@@ -447,12 +447,12 @@ events = ['status text="Trust List update failed"', "request"]
     let Action::PowerCut {
         write: FlashWrite::Nth(3),
         ..
-    } = scenario.steps[16].action
+    } = scenario.steps[17].action
     else {
         panic!()
     };
     assert_eq!(
-        scenario.steps[17].action,
+        scenario.steps[18].action,
         Action::Wait {
             duration: Duration::from_millis(500)
         }

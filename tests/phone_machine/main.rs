@@ -10,5 +10,6 @@ mod bench;
 mod cache;
 mod configs;
 mod downloads;
+mod http;
 mod moments;
 mod tvs;
