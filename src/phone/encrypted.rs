@@ -37,6 +37,8 @@ impl Phone {
                 self.read_config(trusted, &xml, now);
             }
             Err(reason) => {
+                let text = self.setup.profile.config_unopened.value;
+                self.status(now, &text.replace("{file}", &trusted.file));
                 trusted.reasons.push(reason);
                 self.config_refused(trusted.file, trusted.reasons, trusted.signer, now);
             }

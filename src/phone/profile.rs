@@ -125,6 +125,11 @@ const CONFIG_REFUSED: Cited<&str> = inferred(
     "an 8945 with an ITL of another cluster, community.cisco.com m-p/2064222",
 );
 
+const CONFIG_UNOPENED: Cited<&str> = assumed(
+    "invalid file {file}",
+    "no source shows it; the words for a refused signature, without the number of the reason",
+);
+
 const TEXTS_8800: StatusTexts = StatusTexts {
     both_installed: "CTL and ITL installed",
     ctl_installed: "CTL Installed",
@@ -155,10 +160,12 @@ pub struct Profile {
     pub stamp: Cited<Stamp>,
     /// How many status messages are kept.
     pub status_capacity: Cited<usize>,
-    /// Status messages, but for [`Self::config_refused`].
+    /// Status messages, but for [`Self::config_refused`] and [`Self::config_unopened`].
     pub texts: Cited<StatusTexts>,
     /// The status message for a refused configuration; `{file}` and `{reason}` are filled in.
     pub config_refused: Cited<&'static str>,
+    /// The status message for an encrypted configuration that does not open; `{file}` is filled in.
+    pub config_unopened: Cited<&'static str>,
     /// The TLS that this firmware speaks, where rustls cannot: it stands in.
     pub tls: Cited<Option<&'static str>>,
     /// Largest file that is downloaded, in bytes.
@@ -193,6 +200,7 @@ pub const PROFILES: &[Profile] = &[
             "8800 guide; 79xx differ in wording that no readable source gives",
         ),
         config_refused: CONFIG_REFUSED,
+        config_unopened: CONFIG_UNOPENED,
         tls: documented(
             Some("TLS 1.0"),
             "usecallmanager.nz: 7900 speaks TLS 1.0 only",
@@ -264,6 +272,7 @@ pub const PROFILES: &[Profile] = &[
             "7832 Administration Guide, status messages",
         ),
         config_refused: CONFIG_REFUSED,
+        config_unopened: CONFIG_UNOPENED,
         tls: assumed(None, "the exact offer to TVS is not known; TLS 1.2 exists"),
         max_download: documented(2_048 * 1_024, "EMCC technote: limited to 2048 KB"),
         named_files: inferred(NEWER_NAMED_FILES, NAMED_FILES_SOURCE),
@@ -283,6 +292,7 @@ pub const PROFILES: &[Profile] = &[
         status_capacity: documented(30, "8800 Administration Guide"),
         texts: documented(TEXTS_8800, "8800 Administration Guide, status messages"),
         config_refused: CONFIG_REFUSED,
+        config_unopened: CONFIG_UNOPENED,
         tls: inferred(
             None,
             "Cisco 213407 shows AES256-SHA with CUCM 10.5.2; TLS 1.2 exists",

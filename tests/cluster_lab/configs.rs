@@ -23,8 +23,9 @@ fn encrypting(release: Release) -> (Cluster, LabCertificate) {
     let mut c = cluster(release, ClusterMode::Mixed);
     let lsc = c
         .issue_lsc("CP-8861-SEP001122334401", DATE, &mut KeyPool::new(7))
-        .unwrap();
-    c.add_phone(DEVICE, SecurityMode::Encrypted).unwrap();
+        .expect("the cluster has CAPF");
+    c.add_phone(DEVICE, SecurityMode::Encrypted)
+        .expect("a device name");
     assert!(c.set_encrypted_config(DEVICE, true));
     assert!(c.record_certificate(DEVICE, Some(lsc.public.der.as_slice().into())));
     (c, lsc)

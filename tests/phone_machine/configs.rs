@@ -106,6 +106,7 @@ fn what_the_phones_key_does_not_open_is_not_applied() {
     record(&before, Some(other));
     let bench = run(&before);
     assert_eq!(refused(&bench), Some("encrypted-for-another-key"));
+    assert!(bench.shows("invalid file SEP001122334401.cnf.xml.enc.sgn"));
     assert_eq!(forms(&bench), [".cnf.xml.enc.sgn"]);
     assert_eq!(bench.flash.get(CONFIG), before.old.get(CONFIG));
 
