@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(u8, &[&str])] = &[
     (0, &["wire", "time", "rng", "event"]),
     (1, &["trust"]),
-    (2, &["tftp", "tvs", "provisioning"]),
+    (2, &["tftp", "tvs", "dhcp", "provisioning"]),
     (3, &["phone", "cluster"]),
     (4, &["sim", "net"]),
     (5, &["scenario", "check", "fleet", "report"]),

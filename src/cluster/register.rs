@@ -16,6 +16,8 @@ pub enum Registration {
     NoAnswer,
     /// CallManager does not know the phone, or does not take the certificate that it shows.
     Refused(Reason),
+    /// The driver does not register: it speaks no SIP, and asked nobody.
+    NotTried,
 }
 
 impl Lab {

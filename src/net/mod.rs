@@ -1,9 +1,12 @@
 //! The driver on real sockets: tokio, UDP, TCP and TLS. It holds no protocol rule.
 
 pub mod clock;
+pub mod dhcp;
 pub mod http;
 pub mod loopback;
 pub mod orders;
+pub mod phone;
+pub mod real;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;

@@ -12,6 +12,7 @@ use super::tvs::{Asked, Waiting};
 use crate::cluster::Registration;
 use crate::event::{Kind, SignerFacts};
 use crate::time::Time;
+use crate::trust::certificate::escape_for_terminal;
 use crate::trust::decide::{Decision, FileQuestion, Ruling, asks_for_signed_files, decide_file};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{AfterRefusal, Key};
@@ -217,6 +218,7 @@ impl Phone {
         let config = match PhoneConfig::parse(xml) {
             Ok(config) => config,
             Err(error) => {
+                let error = escape_for_terminal(error.to_string().as_bytes());
                 let text = format!("{} cannot be read: {error}", trusted.file);
                 let reason = Reason::new(Code::ConfigMalformed, text);
                 trusted.reasons.push(reason);
@@ -345,6 +347,12 @@ impl Phone {
         };
         self.register_by = None;
         match answer {
+            Registration::NotTried => {
+                let others = self.register_queue.drain(..).map(|(host, _)| host);
+                let servers = std::iter::once(server).chain(others).collect();
+                self.event(now, Kind::RegistrationNotTried { servers, text });
+                self.end(now);
+            }
             Registration::Accepted => {
                 self.event(
                     now,

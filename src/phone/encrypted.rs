@@ -11,6 +11,7 @@ use super::config::{ConfigForm, SIGNED, Trusted};
 use super::download::Transport;
 use crate::event::Kind;
 use crate::time::Time;
+use crate::trust::certificate::escape_for_terminal;
 use crate::trust::decide::strictness;
 use crate::trust::decrypt::{DecryptFault, DeviceKey, certificate_hash, decrypt};
 use crate::trust::reason::{Code, Reason};
@@ -19,6 +20,12 @@ use crate::wire::phone_config::PhoneConfig;
 
 /// How the name of an encrypted configuration ends.
 const ENCRYPTED: &str = ".enc.sgn";
+
+/// As much of `certHash` is looked at.
+const MAX_HASH: usize = 64;
+
+/// That many CAPF servers are named.
+const MAX_CAPF: usize = 3;
 
 impl Phone {
     /// Opens a configuration whose signature was accepted.
@@ -95,7 +102,10 @@ impl Phone {
         }
         let identity = self.setup.identity.certificate.as_ref();
         let own = identity.map(|i| (i.kind, certificate_hash(&i.certificate)));
-        let offered = companion.cert_hash.clone().unwrap_or_default();
+        // An MD5 in hex is far shorter; what is longer is nobody's.
+        let offered = companion.cert_hash.as_deref().unwrap_or_default();
+        let offered: String = offered.chars().take(MAX_HASH).collect();
+        let offered = escape_for_terminal(offered.as_bytes());
         let why = match &own {
             Some((_, hash)) if hash.eq_ignore_ascii_case(&offered) => None,
             None => Some("the phone has no certificate".to_owned()),
@@ -116,7 +126,7 @@ impl Phone {
         let Some(why) = why else {
             return self.fetch_config(ConfigForm::Encrypted { promised: true }, now);
         };
-        let capf = companion.capf.iter();
+        let capf = companion.capf.iter().take(MAX_CAPF);
         let servers: Vec<_> = capf.map(|c| format!("{}:{}", c.host, c.port)).collect();
         let at = match servers.as_slice() {
             [] => "and finds no CAPF server in the file".to_owned(),

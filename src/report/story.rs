@@ -16,6 +16,8 @@ use crate::trust::reason::Code;
 pub struct Story {
     paint: Paint,
     verbose: bool,
+    /// True if it tells what nodes are asked, and by whom.
+    requests: bool,
     /// Names of nodes by address.
     names: BTreeMap<String, String>,
     /// True once the phones' own first boot is over.
@@ -33,11 +35,28 @@ impl Story {
         Self {
             paint,
             verbose,
+            requests: false,
             names: BTreeMap::new(),
             begun: false,
             lead: None,
             boots: BTreeMap::new(),
             out: Vec::new(),
+        }
+    }
+
+    /// The same of clusters that others use: it tells what nodes there are and what they are asked.
+    pub fn of_nodes(paint: Paint) -> Self {
+        Self {
+            requests: true,
+            ..Self::new(paint, false)
+        }
+    }
+
+    /// The story of one phone without a lab: every boot is told as it goes.
+    pub fn of_one_phone(paint: Paint, verbose: bool) -> Self {
+        Self {
+            begun: true,
+            ..Self::new(paint, verbose)
         }
     }
 
@@ -100,7 +119,7 @@ impl Story {
     }
 
     fn of_phone(&mut self, event: &Event) {
-        if matches!(event.kind, Kind::Verdict { .. }) {
+        if matches!(event.kind, Kind::Verdict { .. } | Kind::PhoneJudged { .. }) {
             return;
         }
         if !self.begun && !self.verbose {
@@ -171,8 +190,13 @@ impl Story {
 
     /// The event in words; none for what only `verbose` tells.
     fn text(&self, event: &Event) -> Option<String> {
+        let is_request = matches!(
+            event.kind,
+            Kind::Node { .. } | Kind::Served { .. } | Kind::TvsServed { .. }
+        );
+        let tells_rare = self.verbose || (self.requests && is_request);
         self.usual(event)
-            .or_else(|| self.verbose.then(|| self.rare(event)).flatten())
+            .or_else(|| tells_rare.then(|| self.rare(event)).flatten())
     }
 
     fn usual(&self, event: &Event) -> Option<String> {
@@ -393,6 +417,10 @@ impl Story {
                 format!("registers with {} ({text})", self.name(server))
             }
             Kind::Registered { server: None, text } => p.bad(text),
+            Kind::RegistrationNotTried { servers, text } => format!(
+                "would register with {} now ({text}); trustline speaks no SIP to real servers, so it does not try",
+                servers.first().map(|s| self.name(s)).unwrap_or_default()
+            ),
             Kind::RegistrationRefused { server, reason } => format!(
                 "{}: {}",
                 p.bad(&format!("{} refuses the registration", self.name(server))),

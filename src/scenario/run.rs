@@ -694,6 +694,11 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// True if the lab has no phones of its own that boot.
+    pub(super) fn boots_nobody(&self) -> bool {
+        self.only.as_ref().is_some_and(BTreeSet::is_empty)
+    }
+
     pub(super) fn selected(&self, phones: &super::Selector) -> Vec<usize> {
         let numbers = phones.resolve(&self.scenario.phones);
         numbers

@@ -78,6 +78,8 @@ pub struct ServedNode {
     pub up: Vec<Service>,
     /// Services that it has and that do not run now.
     pub down: Vec<Service>,
+    /// What its TVS really speaks, where other TLS stands in for it.
+    pub tls_stand_in: Option<&'static str>,
 }
 
 /// Clusters that run.
@@ -170,6 +172,7 @@ impl<'a> Serving<'a> {
                 at: self.run.driver.addresses(id),
                 up,
                 down,
+                tls_stand_in: lab.tls_stand_in(id),
             });
         }
         all

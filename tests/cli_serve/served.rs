@@ -1,5 +1,7 @@
 //! `trustline serve` as a child process, from its ready line to its end.
 
+#![allow(clippy::disallowed_methods, reason = "a child process takes real time")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, Command, Stdio};

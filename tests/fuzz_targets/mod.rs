@@ -3,6 +3,7 @@
 //!
 //! The laws of all: no input panics, hangs or makes something grow that the input does not pay for.
 
+mod dhcp;
 mod seeds;
 mod tftp;
 mod tvs;
@@ -35,6 +36,8 @@ pub(crate) const TARGETS: &[Target] = &[
     target("scenario", wire::scenario, seeds::scenarios),
     target("tvs_machines", tvs::both_ends, seeds::scripts),
     target("tftp_machines", tftp::both_ends, seeds::scripts),
+    target("dhcp_message", dhcp::message, dhcp::messages),
+    target("dhcp_machines", dhcp::both_ends, dhcp::scripts),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Target {

@@ -8,8 +8,28 @@ mod bulk_cli;
 #[cfg(feature = "sftp")]
 #[path = "../sftp_net/clusters.rs"]
 mod clusters;
+#[cfg(target_os = "linux")]
+mod dhcp;
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "the goldens of other test files"
+)]
+#[path = "../golden/mod.rs"]
+mod golden;
+mod phone;
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests/cli_phone uses all of it, and allows it"
+)]
+#[path = "../cli_phone/lab.rs"]
+mod phone_lab;
 #[cfg(feature = "sftp")]
 mod rehearse;
+#[cfg(target_os = "linux")]
+mod segment;
 mod serve;
 #[allow(dead_code, reason = "tests/cli_serve.rs uses all of it")]
 #[path = "../cli_serve/served.rs"]

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process;
 
 use answers::Answers;
-use args::ServeArgs;
+use args::{Ports, ServeArgs};
 use told::Told;
 
 use super::args::Format;
@@ -25,7 +25,7 @@ use crate::net::orders::{Order, Orders};
 use crate::report::story::Story;
 use crate::report::text::count;
 use crate::scenario::run::RunError;
-use crate::scenario::serve::{Serving, StepLine, StepState};
+use crate::scenario::serve::{ServedNode, Serving, StepState};
 
 /// Runs the clusters until they are told to stop.
 pub fn run(args: &ServeArgs, output: &Output) -> ExitCode {
@@ -52,7 +52,7 @@ fn serve(args: &ServeArgs, output: &Output) -> Result<ExitCode, Failure> {
         Format::Json => (None, Answers::Json),
         Format::Human => {
             let paint = output.paint();
-            (Some(Story::new(paint, true)), Answers::Human(paint))
+            (Some(Story::of_nodes(paint)), Answers::Human(paint))
         }
     };
     let told = RefCell::new(Told::new(output, story, file));
@@ -67,13 +67,19 @@ fn serve(args: &ServeArgs, output: &Output) -> Result<ExitCode, Failure> {
         let Some(step) = serving.take_step().map_err(failed)? else {
             break;
         };
-        note(&step, output);
+        if let StepState::LeftOut(why) = step.state {
+            let (number, text) = (step.number, &step.text);
+            output.note(&format!("step {number} is left out: {text} ({why})"));
+        }
         if let Some(failure) = failed::of_step(&args.scenario, &step) {
             return Err(failure);
         }
     }
-    let line = answers::ready(ports, &serving.nodes());
-    told.borrow_mut().ready(&line);
+    let nodes = serving.nodes();
+    told.borrow_mut().ready(&answers::ready(ports, &nodes));
+    if args.ports == Ports::Real {
+        note_stand_ins(&nodes, output);
+    }
     let mut session = Session {
         serving: &mut serving,
         answers,
@@ -119,7 +125,8 @@ impl Session<'_, '_> {
     fn follow(&mut self, orders: &mut Orders) -> Result<(), RunError> {
         loop {
             let line = match self.serving.listen(orders) {
-                Order::Stop | Order::InputEnded => return Ok(()),
+                // It does not listen to the hang-up.
+                Order::Stop | Order::InputEnded | Order::HangUp => return Ok(()),
                 Order::Line(line) => line,
             };
             match line.as_str() {
@@ -128,9 +135,6 @@ impl Session<'_, '_> {
                 "step" => {
                     let step = self.serving.take_step()?;
                     let steps = self.serving.steps();
-                    if let Some(step) = &step {
-                        note(step, self.output);
-                    }
                     self.output
                         .result(&self.answers.taken(step.as_ref(), &steps));
                 }
@@ -150,17 +154,16 @@ impl Session<'_, '_> {
     }
 }
 
-/// Says on stderr what a step left undone.
-fn note(step: &StepLine, output: &Output) {
-    let (number, text) = (step.number, &step.text);
-    match &step.state {
-        StepState::LeftOut(why) => {
-            output.note(&format!("step {number} is left out: {text} ({why})"));
+/// Says on stderr which phones cannot ask TVS here.
+fn note_stand_ins(nodes: &[ServedNode], output: &Output) {
+    for node in nodes.iter().filter(|n| n.at.tvs.is_some()) {
+        if let Some(real) = node.tls_stand_in {
+            output.note(&format!(
+                "TVS of {} speaks TLS 1.2 and 1.3 where a real one of its release speaks {real}: a phone \
+                 that speaks nothing newer cannot ask it",
+                node.name
+            ));
         }
-        StepState::Failed { why, .. } => {
-            output.note(&format!("step {number} failed: {text}: {why}"));
-        }
-        StepState::Done | StepState::ToCome => {}
     }
 }
 

@@ -40,9 +40,13 @@ impl Run<'_> {
             });
         }
         if done.resets_phones {
-            let text = format!(
-                "the phones of {cluster} reset by themselves after an import (admin guide 14)"
-            );
+            let text = if self.boots_nobody() {
+                format!("an import resets the phones of {cluster} (admin guide 14): reset yours")
+            } else {
+                format!(
+                    "the phones of {cluster} reset by themselves after an import (admin guide 14)"
+                )
+            };
             self.tell(
                 LAB,
                 Kind::Step {

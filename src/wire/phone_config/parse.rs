@@ -187,15 +187,19 @@ fn named_files(root: Node<'_, '_>) -> Result<NamedFiles, ConfigError> {
     })
 }
 
+fn is_printable(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
+}
+
 /// The name of a file or a folder that the phone asks for; none if the element is missing or empty.
 fn file_name(node: Node<'_, '_>, element: &'static str) -> Result<Option<String>, ConfigError> {
     match text(node, element) {
         // It goes into a request, where a NUL would end it and a line end would begin another line.
-        Some(name) if name.len() > MAX_FILE_NAME || name.contains(char::is_control) => Err(wrong(
+        Some(name) if name.len() > MAX_FILE_NAME || !name.bytes().all(is_printable) => Err(wrong(
             child(node, element).unwrap_or(node),
             element,
             &name,
-            "the name of a file, at most 128 bytes without control characters",
+            "the name of a file, at most 128 printable ASCII characters",
         )),
         name => Ok(name),
     }
@@ -231,12 +235,15 @@ fn text(node: Node<'_, '_>, name: &str) -> Option<String> {
 
 fn host(node: Node<'_, '_>, name: &'static str) -> Result<Option<String>, ConfigError> {
     match text(node, name) {
-        Some(host) if host.len() > MAX_HOST || host.contains(char::is_whitespace) => Err(wrong(
-            child(node, name).unwrap_or(node),
-            name,
-            &host,
-            "a host name or an address",
-        )),
+        // Names are printed, so what could steer a terminal is none either.
+        Some(host) if host.len() > MAX_HOST || !host.bytes().all(|b| b.is_ascii_graphic()) => {
+            Err(wrong(
+                child(node, name).unwrap_or(node),
+                name,
+                &host,
+                "a host name or an address",
+            ))
+        }
         host => Ok(host),
     }
 }
@@ -417,6 +424,9 @@ mod tests {
             "<device><TVS><members><member><address>{host}</address></member></members></TVS></device>"
         );
         assert!(of(&long).contains("expected a host name"));
+        for steering in ["src pub", "src\u{9b}31mpub", "src\u{202e}pub"] {
+            assert!(of(&long.replace(&host, steering)).contains("expected a host name"));
+        }
     }
 
     #[test]

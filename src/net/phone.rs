@@ -1,24 +1,112 @@
-//! A phone on sockets.
+//! A phone on sockets: carries out what the machine wants, and feeds it what happens.
+//!
+//! The machine speaks in the addresses that option 150 and its configuration give it, and in
+//! well-known ports. Where those really are, and what else surrounds a phone, a [`Surroundings`]
+//! says: the lab's directory ([`super::loopback`]), or the network itself ([`super::real`]).
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::Shared;
+use crate::cluster::Registration;
 use crate::event::{Event, Kind};
 use crate::net::http;
 use crate::net::tls::{ClientTls, Identity, TlsFailure, TlsOptions};
 use crate::net::tvs::{AskError, Deadlines, connect};
 use crate::phone::power::{BootEnd, Booted, Booting, Cut};
 use crate::phone::{
-    ConnectFailure, DeviceIdentity, HttpFailure, HttpInput, Output, Phone, TvsInput,
+    ConnectFailure, DeviceIdentity, FlashOperation, HttpFailure, HttpInput, Output, Phone, TvsInput,
 };
+use crate::time::Time;
+
+/// What a phone on sockets has around it.
+pub trait Surroundings: Send + Sync + 'static {
+    /// The time, as the machine counts it.
+    fn now(&self) -> Time;
+
+    /// When the real clock shows this time.
+    fn instant(&self, at: Time) -> tokio::time::Instant;
+
+    /// Takes what the phone tells.
+    fn tell(&self, event: Event);
+
+    /// The address that the phone's datagrams leave from.
+    fn own_address(&self) -> IpAddr;
+
+    /// The real socket of the TFTP server with this address; none where nobody can be.
+    fn tftp(&self, server: IpAddr) -> Option<SocketAddr>;
+
+    /// The real socket of the HTTP server at this address and well-known port; none where nobody
+    /// listens.
+    fn http(&self, server: SocketAddr, is_tls: bool) -> Option<SocketAddr>;
+
+    /// Where the TVS of a configuration is.
+    fn tvs(&self, host: &str, port: u16) -> Place;
+
+    /// The TLS that the TVS of this host really speaks, where rustls cannot: it stands in.
+    fn tls_stand_in(&self, host: &str) -> Option<&'static str>;
+
+    /// What a CallManager says to the phone; `lsc` is the certificate that it shows, DER.
+    fn register(&self, host: &str, device: &str, lsc: Option<&[u8]>) -> Registration;
+
+    /// Something came from a server of files, whatever it was.
+    fn heard(&self) {}
+
+    /// Carries a flash operation out where it lasts, before the phone goes on.
+    ///
+    /// # Errors
+    /// It could not be carried out: the phone stops there.
+    fn keep(&self, operation: &FlashOperation) -> io::Result<()> {
+        let _ = operation;
+        Ok(())
+    }
+}
+
+/// How the failure of a name begins, after the name.
+pub const DOES_NOT_RESOLVE: &str = "does not resolve";
+
+/// Where a host of the configuration is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At this socket.
+    At(SocketAddr),
+    /// Where the system's resolver says.
+    Resolve(String, u16),
+    /// Nowhere.
+    Unknown,
+}
+
+impl Place {
+    /// The socket; of several addresses of a name the first of IPv4, as phones have it, else the
+    /// first.
+    pub(super) async fn socket(self) -> Result<SocketAddr, String> {
+        match self {
+            Self::At(at) => Ok(at),
+            Self::Unknown => Err("no such host".into()),
+            Self::Resolve(host, port) => {
+                let found = tokio::net::lookup_host((host.as_str(), port)).await;
+                let all: Vec<_> = found
+                    .map_err(|e| format!("{host} {DOES_NOT_RESOLVE}: {e}"))?
+                    .collect();
+                let first = all.iter().find(|a| a.is_ipv4()).or_else(|| all.first());
+                first
+                    .copied()
+                    .ok_or_else(|| format!("{host} resolves to no address"))
+            }
+        }
+    }
+}
+
+/// What is added to a failure of TLS that an old server brings about.
+const TOO_OLD: &str = "a server that speaks only TLS 1.0 or AES256-SHA, as CUCM up to 11.5 may, \
+    answers so: this TLS has neither, a build with `--features legacy-tls` does";
 
 /// What reaches the phone.
 enum Input {
@@ -26,6 +114,8 @@ enum Input {
         transfer: u32,
         from: SocketAddr,
         bytes: Vec<u8>,
+        /// Its place in the queue.
+        _room: OwnedSemaphorePermit,
     },
     Tvs {
         connection: u32,
@@ -36,6 +126,13 @@ enum Input {
         input: HttpInput,
     },
 }
+
+/// Datagrams that wait for the phone; what comes faster waits in the socket, which has an end.
+const MAX_WAITING: usize = 64;
+
+/// Bytes that a TVS connection brings at most. An answer has less than 64 KB, and the phone closes
+/// the connection when it has it.
+const MAX_TVS_BYTES: usize = 256 * 1024;
 
 /// A transfer's socket, and the node that it talks to.
 struct Transfer {
@@ -56,16 +153,17 @@ struct Request {
     task: JoinHandle<()>,
 }
 
-struct Runner {
-    shared: Arc<Shared>,
+struct Runner<S> {
+    shared: Arc<S>,
     inputs: mpsc::UnboundedSender<Input>,
+    room: Arc<Semaphore>,
     transfers: BTreeMap<u32, Transfer>,
     connections: BTreeMap<u32, Connection>,
     requests: BTreeMap<u32, Request>,
     identity: Option<DeviceIdentity>,
 }
 
-impl Drop for Runner {
+impl<S> Drop for Runner<S> {
     fn drop(&mut self) {
         for t in self.transfers.values() {
             t.reader.abort();
@@ -79,8 +177,9 @@ impl Drop for Runner {
     }
 }
 
-/// Runs one boot.
-pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration) -> Booted {
+/// Runs one boot, for `longest` at most. Dropped on its way it is a power cut between two flash
+/// operations.
+pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Duration) -> Booted {
     let Booting {
         setup,
         mut flash,
@@ -92,6 +191,7 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
     let mut runner = Runner {
         shared: Arc::clone(&shared),
         inputs,
+        room: Arc::new(Semaphore::new(MAX_WAITING)),
         transfers: BTreeMap::new(),
         connections: BTreeMap::new(),
         requests: BTreeMap::new(),
@@ -113,9 +213,12 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
                         });
                         break 'boot BootEnd::PowerCut;
                     }
+                    if shared.keep(&operation).is_err() {
+                        break 'boot BootEnd::FlashFailed;
+                    }
                 }
                 Output::Register { host, lsc } => {
-                    let answer = shared.lab().register(&host, &device, lsc.as_deref());
+                    let answer = shared.register(&host, &device, lsc.as_deref());
                     phone.handle_registered(shared.now(), answer);
                 }
                 Output::Event(event) => shared.tell(*event),
@@ -131,13 +234,17 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
         let wake = phone.next_timeout().unwrap_or(overdue).min(overdue);
         tokio::select! {
             Some(input) = received.recv() => match input {
-                Input::Datagram { transfer, from, bytes } => {
+                Input::Datagram { transfer, from, bytes, _room } => {
+                    shared.heard();
                     phone.handle_datagram(shared.now(), transfer, from, &bytes);
                 }
                 Input::Tvs { connection, input } => {
                     phone.handle_tvs(shared.now(), connection, input);
                 }
                 Input::Http { request, input } => {
+                    if !matches!(input, HttpInput::Failed(_)) {
+                        shared.heard();
+                    }
                     phone.handle_http(shared.now(), request, input);
                 }
             },
@@ -150,7 +257,7 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
     Booted { flash, used, end }
 }
 
-impl Runner {
+impl<S: Surroundings> Runner<S> {
     async fn carry_out(&mut self, output: Output) {
         match output {
             Output::Datagram {
@@ -166,10 +273,10 @@ impl Runner {
             Output::TvsConnect {
                 connection,
                 host,
-                port: _,
+                port,
                 pins,
             } => {
-                self.connect(connection, host, pins);
+                self.connect(connection, &host, port, pins);
             }
             Output::TvsWrite { connection, bytes } => {
                 if let Some(c) = self.connections.get(&connection) {
@@ -205,24 +312,27 @@ impl Runner {
 
     async fn send(&mut self, transfer: u32, to: SocketAddr, payload: Vec<u8>) {
         const TFTP_PORT: u16 = 69;
+        let Some(at) = self.shared.tftp(to.ip()) else {
+            return;
+        };
         if !self.transfers.contains_key(&transfer) {
-            let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else {
+            let Ok(socket) = UdpSocket::bind((self.shared.own_address(), 0)).await else {
                 // As a network that loses every packet: the phone's own time runs out.
                 return;
             };
             let socket = Arc::new(socket);
             let inputs = self.inputs.clone();
             let reading = Arc::clone(&socket);
-            let logical = to.ip();
+            let server = (at.ip(), to.ip());
+            let room = Arc::clone(&self.room);
             let reader =
-                tokio::spawn(async move { read(reading, transfer, logical, inputs).await });
+                tokio::spawn(async move { read(reading, transfer, server, inputs, room).await });
             self.transfers.insert(transfer, Transfer { socket, reader });
         }
-        let real = match self.shared.tftp(to.ip()) {
-            Some(at) if to.port() == TFTP_PORT => at,
+        let real = match to.port() {
+            TFTP_PORT => at,
             // A transfer's own port is the real one, on the address where the node really is.
-            Some(at) => SocketAddr::new(at.ip(), to.port()),
-            None => return,
+            port => SocketAddr::new(at.ip(), port),
         };
         if let Some(t) = self.transfers.get(&transfer) {
             // UDP: what cannot be sent is lost.
@@ -233,7 +343,7 @@ impl Runner {
     fn open_http(&mut self, request: u32, to: SocketAddr, is_tls: bool) {
         let (ask, asked) = oneshot::channel();
         let inputs = self.inputs.clone();
-        let address = self.shared.http(to.ip(), is_tls);
+        let address = self.shared.http(to, is_tls);
         let task = tokio::spawn(async move {
             let told = inputs.clone();
             let tell = move |input| {
@@ -251,23 +361,20 @@ impl Runner {
         self.requests.insert(request, Request { ask, task });
     }
 
-    fn connect(&mut self, connection: u32, host: String, pins: Vec<Arc<[u8]>>) {
+    fn connect(&mut self, connection: u32, host: &str, port: u16, pins: Vec<Arc<[u8]>>) {
         let (writes, wanted) = mpsc::unbounded_channel();
         let inputs = self.inputs.clone();
-        let address = self.shared.tvs(&host);
-        let stand_in = {
-            let lab = self.shared.lab();
-            lab.host(&host).and_then(|node| lab.tls_stand_in(node))
-        };
+        let place = self.shared.tvs(host, port);
+        let stand_in = self.shared.tls_stand_in(host);
         let identity = self.identity.clone();
         let task = tokio::spawn(async move {
             let told = inputs.clone();
             let tell = move |input| {
                 let _ = told.send(Input::Tvs { connection, input });
             };
-            let Some(address) = address else {
-                let why = ConnectFailure::Refused("no such host".into());
-                return tell(TvsInput::Failed(why));
+            let address = match place.socket().await {
+                Ok(address) => address,
+                Err(why) => return tell(TvsInput::Failed(ConnectFailure::Refused(why))),
             };
             talk(address, &pins, identity, stand_in, wanted, &tell).await;
         });
@@ -276,21 +383,31 @@ impl Runner {
     }
 }
 
+/// Hands on what comes to a transfer's socket, under the address by which the machine knows the server.
 async fn read(
     socket: Arc<UdpSocket>,
     transfer: u32,
-    logical: IpAddr,
+    (real, logical): (IpAddr, IpAddr),
     inputs: mpsc::UnboundedSender<Input>,
+    room: Arc<Semaphore>,
 ) {
     let mut buffer = vec![0; 65_536];
     while let Ok((n, from)) = socket.recv_from(&mut buffer).await {
-        let from = SocketAddr::new(logical, from.port());
+        let Ok(room) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        // A stranger keeps its address: what to do with one is the machine's to know.
+        let from = match from.ip() == real {
+            true => SocketAddr::new(logical, from.port()),
+            false => from,
+        };
         let bytes = buffer[..n].to_vec();
         if inputs
             .send(Input::Datagram {
                 transfer,
                 from,
                 bytes,
+                _room: room,
             })
             .is_err()
         {
@@ -338,6 +455,7 @@ async fn talk(
     tell(TvsInput::Connected { certificate, tls });
     let mut stream = open.into_stream();
     let mut buffer = vec![0; 4_096];
+    let mut brought = 0;
     loop {
         tokio::select! {
             write = wanted.recv() => match write {
@@ -349,7 +467,10 @@ async fn talk(
                 }
             },
             read = stream.read(&mut buffer) => match read {
-                Ok(n) if n > 0 => tell(TvsInput::Bytes(buffer[..n].to_vec())),
+                Ok(n) if n > 0 && brought < MAX_TVS_BYTES => {
+                    brought += n;
+                    tell(TvsInput::Bytes(buffer[..n].to_vec()));
+                }
                 // Real servers end without a close_notify, which is an error to rustls.
                 Ok(_) | Err(_) => {
                     tell(TvsInput::Closed);
@@ -405,6 +526,42 @@ fn failure(error: AskError) -> ConnectFailure {
         AskError::Tls(TlsFailure::NotPinned { presented }) => {
             ConnectFailure::NotPinned { presented }
         }
+        AskError::Tls(failure) if failure.may_be_too_old() => {
+            ConnectFailure::Tls(format!("{failure}; {TOO_OLD}"))
+        }
         other => ConnectFailure::Tls(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that sends without end fills neither the queue nor the memory, and is heard again
+    /// once the phone has looked.
+    #[tokio::test]
+    async fn datagrams_that_nobody_takes_wait_in_the_socket() {
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let at = socket.local_addr().unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (inputs, mut received) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(MAX_WAITING));
+        let server = (at.ip(), IpAddr::from([10, 0, 0, 5]));
+        let reader = tokio::spawn(read(socket, 7, server, inputs, room));
+        for n in 0..2 * MAX_WAITING {
+            sender.send_to(&[n as u8], at).await.unwrap();
+            // The reader has its turn.
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(received.len(), MAX_WAITING);
+        for n in 0..2 * MAX_WAITING {
+            let Some(Input::Datagram { from, bytes, .. }) = received.recv().await else {
+                panic!("the reader has ended");
+            };
+            assert_eq!(bytes, [n as u8]);
+            assert_eq!(from.ip(), server.1, "the machine knows it by this address");
+        }
+        reader.abort();
     }
 }
