@@ -181,6 +181,18 @@ fn step(shorthand: &str) -> String {
                 part("stores", '>')
             )
         }
+        ["upload", from, certificate, into, store] => format!(
+            "do = \"upload-certificate\"\nfrom = \"{from}\"\ncertificate = \"{certificate}\"\n\
+             into = \"{into}\"\nstore = \"{store}\""
+        ),
+        // `jump BY phones` or `jump BY nodes`
+        ["jump", by, whose] => {
+            format!("do = \"jump-clock\"\nby = \"{by}\"\n{whose} = \"all\"")
+        }
+        ["later", after, rest @ ..] => {
+            let step = step(&rest.join(" "));
+            return format!("{step}after = \"{after}\"\n");
+        }
         ["150", to @ ..] => format!("do = \"set-option-150\"\nto = {}", list(to)),
         [change @ ("stop" | "start" | "restart"), service, target] => {
             let key = if target.len() == 1 { "cluster" } else { "node" };
@@ -342,6 +354,18 @@ fn moves_come_out_as_the_table_says() {
             => "migrated signature-holds"),
         row!("M13", OLD, NEW, "tvs.max_servers=1", "trust b a; 150 b1; stop tvs a1; reset"
             => "stranded tvs-unreachable"),
+        row!("M13", OLD, NEW, "", "trust b a; 150 b1; stop tvs a1; jump +400d phones; reset"
+            => "migrated signature-holds"),
+        row!("F9", OLD, NEW, "tvs.cache_clock=wall",
+            "trust b a; jump -400d phones; 150 b1; reset" => "migrated signature-holds"),
+        row!("S9", OLD, NEWER, "", "upload b1 CallManager a Phone-SAST-trust; 150 b1; reset"
+            => "migrated signature-holds"),
+        row!("S8", OLD, NEWER, "", "upload b1 CallManager a CallManager-trust; 150 b1; reset"
+            => "registers-untrusted tvs-role-missing"),
+        // Tomcat came later, so it keeps nothing out.
+        row!("S14", OLD, NEWER, "",
+            "upload b CallManager a Phone-SAST-trust; upload b Tomcat a Phone-SAST-trust; 150 b1; \
+             reset" => "migrated signature-holds"),
         row!("M14", OLD, NEW, "", "trust b a; renew a1 TVS; renew a2 TVS; 150 b1; reset"
             => "stranded tvs-certificate-not-in-list"),
         row!("M14 S3", OLD, NEW, "", "trust b a; renew a1 TVS; 150 b1; reset"
@@ -538,6 +562,13 @@ fn what_the_table_leaves_open_is_said() {
             => "? a cluster's own certificate made anew, and tvs.restart_needed = yes"),
         row!("S12", OLD, NEW, "tvs.restart_needed=yes",
             "renew a1 CallManager; restart tvs a; reset" => "migrated signature-holds"),
+        row!("S14", OLD, NEW, "",
+            "upload b Tomcat a Phone-SAST-trust; upload b CallManager a Phone-SAST-trust; 150 b1; \
+             reset" => "? whether Tomcat has the subject of CallManager, and keeps it out of a store"),
+        row!("S14", OLD, NEW, "", "jump -2h nodes; renew a1 CallManager; reset"
+            => "? a certificate made anew by a clock that was set back"),
+        row!("faults", OLD, NEW, "", "trust b a; 150 b1; later 20ms stop tvs a1; reset"
+            => "? the step stop-service in the middle of a boot"),
         row!("R2", OLD, NEW, "phone.after_refusal=tftp-server",
             "trust b a; remove b; 150 b1; reset"
             => "? a configuration not loaded, and phone.after_refusal = tftp-server"),

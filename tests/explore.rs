@@ -7,9 +7,16 @@
 )]
 #![allow(clippy::unwrap_used, reason = "a test fails where its own premises do")]
 
+use std::fs;
 use std::process::{Command, Output};
 
 use trustline::scenario::explore::{check, generate};
+
+/// Scenarios that failed once, with what is expected of them.
+const EXPLORED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/scenarios/explored");
+
+/// Worlds of which no source says what to expect.
+const UNDECIDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/scenarios/undecided");
 
 fn trustline(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_trustline"))
@@ -31,20 +38,29 @@ fn worlds_show_nothing() {
         );
         decided += usize::from(judged.unsupported.is_none());
     }
-    assert!(decided >= 20, "the model decides {decided} of 40 worlds");
+    assert!(decided >= 15, "the model decides {decided} of 40 worlds");
 }
 
-/// Worlds over which run and model once disagreed: a power cut between the write of a configuration
-/// and its acceptance, after a list was lost; a certificate of the cluster's own that a TVS has not
-/// loaded; and a setting for refused configurations where one is not found.
+/// Worlds over which run and model once disagreed, and which no source decides: a power cut between
+/// the write of a configuration and its acceptance, after a list was lost; a certificate of the
+/// cluster's own that a TVS has not loaded; a setting for refused configurations where one is not
+/// found; the list of one node beside the configuration of another.
 #[test]
 fn worlds_that_disagreed_show_nothing() {
-    for world in [2_416, 2_454, 2_936, 3_017, 4_109] {
-        let judged = check(&generate(world).to_toml());
+    for name in [
+        "configuration-not-found",
+        "cut-behind-configuration",
+        "cut-behind-configuration-again",
+        "own-certificate-not-loaded",
+        "own-signer-not-loaded",
+        "second-node-lost",
+    ] {
+        let path = format!("{UNDECIDED}/{name}.toml");
+        let judged = check(&fs::read_to_string(path).unwrap());
         assert!(judged.findings.is_empty(), "{:?}", judged.findings);
         assert!(
             judged.unsupported.is_some(),
-            "world {world} is decided: no source decides it"
+            "{name} is decided: no source decides it"
         );
     }
 }
@@ -102,8 +118,7 @@ fn the_summary_counts_and_arguments_that_mean_nothing_are_refused() {
 /// What exploration found and what was mended, one scenario each.
 #[test]
 fn what_was_found_stays_mended() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/scenarios/explored");
-    let out = trustline(&["rehearse", folder]);
+    let out = trustline(&["rehearse", EXPLORED]);
     let text = String::from_utf8_lossy(&out.stdout);
     assert_eq!(out.status.code(), Some(0), "{text}");
 }

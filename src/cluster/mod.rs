@@ -14,6 +14,7 @@ pub mod x509;
 mod certificates;
 mod change;
 mod config;
+mod face;
 mod lab;
 mod list;
 mod node;
@@ -29,6 +30,7 @@ mod store;
 mod tvs;
 
 pub use change::{Change, Turn};
+pub use face::Face;
 pub use key::{KeyBits, KeyPool, PrivateKey};
 pub use lab::{Answers, Lab, NodeId, TlsIdentity, answers_of_tvs};
 pub use list::PublishError;

@@ -154,8 +154,10 @@ impl Cluster {
             sip_port: 5_060,
             secured_sip_port: 5_061,
         });
-        let tvs = group.iter().filter(|n| n.has(Service::Tvs)).take(MAX_TVS);
-        let tvs = (0..).zip(tvs).map(|(priority, node)| TvsServer {
+        // The CallManager group as it is, whatever its members run (Cisco 215539, notes; Cisco
+        // 118893): a member without TVS is asked in vain.
+        let tvs = (0..).zip(group.iter().take(MAX_TVS));
+        let tvs = tvs.map(|(priority, node)| TvsServer {
             priority,
             host: self.name_for_phones(node),
             port: node.spec.tvs_port,

@@ -43,9 +43,9 @@ pub trait Surroundings: Send + Sync + 'static {
     /// The real socket of the TFTP server with this address; none where nobody can be.
     fn tftp(&self, server: IpAddr) -> Option<SocketAddr>;
 
-    /// The real socket of the HTTP server at this address and well-known port; none where nobody
-    /// listens.
-    fn http(&self, server: SocketAddr, is_tls: bool) -> Option<SocketAddr>;
+    /// The real socket of HTTP, or of HTTPS, of the TFTP server with this address; none where
+    /// nobody listens.
+    fn http(&self, server: IpAddr, is_tls: bool) -> Option<SocketAddr>;
 
     /// Where the TVS of a configuration is.
     fn tvs(&self, host: &str, port: u16) -> Place;
@@ -253,8 +253,13 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
             }
         }
     };
-    let used = phone.settings().used();
-    Booted { flash, used, end }
+    let (used, felt) = (phone.settings().used(), phone.settings().felt());
+    Booted {
+        flash,
+        used,
+        felt,
+        end,
+    }
 }
 
 impl<S: Surroundings> Runner<S> {
@@ -343,7 +348,7 @@ impl<S: Surroundings> Runner<S> {
     fn open_http(&mut self, request: u32, to: SocketAddr, is_tls: bool) {
         let (ask, asked) = oneshot::channel();
         let inputs = self.inputs.clone();
-        let address = self.shared.http(to, is_tls);
+        let address = self.shared.http(to.ip(), is_tls);
         let task = tokio::spawn(async move {
             let told = inputs.clone();
             let tell = move |input| {

@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::phone::{Place, Surroundings};
 use crate::cluster::Registration;
 use crate::event::Event;
-use crate::phone::FlashOperation;
+use crate::phone::{FlashOperation, HTTP_PORT, HTTPS_PORT};
 use crate::time::Time;
 
 /// The request port of TFTP.
@@ -34,10 +34,10 @@ pub struct LabNode {
     /// Where its TFTP takes requests.
     #[serde(default)]
     pub tftp: Option<SocketAddr>,
-    /// Where its HTTP listens.
+    /// Where its files are over HTTP.
     #[serde(default)]
     pub http: Option<SocketAddr>,
-    /// Where its HTTPS listens.
+    /// The same over HTTPS.
     #[serde(default)]
     pub https: Option<SocketAddr>,
     /// Where its TVS listens.
@@ -75,11 +75,13 @@ impl Addresses {
         }
     }
 
-    fn http(&self, server: SocketAddr, is_tls: bool) -> Option<SocketAddr> {
-        match self.lab.iter().find(|n| server.ip() == n.address) {
+    /// The socket of HTTP, or of HTTPS, of the TFTP server with this address.
+    fn http(&self, server: Ipv4Addr, is_tls: bool) -> Option<SocketAddr> {
+        let port = if is_tls { HTTPS_PORT } else { HTTP_PORT };
+        match self.lab.iter().find(|n| n.address == server) {
             Some(node) if is_tls => node.https,
             Some(node) => node.http,
-            None => Some(server),
+            None => Some((server, port).into()),
         }
     }
 
@@ -154,8 +156,11 @@ impl Surroundings for Outside {
         }
     }
 
-    fn http(&self, server: SocketAddr, is_tls: bool) -> Option<SocketAddr> {
-        self.addresses.http(server, is_tls)
+    fn http(&self, server: IpAddr, is_tls: bool) -> Option<SocketAddr> {
+        match server {
+            IpAddr::V4(v4) => self.addresses.http(v4, is_tls),
+            IpAddr::V6(_) => None,
+        }
     }
 
     fn tvs(&self, host: &str, port: u16) -> Place {
@@ -217,12 +222,14 @@ mod tests {
         assert_eq!(at([10, 0, 0, 5]).as_deref(), Some("10.0.0.5:6969"));
         assert_eq!(at([10, 0, 0, 6]).as_deref(), Some("10.0.0.6:69"));
         assert_eq!(at([127, 1, 2, 1]).as_deref(), Some("127.0.0.1:4001"));
-        let at = |ip: [u8; 4], port, is_tls| a.http((ip, port).into(), is_tls);
-        let real = SocketAddr::from(([10, 0, 0, 5], 6_970));
-        assert_eq!(at([10, 0, 0, 5], 6_970, false), Some(real));
-        let lab = SocketAddr::from(([127, 0, 0, 1], 4_002));
-        assert_eq!(at([127, 1, 2, 1], 6_970, false), Some(lab));
-        assert_eq!(at([127, 1, 2, 1], 6_971, true), None);
+        let http = |ip: [u8; 4], tls| a.http(ip.into(), tls).map(|s| s.to_string());
+        assert_eq!(http([10, 0, 0, 5], false).as_deref(), Some("10.0.0.5:6970"));
+        assert_eq!(http([10, 0, 0, 5], true).as_deref(), Some("10.0.0.5:6971"));
+        assert_eq!(
+            http([127, 1, 2, 1], false).as_deref(),
+            Some("127.0.0.1:4002")
+        );
+        assert_eq!(http([127, 1, 2, 1], true), None, "the lab says where");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::boot::{Phone, Stage, signer_of, with_tvs};
-use super::download::{Fetched, Transport, file_facts};
+use super::download::{Fetched, Transport};
+use super::facts::file_facts;
 use super::flash;
 use super::output::Output;
 use super::tvs::{Asked, Waiting};
@@ -188,15 +189,18 @@ impl Phone {
     ) -> Decision {
         let mut check = std::mem::take(&mut self.check);
         let vouches = self.live_vouches(tvs, now);
-        let question = FileQuestion {
-            name: file,
-            bytes,
-            in_force: self.in_force(),
-            vouches: &vouches,
-            settings: &self.setup.settings,
-            now: self.wall_clock(now),
-        };
-        let decision = decide_file(&question, &mut check);
+        let in_force = self.in_force();
+        let decision = self.setup.settings.weigh(|settings| {
+            let question = FileQuestion {
+                name: file,
+                bytes,
+                in_force,
+                vouches: &vouches,
+                settings,
+                now: self.wall_clock(now),
+            };
+            decide_file(&question, &mut check)
+        });
         self.check = check;
         if tvs.is_none() {
             self.tell_lookup(file, &decision, now);

@@ -30,9 +30,9 @@ const MAX_CAPF: usize = 3;
 impl Phone {
     /// Opens a configuration whose signature was accepted.
     pub(super) fn open_config(&mut self, mut trusted: Trusted, bytes: &[u8], now: Time) {
-        let strict = strictness(&self.setup.settings);
+        let settings = &self.setup.settings;
         // What was accepted was read whole, so it reads again.
-        let Ok(file) = SignedFile::parse(bytes, &strict) else {
+        let Ok(file) = settings.weigh(|s| SignedFile::parse(bytes, &strictness(s))) else {
             return;
         };
         if file.encryption().is_none() && !trusted.file.ends_with(ENCRYPTED) {

@@ -15,6 +15,7 @@ mod boot;
 mod config;
 mod download;
 mod encrypted;
+mod facts;
 mod http;
 mod identity;
 mod named_files;
@@ -29,7 +30,7 @@ pub mod power;
 pub mod profile;
 
 pub use boot::Phone;
-pub use download::file_facts;
+pub use facts::file_facts;
 pub use flash::{Flash, FlashOperation};
 pub use http::{HTTP_PORT, HTTPS_PORT, HttpFailure, HttpInput};
 pub use identity::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup};

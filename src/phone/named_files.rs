@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::boot::{Phone, Stage, signer_of, with_tvs};
 use super::config::SIGNED;
-use super::download::{Fetched, file_facts};
+use super::download::Fetched;
+use super::facts::file_facts;
 use super::profile::NamedFile;
 use super::tvs::{Asked, Waiting};
 use crate::event::{Kind, SignerFacts};

@@ -139,14 +139,13 @@ impl TvsStage {
 impl Phone {
     /// Begins to ask about the signer of a file, or about the owner of a server's certificate.
     pub(super) fn ask_tvs(&mut self, waiting: Waiting, signer: SignerId, now: Time) {
-        let max = usize::try_from(self.setup.settings.count(Key::TvsMaxServers)).unwrap_or(0);
         let mut servers: Vec<_> = self.config.iter().flat_map(|c| &c.tvs).collect();
         servers.sort_by_key(|s| s.priority);
-        let servers: Vec<_> = servers
-            .iter()
-            .take(max)
-            .map(|s| (s.host.clone(), s.port))
-            .collect();
+        let servers: Vec<_> = self.setup.settings.weigh(|s| {
+            let max = usize::try_from(s.count(Key::TvsMaxServers)).unwrap_or(0);
+            let first = servers.iter().take(max);
+            first.map(|s| (s.host.clone(), s.port)).collect()
+        });
         let reason = if self.in_force().tvs_certificates().is_empty() {
             let text = "no installed list has a TVS certificate, so no TVS can be asked";
             Some(Reason::new(Code::NoTvsInList, text))

@@ -109,6 +109,23 @@ fn a_kept_answer_runs_out_by_the_clock_of_the_rule() {
     assert!(!asks_again("wall", &both), "by the wall clock it did not");
 }
 
+/// Found while exploring: a jump past an answer's end was forgotten, and the way back then gave the
+/// answer more than its life.
+#[test]
+fn a_clock_that_jumps_there_and_back_adds_nothing_to_an_answer() {
+    let at_home = "[[step]]\ndo = \"set-option-150\"\nto = [\"src-pub\"]\n";
+    let away = "[[step]]\ndo = \"set-option-150\"\nto = [\"dst-pub\"]\n";
+    let (ahead, back) = (jump("+48h", PHONES), jump("-48h", PHONES));
+    let days = "[[step]]\ndo = \"wait\"\nseconds = 90000\n";
+    // A boot at home asks nobody, and keeps what it has.
+    let between = format!("{at_home}{ahead}{}{back}{days}{away}", resets(1));
+    assert!(asks_again("wall", &between));
+    assert!(asks_again(
+        "wall",
+        &format!("{at_home}{}{days}{away}", resets(1))
+    ));
+}
+
 #[test]
 fn what_a_node_publishes_bears_its_own_time() {
     let anew =

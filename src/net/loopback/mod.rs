@@ -104,8 +104,8 @@ impl Surroundings for Shared {
         lock(&self.directory).tftp.get(&node).copied()
     }
 
-    fn http(&self, to: SocketAddr, is_tls: bool) -> Option<SocketAddr> {
-        let IpAddr::V4(v4) = to.ip() else { return None };
+    fn http(&self, address: IpAddr, is_tls: bool) -> Option<SocketAddr> {
+        let IpAddr::V4(v4) = address else { return None };
         let node = self.lab().at(v4)?;
         let directory = lock(&self.directory);
         let all = if is_tls {
@@ -266,6 +266,7 @@ impl Loopback {
         let lost = |flash| Booted {
             flash,
             used: Vec::new(),
+            felt: Vec::new(),
             end: BootEnd::Overdue,
         };
         results

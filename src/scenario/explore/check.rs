@@ -186,7 +186,7 @@ fn run_and_judge(scenario: &Scenario) -> Judged {
         Ok(all) => {
             let judged = all.iter().zip(&fates).zip(&rehearsed.phones);
             let (open, decided): (Vec<_>, Vec<_>) =
-                judged.partition(|(_, phone)| is_torn_by_links(scenario, &phone.events));
+                judged.partition(|(_, phone)| is_torn(scenario, &phone.events));
             let pairs = decided.into_iter().map(|(pair, _)| pair);
             findings.extend(pairs.filter_map(disagreement));
             (!open.is_empty()).then(|| TORN.to_owned())
@@ -209,14 +209,14 @@ fn disagreement((expected, fate): (&Expected, &Fate)) -> Option<Finding> {
 }
 
 /// Why the model says nothing of a phone.
-const TORN: &str = "a boot with bad links that lost or refused one file and took another";
+const TORN: &str = "a disturbed boot that lost or refused one file and took another";
 
 /// True if a phone lost or refused a file and took another one in one boot of a world with bad
-/// links. It then holds lists beside a configuration whose TVS they may not know, or the list of
-/// another node: whole links alone do not bring it back, and the model leaves links out.
-fn is_torn_by_links(scenario: &Scenario, events: &[Event]) -> bool {
-    let is_link = |s: &Step| matches!(s.action, Action::SetLink { .. });
-    if !scenario.steps.iter().any(is_link) {
+/// links or with changes in the middle of boots. It then holds lists beside a configuration whose TVS they may not know, or the list of
+/// another node: whole links and services alone do not bring it back, and the model leaves these faults out.
+fn is_torn(scenario: &Scenario, events: &[Event]) -> bool {
+    let disturbs = |s: &Step| matches!(s.action, Action::SetLink { .. } | Action::Later { .. });
+    if !scenario.steps.iter().any(disturbs) {
         return false;
     }
     let kept = [ListKind::Ctl.file_name(), ListKind::Itl.file_name(), CONFIG];
@@ -237,7 +237,7 @@ fn is_torn_by_links(scenario: &Scenario, events: &[Event]) -> bool {
     })
 }
 
-/// What the model says of a world, with faulty links left out where they cannot matter in the end.
+/// What the model says of a world, with what disturbs boots left out where it cannot matter in the end.
 fn expected_of(scenario: &Scenario) -> Result<Vec<Expected>, Unsupported> {
     match quiet(scenario) {
         Some(quiet) => expected(&quiet),

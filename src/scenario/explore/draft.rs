@@ -99,6 +99,11 @@ impl StepDraft {
         self
     }
 
+    /// True if it has the key.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|(own, _)| *own == key)
+    }
+
     /// The same without what is called `name`; nothing if the step has no meaning without it.
     pub fn without(&self, name: &str) -> Option<Self> {
         let mut left = self.clone();

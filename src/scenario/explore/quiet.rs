@@ -1,54 +1,166 @@
-//! A world as the model of who migrates sees it: without the faults of links that were cleared
-//! again, because what a phone comes to in the end does not hang on them.
+//! A world as the model of who migrates sees it: without what disturbed boots and was mended again,
+//! because what a phone comes to in the end does not hang on it.
 
-use super::super::model::{Action, Scenario};
+use std::collections::BTreeSet;
+use std::time::Duration;
 
-/// The world without its faulty links, where nothing but boots happened over them and every phone
-/// booted once more before anything else changed. Anything else stays: the model says so.
+use super::super::model::{
+    Action, ClockJump, Scenario, ServiceChange, Step, StoppableService, Target,
+};
+use super::super::words::{ClosedWord, Service};
+
+/// The world without its faulty links, and with what comes in the middle of a boot put behind that
+/// boot, where links and services were whole again before anything else changed and every phone
+/// then booted once more. Otherwise none: then the model is asked about the world as it is, and
+/// says what of it the table does not decide.
 pub(super) fn quiet(scenario: &Scenario) -> Option<Scenario> {
-    let mut steps = Vec::with_capacity(scenario.steps.len());
-    let mut phase = Phase::Whole;
+    let mut quiet = Quiet {
+        scenario,
+        steps: Vec::with_capacity(scenario.steps.len()),
+        planned: Vec::new(),
+        links_fail: false,
+        down: BTreeSet::new(),
+        is_disturbed: false,
+    };
     for step in &scenario.steps {
-        phase = match (phase, &step.action) {
-            (_, Action::SetLink { .. }) => Phase::Faulty,
-            (Phase::Faulty, Action::ClearLinks) => Phase::Cleared,
-            (phase, Action::ClearLinks) => phase,
-            (Phase::Cleared, Action::ResetPhones { phones })
-                if phones.resolve(&scenario.phones).len() == scenario.phone_count() =>
-            {
-                Phase::Whole
-            }
-            (Phase::Faulty, action) if changes_nothing_at_clusters(action) => Phase::Faulty,
-            (Phase::Cleared, Action::Wait { .. } | Action::Note { .. }) => Phase::Cleared,
-            (Phase::Whole, _) => Phase::Whole,
-            (Phase::Faulty | Phase::Cleared, _) => return None,
-        };
-        if !matches!(step.action, Action::SetLink { .. } | Action::ClearLinks) {
-            steps.push(step.clone());
-        }
+        quiet.step(step)?;
     }
-    (phase == Phase::Whole).then(|| Scenario {
+    let Quiet {
+        steps,
+        planned,
+        is_disturbed,
+        ..
+    } = quiet;
+    (!is_disturbed && planned.is_empty()).then(|| Scenario {
         steps,
         ..scenario.clone()
     })
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// Links are whole, and whatever they kept from phones has come to them.
-    Whole,
-    /// Links fail.
-    Faulty,
-    /// Links are whole again, and phones have not booted since.
-    Cleared,
+struct Quiet<'a> {
+    scenario: &'a Scenario,
+    steps: Vec<Step>,
+    /// What comes in the next boot, with its moment.
+    planned: Vec<(Duration, Step)>,
+    links_fail: bool,
+    /// Services that stopped in the middle of a boot and have not started since.
+    down: BTreeSet<(String, &'static str)>,
+    /// True if phones have booted, or may boot, over what was not whole, and have not all booted
+    /// since it is.
+    is_disturbed: bool,
+}
+
+impl Quiet<'_> {
+    /// Takes the next step; nothing if what it does cannot be told apart from the disturbance.
+    fn step(&mut self, step: &Step) -> Option<()> {
+        match &step.action {
+            Action::Later { after, action } => {
+                let planned = Step {
+                    action: (**action).clone(),
+                    ..step.clone()
+                };
+                self.planned.push((after.value, planned));
+                return Some(());
+            }
+            Action::SetLink { .. } | Action::ClearLinks => {
+                self.links(&step.action);
+                return Some(());
+            }
+            Action::ResetPhones { phones } => {
+                let is_all =
+                    phones.resolve(&self.scenario.phones).len() == self.scenario.phone_count();
+                let planned = std::mem::take(&mut self.planned);
+                let is_whole = planned.is_empty() && !self.links_fail && self.down.is_empty();
+                if is_whole && is_all {
+                    self.is_disturbed = false;
+                }
+                self.steps.push(step.clone());
+                return self.came(planned);
+            }
+            Action::ChangeService {
+                change: ServiceChange::Start,
+                target,
+                service,
+            } => {
+                let mended: Vec<_> = self.services(target, *service);
+                let was_down = mended.iter().any(|own| self.down.contains(own));
+                self.down.retain(|own| !mended.contains(own));
+                if !was_down && self.is_disturbed {
+                    return None;
+                }
+            }
+            action if self.is_disturbed && !changes_nothing_at_clusters(action) => return None,
+            // These boot phones too; a plan is looked at with a plain reset alone.
+            Action::FactoryReset { .. } | Action::Bulk { .. } if !self.planned.is_empty() => {
+                return None;
+            }
+            _ => {}
+        }
+        self.steps.push(step.clone());
+        Some(())
+    }
+
+    fn links(&mut self, action: &Action) {
+        self.links_fail = matches!(action, Action::SetLink { .. });
+        self.is_disturbed |= self.links_fail;
+    }
+
+    /// What was planned came in the middle of a boot, in the order of its moments.
+    fn came(&mut self, mut planned: Vec<(Duration, Step)>) -> Option<()> {
+        self.is_disturbed |= !planned.is_empty();
+        planned.sort_by_key(|(after, _)| *after);
+        for (_, step) in planned {
+            match &step.action {
+                Action::SetLink { .. } | Action::ClearLinks => self.links(&step.action),
+                Action::ChangeService {
+                    change,
+                    target,
+                    service,
+                } => {
+                    let services = self.services(target, *service);
+                    match change {
+                        // It starts again before it matters: left out.
+                        ServiceChange::Stop => self.down.extend(services),
+                        ServiceChange::Start | ServiceChange::Restart => {
+                            self.down.retain(|own| !services.contains(own));
+                            self.steps.push(step);
+                        }
+                    }
+                }
+                // A node that is off takes more with it than a service.
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    /// The nodes that a change of a service is about.
+    fn services(&self, target: &Target, service: StoppableService) -> Vec<(String, &'static str)> {
+        let of = match service {
+            StoppableService::Tftp => Service::Tftp,
+            StoppableService::Tvs => Service::Tvs,
+            StoppableService::CallManager => Service::CallManager,
+            StoppableService::Capf => Service::Capf,
+        };
+        let names: Vec<String> = match target {
+            Target::Node(name) => vec![name.value.clone()],
+            Target::Cluster(id) => {
+                let mut clusters = self.scenario.clusters.iter();
+                let cluster = clusters.find(|cluster| *cluster.id == **id);
+                let nodes = cluster.into_iter().flat_map(|c| c.nodes_running(of));
+                nodes.map(|node| node.name.value.clone()).collect()
+            }
+        };
+        names.into_iter().map(|name| (name, of.as_str())).collect()
+    }
 }
 
 fn changes_nothing_at_clusters(action: &Action) -> bool {
     matches!(
         action,
         Action::SetOption150 { .. }
-            | Action::ResetPhones { .. }
             | Action::PowerCut { .. }
+            | Action::JumpClock(ClockJump { nodes: None, .. })
             | Action::Wait { .. }
             | Action::Note { .. }
     )

@@ -1,5 +1,5 @@
 //! Making a failing world smaller while it still fails the same way: fewer clusters, phones, nodes,
-//! steps and settings. What is left is what a person has to understand.
+//! steps, settings and keys of steps. What is left is what a person has to understand.
 
 use super::draft::{Draft, StepDraft};
 
@@ -21,6 +21,7 @@ pub fn shrink(draft: &Draft, fails: &mut dyn FnMut(&Draft) -> bool) -> Draft {
             settings,
             services,
             plain,
+            keys,
         ] {
             let mut at = 0;
             // A candidate that fails takes the place of the draft: the next one at this place is
@@ -145,6 +146,17 @@ fn plain(draft: &Draft, at: usize) -> Option<Draft> {
     Some(smaller)
 }
 
+/// Without a key of a step, so that the step comes at once, to all phones, or with fewer faults. A
+/// step that lacks a key which it needs is no scenario, and does not fail the same way.
+fn keys(draft: &Draft, at: usize) -> Option<Draft> {
+    let steps = draft.steps.iter().enumerate();
+    let mut places = steps.flat_map(|(s, step)| (0..step.keys.len()).map(move |k| (s, k)));
+    let (step, key) = places.nth(at)?;
+    let mut smaller = draft.clone();
+    smaller.steps[step].keys.remove(key);
+    Some(smaller)
+}
+
 /// Takes a name out of all steps.
 fn forget(draft: &mut Draft, name: &str) {
     let steps = draft.steps.iter();
@@ -183,6 +195,32 @@ mod tests {
             assert!(small.settings.is_empty());
         }
         assert!(shrunk > 10);
+    }
+
+    /// What is put off, and to whom it happens, is left out where it does not matter.
+    #[test]
+    fn keys_that_do_not_matter_go() {
+        let is_scenario = |d: &Draft| parse("w", &d.to_toml(), &Rules).is_ok();
+        let mut shrunk = 0;
+        for world in 0..200 {
+            let draft = generate(world);
+            let late = |s: &StepDraft| s.verb == "set-link" && s.has("after");
+            let Some(index) = draft.steps.iter().position(late) else {
+                continue;
+            };
+            shrunk += 1;
+            let is_kept = draft.steps[index].has("loss");
+            let kept = |d: &Draft| {
+                let mut links = d.steps.iter().filter(|s| s.verb == "set-link");
+                links.any(|s| s.has("loss") == is_kept)
+            };
+            let small = shrink(&draft, &mut |d| is_scenario(d) && kept(d));
+            let [step] = &small.steps[..] else {
+                panic!("{}", small.to_toml());
+            };
+            assert_eq!(step.keys.len(), 1, "{}", small.to_toml());
+        }
+        assert!(shrunk > 5);
     }
 
     #[test]

@@ -18,8 +18,9 @@ pub(super) struct Answer {
     certificate: Vec<u8>,
     roles: Vec<Role>,
     life: Duration,
-    /// When it runs out; set when it has come to the phone.
-    until: Time,
+    /// When it runs out, in microseconds of the world's time: before its start where the phone's
+    /// wall clock has jumped ahead. Set when it has come to the phone.
+    until_us: i64,
 }
 
 /// What a phone was told, and what is on its way to it.
@@ -76,14 +77,14 @@ impl Answers {
                 .map(|&code| Role::from_code(code.into()))
                 .collect(),
             life: Duration::from_secs(answer.ttl_secs.unwrap_or(0).into()),
-            until: Time::ZERO,
+            until_us: 0,
         });
     }
 
     /// The answer has come to the phone.
     pub(super) fn arrived(&mut self, at: Time) {
         if let Some(mut answer) = self.coming.take() {
-            answer.until = at + answer.life;
+            answer.until_us = micros(at + answer.life);
             self.kept.push(answer.clone());
             self.fresh = Some(answer);
         }
@@ -94,12 +95,18 @@ impl Answers {
         self.fresh = None;
     }
 
-    /// The phone starts.
-    pub(super) fn boot(&mut self, survive: bool) {
+    /// The phone starts, and its wall clock has jumped this many seconds since it last did.
+    pub(super) fn boot(&mut self, jumped: i64, terms: &Terms) {
         self.coming = None;
         self.fresh = None;
-        if !survive {
+        if !terms.answers_survive_boot {
             self.kept.clear();
+        }
+        if terms.answers_end_by_wall_clock {
+            let jumped = jumped.saturating_mul(1_000_000);
+            for answer in &mut self.kept {
+                answer.until_us = answer.until_us.saturating_sub(jumped);
+            }
         }
     }
 
@@ -179,9 +186,59 @@ impl Answer {
         if terms.tvs_role_required && !self.roles.iter().any(|&role| wanted(role)) {
             return Err(Law::AnswerInRole);
         }
-        if !is_fresh && at >= self.until {
+        if !is_fresh && micros(at) >= self.until_us {
             return Err(Law::AnswerInTime);
         }
         Ok(())
+    }
+}
+
+fn micros(at: Time) -> i64 {
+    i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trust::rules::{Basis, Settings, TvsCacheClock, TvsCacheSurvivesBoot, Word};
+
+    /// The end of an answer of an hour that is kept over a boot, the wall clock having jumped so far
+    /// before it.
+    fn end(clock: TvsCacheClock, jumped: i64) -> Option<i64> {
+        let mut settings = Settings::default();
+        settings.set(
+            TvsCacheSurvivesBoot::KEY,
+            TvsCacheSurvivesBoot::Yes as i64,
+            Basis::Assumed,
+        );
+        settings.set(TvsCacheClock::KEY, clock as i64, Basis::Assumed);
+        let mut answers = Answers {
+            coming: Some(Answer {
+                subject: Question::Signer {
+                    issuer: Vec::new(),
+                    serial: Vec::new(),
+                },
+                certificate: Vec::new(),
+                roles: Vec::new(),
+                life: Duration::from_secs(3_600),
+                until_us: 0,
+            }),
+            ..Answers::default()
+        };
+        answers.arrived(Time::ZERO + Duration::from_secs(100));
+        answers.boot(jumped, &Terms::of(&settings));
+        answers.kept.first().map(|a| a.until_us / 1_000_000)
+    }
+
+    #[test]
+    fn an_answer_ends_by_the_clock_of_the_rule() {
+        assert_eq!(end(TvsCacheClock::Running, 7_200), Some(3_700));
+        assert_eq!(end(TvsCacheClock::Running, -7_200), Some(3_700));
+        assert_eq!(end(TvsCacheClock::Wall, 7_200), Some(-3_500));
+        assert_eq!(end(TvsCacheClock::Wall, -7_200), Some(10_900));
+        assert_eq!(
+            end(TvsCacheClock::Wall, i64::MIN),
+            Some(i64::MAX / 1_000_000)
+        );
     }
 }

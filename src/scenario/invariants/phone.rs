@@ -48,6 +48,8 @@ pub(super) struct WatchedPhone {
     /// The CTL at the start of the boot, once another took its place.
     old_ctl: Option<Option<Held>>,
     answers: Answers,
+    /// The wall clock at the world's start, as the last boot had it: it moves when the clock jumps.
+    clock: Option<i64>,
     /// The file whose signer was looked up last.
     judging: Option<String>,
     /// Lists that were installed and whose event has not come yet.
@@ -69,7 +71,9 @@ impl WatchedPhone {
         } else if let Some(last) = &self.flash {
             same_lists(last, flash, "between two boots", found);
         }
-        self.answers.boot(terms.answers_survive_boot);
+        let clock = i64::try_from(setup.clock).unwrap_or(i64::MAX);
+        let last = self.clock.replace(clock).unwrap_or(clock);
+        self.answers.boot(clock.saturating_sub(last), &terms);
         self.terms = Some(terms);
         self.flash = Some(flash.clone());
         self.ctl = self.read(ListKind::Ctl, flash, found);

@@ -3,7 +3,8 @@
 use crate::trust::rules::{
     CtlSearchedIn, DigestSha256, DigestSha512, DuplicateElements, EmptyItl,
     FirstContactSelfSignature, FirstCtlChecked, ItlSearchedIn, Key, LeapOfFaith, NewCtlInForce,
-    RollbackWithCtl, Settings, SignerMatch, TvsCacheSurvivesBoot, TvsRoleRequired, Word,
+    RollbackWithCtl, Settings, SignerMatch, TvsCacheClock, TvsCacheSurvivesBoot, TvsRoleRequired,
+    Word,
 };
 use crate::wire::Digest;
 use crate::wire::tvs::{Duplicates, Tags};
@@ -70,6 +71,7 @@ pub(super) struct Terms {
     pub(super) new_ctl_counts_at_once: bool,
     pub(super) tvs_role_required: bool,
     pub(super) answers_survive_boot: bool,
+    pub(super) answers_end_by_wall_clock: bool,
     pub(super) signer_by_names: bool,
     pub(super) tags: Tags,
     pub(super) duplicates: Duplicates,
@@ -100,6 +102,7 @@ impl Terms {
                 TvsCacheSurvivesBoot::Yes as i64,
                 TvsCacheSurvivesBoot::KEY,
             ),
+            answers_end_by_wall_clock: is(s, TvsCacheClock::Wall as i64, TvsCacheClock::KEY),
             signer_by_names: is(s, SignerMatch::IssuerBytes as i64, SignerMatch::KEY),
             tags: Tags {
                 issuer: byte(Key::QueryIssuerTag),

@@ -31,6 +31,7 @@ pub(super) fn stores_of(kind: Kind) -> &'static [Store] {
     match kind {
         Kind::CallManager | Kind::ItlRecovery => &[Store::PhoneSastTrust, Store::CallManagerTrust],
         Kind::Capf => &[Store::CallManagerTrust],
+        Kind::Tomcat => &[Store::TomcatTrust],
         Kind::Tvs | Kind::Token => &[],
     }
 }
@@ -95,12 +96,17 @@ fn carried(
     open: Open,
 ) -> BTreeSet<Certificate> {
     let kinds: &[Kind] = match kind {
-        BulkKind::All => &[Kind::CallManager, Kind::ItlRecovery, Kind::Capf],
+        BulkKind::All => &[
+            Kind::CallManager,
+            Kind::ItlRecovery,
+            Kind::Capf,
+            Kind::Tomcat,
+        ],
         BulkKind::Tftp if open.tftp_carries_itl_recovery => &[Kind::CallManager, Kind::ItlRecovery],
         BulkKind::Tftp => &[Kind::CallManager],
         BulkKind::Capf => &[Kind::Capf],
         BulkKind::ItlRecovery => &[Kind::ItlRecovery],
-        BulkKind::Tomcat => &[],
+        BulkKind::Tomcat => &[Kind::Tomcat],
     };
     let nodes = &world.clusters[cluster].nodes;
     let all = kinds
@@ -117,7 +123,11 @@ pub(super) fn exists(world: &World<'_>, node: NodeId, kind: Kind) -> bool {
         Kind::CallManager => true,
         Kind::ItlRecovery => world.clusters[world.nodes[node].cluster].has_itl_recovery(),
         Kind::Tvs => world.nodes[node].has(Service::Tvs),
-        Kind::Capf => world.nodes[node].has(Service::Capf),
+        Kind::Capf => {
+            let cluster = &world.clusters[world.nodes[node].cluster];
+            cluster.has_capf_everywhere() || cluster.publisher == node
+        }
+        Kind::Tomcat => true,
         Kind::Token => false,
     }
 }
@@ -139,7 +149,7 @@ fn import(
         ));
     }
     for &store in stores_of(certificate.subject.kind) {
-        world.import(into, store, certificate);
+        world.import(into, store, certificate)?;
     }
     Ok(())
 }

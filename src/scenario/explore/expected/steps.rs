@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::super::super::model::{Action, Scenario, ServiceChange, SftpServer, Step, Target};
+use super::super::super::model::{
+    Action, Nodes, Scenario, ServiceChange, SftpServer, Step, Target,
+};
 use super::super::super::select::Selector;
 use super::super::super::words::{
     CarriedCertificate, Damage, ServedFile, Service, StoppableService, Store,
@@ -185,7 +187,30 @@ impl<'a> Run<'a> {
                 }
                 Ok(())
             }),
+            Action::JumpClock(jump) => {
+                let jumps_back = jump.by < 0;
+                for name in jump.nodes.iter().filter(|_| jumps_back) {
+                    match name {
+                        Nodes::All => self
+                            .world
+                            .nodes
+                            .iter_mut()
+                            .for_each(|n| n.was_set_back = true),
+                        Nodes::Named(names) => {
+                            for name in names {
+                                let node = self.world.node(name.as_str())?;
+                                self.world.nodes[node].was_set_back = true;
+                            }
+                        }
+                    }
+                }
+                Ok(())
+            }
             Action::Wait { .. } | Action::Note { .. } => Ok(()),
+            Action::Later { .. } => Err(Unsupported::new(format!(
+                "the step {} in the middle of a boot",
+                step.verb
+            ))),
             // A form that names another server, and steps that the table does not speak of.
             _ => Err(Unsupported::new(format!("the step {}", step.verb))),
         }
@@ -230,14 +255,14 @@ impl<'a> Run<'a> {
                 CarriedCertificate::CallManager,
                 CarriedCertificate::ItlRecovery,
                 CarriedCertificate::Capf,
+                CarriedCertificate::Tomcat,
             ])
             .iter()
-            .filter_map(|certificate| match certificate {
-                CarriedCertificate::CallManager => Some(Kind::CallManager),
-                CarriedCertificate::ItlRecovery => Some(Kind::ItlRecovery),
-                CarriedCertificate::Capf => Some(Kind::Capf),
-                // It signs nothing that a phone verifies.
-                CarriedCertificate::Tomcat => None,
+            .map(|certificate| match certificate {
+                CarriedCertificate::CallManager => Kind::CallManager,
+                CarriedCertificate::ItlRecovery => Kind::ItlRecovery,
+                CarriedCertificate::Capf => Kind::Capf,
+                CarriedCertificate::Tomcat => Kind::Tomcat,
             })
             .collect();
         for &node in nodes {
@@ -247,7 +272,7 @@ impl<'a> Run<'a> {
                 }
                 let certificate = self.world.own(node, kind);
                 for &store in stores.unwrap_or_else(|| stores_of(kind)) {
-                    self.world.import(into, store, certificate);
+                    self.world.import(into, store, certificate)?;
                 }
             }
         }

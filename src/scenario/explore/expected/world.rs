@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::super::super::model::{self, RELEASES, Scenario};
 use super::super::super::words::{Damage, Mode, OwnCertificate, ServedFile, Service, Store};
 use super::Unsupported;
+use super::bulk::exists;
 use super::choices::Choices;
 use super::lists::{List, Served};
 
@@ -22,6 +23,8 @@ pub(super) enum Kind {
     ItlRecovery,
     Tvs,
     Capf,
+    /// It signs nothing that a phone verifies, but a store may hold it in CallManager's place.
+    Tomcat,
     /// The key of an administrator's token, which signs CTLs before 10.0.
     Token,
 }
@@ -77,6 +80,8 @@ pub(super) struct Node {
     /// What it goes on serving.
     pub(super) kept: Option<Served>,
     pub(super) damage: BTreeMap<ServedFile, Damage>,
+    /// Whether its clock was ever set back.
+    pub(super) was_set_back: bool,
 }
 
 impl Node {
@@ -134,6 +139,11 @@ impl Cluster {
     /// A CTL is signed by a node since 10.0, by an administrator's token before.
     pub(super) fn tokenless(&self) -> bool {
         self.at_least("10.5.2")
+    }
+
+    /// Each node has a CAPF certificate before 14, the publisher alone from then on.
+    pub(super) fn has_capf_everywhere(&self) -> bool {
+        !self.at_least("14")
     }
 
     /// The bulk exchange has a type for ITLRecovery since 12.0.
@@ -205,6 +215,7 @@ impl<'a> World<'a> {
                 itl: None,
                 kept: None,
                 damage: BTreeMap::new(),
+                was_set_back: false,
             });
         }
         let nodes: Vec<NodeId> = (first..self.nodes.len()).collect();
@@ -306,6 +317,11 @@ impl<'a> World<'a> {
             let what = "a certificate made anew on a node that is off or does not own it";
             return Err(Unsupported::new(what));
         }
+        if owner.was_set_back {
+            // It starts earlier than the one before it, and S14 goes by the start.
+            let what = "a certificate made anew by a clock that was set back";
+            return Err(Unsupported::new(what));
+        }
         *self.generations.entry(subject).or_default() += 1;
         if kind == Kind::Tvs {
             // The service restarts by itself.
@@ -315,11 +331,33 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// Puts a certificate into a store. Of two with one subject the one that starts later stays.
-    pub(super) fn import(&mut self, into: ClusterId, store: Store, certificate: Certificate) {
+    /// Puts a certificate into a store. Of two with one subject the one that starts later stays, of
+    /// two that start together the one that came first.
+    pub(super) fn import(
+        &mut self,
+        into: ClusterId,
+        store: Store,
+        certificate: Certificate,
+    ) -> Result<(), Unsupported> {
+        let vouches = matches!(store, Store::PhoneSastTrust | Store::CallManagerTrust);
+        let subject = certificate.subject;
         let stores = &mut self.clusters[into].stores;
-        let held = stores.entry((store, certificate.subject)).or_default();
+        let tomcat = Subject {
+            kind: Kind::Tomcat,
+            ..subject
+        };
+        if subject.kind == Kind::CallManager
+            && certificate.generation == 0
+            && vouches
+            && stores.contains_key(&(store, tomcat))
+            && !stores.contains_key(&(store, subject))
+        {
+            let what = "whether Tomcat has the subject of CallManager, and keeps it out of a store";
+            return Err(Unsupported::new(what));
+        }
+        let held = stores.entry((store, subject)).or_default();
         *held = (*held).max(certificate.generation);
+        Ok(())
     }
 
     /// The TVS of `node` starts: it reads the stores.
@@ -351,7 +389,7 @@ impl<'a> World<'a> {
                 Kind::CallManager if cluster.mixed => Some([Role::Sast, Role::CcmTftp].into()),
                 Kind::CallManager => Some([Role::Sast, Role::Tftp].into()),
                 Kind::ItlRecovery => Some([Role::Sast].into()),
-                Kind::Tvs | Kind::Capf | Kind::Token => None,
+                Kind::Tvs | Kind::Capf | Kind::Tomcat | Kind::Token => None,
             };
             if roles.is_some() {
                 return Ok(roles);
@@ -396,15 +434,16 @@ impl<'a> World<'a> {
         Ok((!roles.is_empty()).then_some(roles))
     }
 
-    /// Whether `cluster` holds a CAPF certificate of `of` where phones with an LSC need it.
+    /// Whether `cluster` holds every CAPF certificate of `of` where phones with an LSC need it: which
+    /// CAPF issued an LSC is not said.
     pub(super) fn trusts_capf(&self, cluster: ClusterId, of: ClusterId) -> bool {
         let stores = &self.clusters[cluster].stores;
-        cluster == of
-            || stores.iter().any(|(&(store, subject), _)| {
-                store == Store::CallManagerTrust
-                    && subject.kind == Kind::Capf
-                    && self.nodes[subject.node].cluster == of
-            })
+        let holds = |node: NodeId| {
+            let subject = self.subject(node, Kind::Capf);
+            stores.get(&(Store::CallManagerTrust, subject)) == Some(&0)
+        };
+        let mut nodes = self.clusters[of].nodes.iter();
+        cluster == of || nodes.all(|&node| !exists(self, node, Kind::Capf) || holds(node))
     }
 }
 
