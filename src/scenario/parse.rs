@@ -19,6 +19,7 @@ mod check;
 mod clusters;
 mod expect;
 mod faults;
+mod phone_files;
 mod phones;
 mod read;
 mod sftp;
@@ -167,6 +168,7 @@ impl Parser<'_, '_> {
         let steps = self.steps(&root);
         check::sftp(self.problems, sftp.as_ref(), &steps);
         let names = Names::new(&clusters, clusters_sound, &phones, phones_sound);
+        names.check_clusters(self.problems);
         names.check_phones(self.problems);
         for step in &steps {
             names.check_step(self.problems, step);

@@ -291,12 +291,13 @@ impl<'a> Run<'a> {
     ) -> Result<Self, RunError> {
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
-        let lab = build::lab(scenario, site, &settings, &mut keys).map_err(at_start)?;
+        let mut lab = build::lab(scenario, site, &settings, &mut keys).map_err(at_start)?;
         let mut phones = Vec::new();
         for group in &scenario.phones {
             for number in group.numbers() {
-                let setup = build::phone(scenario, &lab, group, number, pace, forced, &mut keys)
-                    .map_err(at_start)?;
+                let setup =
+                    build::phone(scenario, &mut lab, group, number, pace, forced, &mut keys)
+                        .map_err(at_start)?;
                 phones.push(LabPhone {
                     home_option_150: setup.option_150.clone(),
                     setup,

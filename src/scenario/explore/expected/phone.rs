@@ -286,7 +286,11 @@ impl<'a> Phone<'a> {
         server: Option<NodeId>,
         boot: &Boot,
     ) -> Result<Option<ClusterId>, Unsupported> {
-        let up = |node: &&NodeId| world.nodes[**node].answers(Service::CallManager);
+        let up = |node: &&NodeId| {
+            let node = &world.nodes[**node];
+            let knows = !world.clusters[node.cluster].removed.contains(&self.number);
+            node.answers(Service::CallManager) && knows
+        };
         let last_resort = || {
             let node = match server {
                 Some(server) => Some(server).filter(|node| up(&node)),
