@@ -428,6 +428,13 @@ pub enum Kind {
         /// How it came to this server.
         text: String,
     },
+    /// The phone would register now, and does not: the driver speaks no SIP.
+    RegistrationNotTried {
+        /// Hosts that it would try, in order.
+        servers: Vec<String>,
+        /// How it came to the first of them.
+        text: String,
+    },
     /// A line on the phone's status screen.
     Status {
         /// The text, in the phone's words.
@@ -494,6 +501,16 @@ pub enum Kind {
         #[serde(skip_serializing_if = "Option::is_none")]
         fix: Option<String>,
     },
+    /// What a boot against servers that are not the lab's came to.
+    PhoneJudged {
+        /// `follows`, `refuses`, `no-server` or `stopped`.
+        outcome: String,
+        /// Why, in order; the last is the decisive one.
+        reasons: Vec<ReasonFacts>,
+        /// The way out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fix: Option<String>,
+    },
     /// An expectation holds or not.
     Expectation {
         /// What was expected.
@@ -550,11 +567,13 @@ pub const KINDS: &[&str] = &[
     "registering",
     "registration-refused",
     "registered",
+    "registration-not-tried",
     "status",
     "boot-ended",
     "served",
     "tvs-served",
     "verdict",
+    "phone-judged",
     "expectation",
     "run-ended",
 ];

@@ -101,6 +101,9 @@ pub enum Command {
     /// Exchange certificates between clusters: export, consolidate, import, over an SFTP server
     #[command(help_template = TEMPLATE, before_help = super::bulk::args::EXAMPLES, after_help = exit_code::HELP)]
     Bulk(super::bulk::args::BulkArgs),
+    /// Be one phone against real servers, with its flash in a folder
+    #[command(help_template = TEMPLATE, before_help = super::phone::args::EXAMPLES, after_help = exit_code::HELP)]
+    Phone(super::phone::args::PhoneArgs),
     /// List every rule that a decision depends on, with choices, source and basis
     #[command(help_template = TEMPLATE, before_help = RULES_EXAMPLES, after_help = exit_code::HELP)]
     Rules(RulesArgs),
@@ -338,7 +341,7 @@ pub(super) fn parse_date(text: &str) -> Result<UnixSeconds, String> {
         .map_err(|_| "expected a date in UTC such as 2026-03-01T09:00:00Z".into())
 }
 
-fn profile_names() -> PossibleValuesParser {
+pub(super) fn profile_names() -> PossibleValuesParser {
     PossibleValuesParser::new(PROFILES.iter().map(|p| p.name))
 }
 

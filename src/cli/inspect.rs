@@ -129,7 +129,8 @@ pub(super) fn now() -> u64 {
         .map_or(0, |d| d.as_secs())
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+/// The whole file, of [`MAX_FILE_BYTES`] at most.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let name = escape_for_terminal(path.to_string_lossy().as_bytes());
     let unreachable =
         |e: io::Error| Failure::new(ExitCode::Unreachable, format!("cannot open {name}: {e}"));

@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod keep;
 pub mod output;
 pub mod password;
+pub mod phone;
 pub mod rehearse;
 pub mod rules;
 pub mod serve;
@@ -40,6 +41,7 @@ fn run() -> ExitCode {
         Command::Inspect(args) => inspect::run(args, &output),
         Command::Serve(args) => serve::run(args, &output),
         Command::Bulk(args) => bulk::run(args, &output),
+        Command::Phone(args) => phone::run(args, &output),
         Command::Rules(args) => rules::run(args, &output),
         Command::Completions(args) => completions::completions(args, &output),
         Command::Man(args) => completions::man(args, &output),

@@ -16,6 +16,8 @@ pub enum Registration {
     NoAnswer,
     /// CallManager does not take the certificate that the phone shows.
     Refused(Reason),
+    /// The driver does not register: it speaks no SIP, and asked nobody.
+    NotTried,
 }
 
 impl Lab {

@@ -109,6 +109,7 @@ const FIELDS: &[(&str, &[&str])] = &[
     ("registering", &["server"]),
     ("registration-refused", &["server", "reason"]),
     ("registered", &["server", "text"]),
+    ("registration-not-tried", &["servers", "text"]),
     ("status", &["text", "stamped"]),
     (
         "boot-ended",
@@ -134,6 +135,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "fix",
         ],
     ),
+    ("phone-judged", &["outcome", "reasons", "fix"]),
     ("expectation", &["text", "holds", "found"]),
     ("run-ended", &["held", "expectations"]),
 ];

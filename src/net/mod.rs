@@ -4,6 +4,8 @@ pub mod clock;
 pub mod dhcp;
 pub mod loopback;
 pub mod orders;
+pub mod phone;
+pub mod real;
 #[cfg(feature = "sftp")]
 pub mod sftp;
 pub mod tftp;

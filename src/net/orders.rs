@@ -1,4 +1,4 @@
-//! What a program that keeps running is told: lines on its stdin, and the signals that end it.
+//! What a program that keeps running is told: lines on its stdin, and signals.
 
 use std::io::{BufRead, BufReader, IsTerminal, Read};
 
@@ -18,45 +18,74 @@ pub enum Order {
     /// Stdin has ended, and that means something: it is a terminal, or lines came before. A service
     /// that starts without a stdin goes on.
     InputEnded,
+    /// SIGHUP came, once or more.
+    HangUp,
     /// SIGINT or SIGTERM came.
     Stop,
+}
+
+/// What a program listens to beside SIGINT and SIGTERM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ears {
+    /// Stdin.
+    pub lines: bool,
+    /// SIGHUP, which ends a program that does not listen to it.
+    pub hang_up: bool,
 }
 
 /// Where orders come from.
 #[derive(Debug)]
 pub struct Orders {
     lines: mpsc::Receiver<Order>,
-    /// On a way of its own, so that no line stands before it.
+    /// On ways of their own, so that no line stands before them.
     stop: mpsc::Receiver<()>,
+    hang_up: mpsc::Receiver<()>,
 }
 
 impl Orders {
     /// Listens from now on, to signals inside the runtime and to stdin on a thread of its own, which
-    /// lives as long as the process. `at_once` is called with the number of each signal after the
-    /// first.
-    pub(super) fn listen(at_once: fn(i32)) -> Self {
+    /// lives as long as the process. `at_once` is called with the number of each signal to stop
+    /// after the first.
+    pub fn listen(ears: Ears, at_once: fn(i32)) -> Self {
         let (orders, lines) = mpsc::channel(MAX_WAITING);
         let (told, stop) = mpsc::channel(1);
         signals(told, at_once);
-        std::thread::spawn(move || {
-            let stdin = std::io::stdin();
-            let is_terminal = stdin.is_terminal();
-            if is_terminal && is_in_background() {
-                return;
-            }
-            read(BufReader::new(stdin), is_terminal, |order| {
-                orders.blocking_send(order).is_ok()
+        let (hung_up, hang_up) = mpsc::channel(1);
+        if ears.hang_up {
+            hang_ups(hung_up);
+        }
+        if ears.lines {
+            std::thread::spawn(move || {
+                let stdin = std::io::stdin();
+                let is_terminal = stdin.is_terminal();
+                if is_terminal && is_in_background() {
+                    return;
+                }
+                read(BufReader::new(stdin), is_terminal, |order| {
+                    orders.blocking_send(order).is_ok()
+                });
             });
-        });
-        Self { lines, stop }
+        }
+        Self {
+            lines,
+            stop,
+            hang_up,
+        }
+    }
+
+    /// Waits until SIGINT or SIGTERM comes; other orders wait.
+    pub async fn stopped(&mut self) {
+        // Who listens to signals never lets go.
+        let _ = self.stop.recv().await;
     }
 
     /// The next order.
-    pub(super) async fn next(&mut self) -> Order {
+    pub async fn next(&mut self) -> Order {
         tokio::select! {
             biased;
             // Who listens to signals never lets go.
             _ = self.stop.recv() => Order::Stop,
+            Some(()) = self.hang_up.recv() => Order::HangUp,
             Some(order) = self.lines.recv() => order,
         }
     }
@@ -136,6 +165,27 @@ async fn next(caught: &mut Option<(i32, tokio::signal::unix::Signal)>) -> i32 {
     }
     std::future::pending().await
 }
+
+/// Passes SIGHUP on, several that nobody has waited for as one.
+#[cfg(unix)]
+fn hang_ups(told: mpsc::Sender<()>) {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    // As above: what cannot be caught ends the program.
+    let Ok(mut signal) = signal(SignalKind::hangup()) else {
+        return;
+    };
+    tokio::spawn(async move {
+        while signal.recv().await.is_some() {
+            // One that waits already stands for this one too.
+            let _ = told.try_send(());
+        }
+    });
+}
+
+/// There is no such signal here.
+#[cfg(not(unix))]
+fn hang_ups(_told: mpsc::Sender<()>) {}
 
 #[cfg(not(unix))]
 fn signals(told: mpsc::Sender<()>, at_once: fn(i32)) {

@@ -252,6 +252,12 @@ impl Phone {
         };
         self.register_by = None;
         match answer {
+            Registration::NotTried => {
+                let others = self.register_queue.drain(..).map(|(host, _)| host);
+                let servers = std::iter::once(server).chain(others).collect();
+                self.event(now, Kind::RegistrationNotTried { servers, text });
+                self.end(now);
+            }
             Registration::Accepted => {
                 self.event(
                     now,

@@ -40,6 +40,8 @@ pub enum BootEnd {
     Done,
     /// The power was cut.
     PowerCut,
+    /// The driver could not carry a flash operation out.
+    FlashFailed,
     /// The driver gave up: the phone did not end within the time that every boot ends in.
     Overdue,
 }

@@ -4,6 +4,7 @@ pub mod advice;
 pub mod bulk;
 pub mod inspect;
 pub mod junit;
+pub mod phone;
 pub mod rules;
 pub mod show;
 pub mod story;

@@ -51,6 +51,14 @@ impl Story {
         }
     }
 
+    /// The story of one phone without a lab: every boot is told as it goes.
+    pub fn of_one_phone(paint: Paint, verbose: bool) -> Self {
+        Self {
+            begun: true,
+            ..Self::new(paint, verbose)
+        }
+    }
+
     /// Takes an event; gives the lines to print.
     pub fn tell(&mut self, event: &Event) -> Vec<String> {
         if let Kind::Node { address, .. } = &event.kind {
@@ -110,7 +118,7 @@ impl Story {
     }
 
     fn of_phone(&mut self, event: &Event) {
-        if matches!(event.kind, Kind::Verdict { .. }) {
+        if matches!(event.kind, Kind::Verdict { .. } | Kind::PhoneJudged { .. }) {
             return;
         }
         if !self.begun && !self.verbose {
@@ -360,6 +368,10 @@ impl Story {
                 format!("registers with {} ({text})", self.name(server))
             }
             Kind::Registered { server: None, text } => p.bad(text),
+            Kind::RegistrationNotTried { servers, text } => format!(
+                "would register with {} now ({text}); trustline speaks no SIP to real servers, so it does not try",
+                servers.first().map(|s| self.name(s)).unwrap_or_default()
+            ),
             Kind::RegistrationRefused { server, reason } => format!(
                 "{}: {}",
                 p.bad(&format!("{} refuses the registration", self.name(server))),

@@ -15,7 +15,7 @@ pub enum ListKind {
 
 impl ListKind {
     /// The name inside the file and in the phone's flash.
-    pub fn file_name(self) -> &'static str {
+    pub const fn file_name(self) -> &'static str {
         match self {
             Self::Ctl => "CTLFile.tlv",
             Self::Itl => "ITLFile.tlv",

@@ -10,6 +10,22 @@ mod bulk_cli;
 mod clusters;
 #[cfg(target_os = "linux")]
 mod dhcp;
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "the goldens of other test files"
+)]
+#[path = "../golden/mod.rs"]
+mod golden;
+mod phone;
+#[allow(
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "tests/cli_phone uses all of it, and allows it"
+)]
+#[path = "../cli_phone/lab.rs"]
+mod phone_lab;
 #[cfg(feature = "sftp")]
 mod rehearse;
 #[cfg(target_os = "linux")]

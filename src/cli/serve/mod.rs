@@ -125,7 +125,8 @@ impl Session<'_, '_> {
     fn follow(&mut self, orders: &mut Orders) -> Result<(), RunError> {
         loop {
             let line = match self.serving.listen(orders) {
-                Order::Stop | Order::InputEnded => return Ok(()),
+                // It does not listen to the hang-up.
+                Order::Stop | Order::InputEnded | Order::HangUp => return Ok(()),
                 Order::Line(line) => line,
             };
             match line.as_str() {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::event::Event;
-use crate::net::orders::{Order, Orders};
+use crate::net::orders::{Ears, Order, Orders};
 
 use super::Loopback;
 
@@ -45,7 +45,11 @@ impl Loopback {
     /// number of a signal after the first: it ends the process.
     pub fn orders(&self, at_once: fn(i32)) -> Orders {
         let _inside = self.runtime.enter();
-        Orders::listen(at_once)
+        let ears = Ears {
+            lines: true,
+            hang_up: false,
+        };
+        Orders::listen(ears, at_once)
     }
 
     /// Tells what happens until there is an order.

@@ -7,13 +7,12 @@
 mod bindings;
 mod live;
 mod node;
-mod phone;
 #[cfg(feature = "sftp")]
 mod sftp;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -21,9 +20,10 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::cluster::{Lab, NodeId};
+use crate::cluster::{Lab, NodeId, Registration};
 use crate::event::Event;
 use crate::net::clock::Clock;
+use crate::net::phone::{self, Place, Surroundings};
 use crate::phone::power::{BootEnd, Booted, Booting, LONGEST_BOOT};
 use crate::time::Time;
 pub use bindings::{BindError, Endpoint, NodeAddresses, Ports};
@@ -77,18 +77,44 @@ impl Shared {
             let _ = self.events.send(event);
         }
     }
+}
 
-    /// The real socket of a node's TFTP port.
-    fn tftp(&self, address: IpAddr) -> Option<SocketAddr> {
-        let IpAddr::V4(v4) = address else { return None };
+impl Surroundings for Shared {
+    fn now(&self) -> Time {
+        self.now()
+    }
+
+    fn instant(&self, at: Time) -> tokio::time::Instant {
+        self.instant(at)
+    }
+
+    fn tell(&self, event: Event) {
+        self.tell(event);
+    }
+
+    fn own_address(&self) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::LOCALHOST)
+    }
+
+    fn tftp(&self, server: IpAddr) -> Option<SocketAddr> {
+        let IpAddr::V4(v4) = server else { return None };
         let node = self.lab().at(v4)?;
         lock(&self.directory).tftp.get(&node).copied()
     }
 
-    /// The real socket of a node's TVS port.
-    fn tvs(&self, host: &str) -> Option<SocketAddr> {
-        let node = self.lab().host(host)?;
-        lock(&self.directory).tvs.get(&node).copied()
+    fn tvs(&self, host: &str, _port: u16) -> Place {
+        let node = self.lab().host(host);
+        let at = node.and_then(|node| lock(&self.directory).tvs.get(&node).copied());
+        at.map_or(Place::Unknown, Place::At)
+    }
+
+    fn tls_stand_in(&self, host: &str) -> Option<&'static str> {
+        let lab = self.lab();
+        lab.host(host).and_then(|node| lab.tls_stand_in(node))
+    }
+
+    fn register(&self, host: &str, lsc: Option<&[u8]>) -> Registration {
+        self.lab().register(host, lsc)
     }
 }
 

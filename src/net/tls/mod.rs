@@ -255,6 +255,9 @@ pub enum TlsFailure {
         /// Its name in rustls.
         name: String,
     },
+    /// The peer chose a version or a suite that this end does not have.
+    #[error("TLS failed: {0}")]
+    Incompatible(String),
     /// What came is no TLS that this end understands or agrees to.
     #[error("TLS failed: {0}")]
     Protocol(String),
@@ -264,6 +267,18 @@ pub enum TlsFailure {
 }
 
 impl TlsFailure {
+    /// True if a server that speaks TLS below 1.2, or static RSA suites alone, fails so: it finds
+    /// nothing in common, or chooses what was not offered.
+    pub fn may_be_too_old(&self) -> bool {
+        /// `handshake_failure` and `protocol_version` (RFC 5246 section 7.2).
+        const NOTHING_IN_COMMON: [u8; 2] = [40, 70];
+        match self {
+            Self::Alert { code, .. } => NOTHING_IN_COMMON.contains(code),
+            Self::Incompatible(_) => true,
+            _ => false,
+        }
+    }
+
     /// Sorts an error of a TLS stream.
     pub fn of(error: &io::Error) -> Self {
         let inner = error
@@ -274,6 +289,9 @@ impl TlsFailure {
                 code: u8::from(*alert),
                 name: format!("{alert:?}"),
             },
+            Some(other @ rustls::Error::PeerIncompatible(_)) => {
+                Self::Incompatible(other.to_string())
+            }
             Some(other) => match PinFailure::of(other) {
                 Some(PinFailure::NotPinned { presented }) => Self::NotPinned {
                     presented: presented.clone(),

@@ -1,7 +1,12 @@
-//! A phone on sockets.
+//! A phone on sockets: carries out what the machine wants, and feeds it what happens.
+//!
+//! The machine speaks in the addresses that option 150 and its configuration give it, and in
+//! well-known ports. Where those really are, and what else surrounds a phone, a [`Surroundings`]
+//! says: the lab's directory ([`super::loopback`]), or the network itself ([`super::real`]).
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,12 +15,91 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::Shared;
+use crate::cluster::Registration;
 use crate::event::{Event, Kind};
 use crate::net::tls::{ClientTls, Identity, TlsFailure, TlsOptions};
 use crate::net::tvs::{AskError, Deadlines, connect};
 use crate::phone::power::{BootEnd, Booted, Booting, Cut};
-use crate::phone::{ConnectFailure, DeviceIdentity, Output, Phone, TvsInput};
+use crate::phone::{ConnectFailure, DeviceIdentity, FlashOperation, Output, Phone, TvsInput};
+use crate::time::Time;
+
+/// What a phone on sockets has around it.
+pub trait Surroundings: Send + Sync + 'static {
+    /// The time, as the machine counts it.
+    fn now(&self) -> Time;
+
+    /// When the real clock shows this time.
+    fn instant(&self, at: Time) -> tokio::time::Instant;
+
+    /// Takes what the phone tells.
+    fn tell(&self, event: Event);
+
+    /// The address that the phone's datagrams leave from.
+    fn own_address(&self) -> IpAddr;
+
+    /// The real socket of the TFTP server with this address; none where nobody can be.
+    fn tftp(&self, server: IpAddr) -> Option<SocketAddr>;
+
+    /// Where the TVS of a configuration is.
+    fn tvs(&self, host: &str, port: u16) -> Place;
+
+    /// The TLS that the TVS of this host really speaks, where rustls cannot: it stands in.
+    fn tls_stand_in(&self, host: &str) -> Option<&'static str>;
+
+    /// What a CallManager says to the phone; `lsc` is the certificate that it shows, DER.
+    fn register(&self, host: &str, lsc: Option<&[u8]>) -> Registration;
+
+    /// Something came from a server, whatever it was.
+    fn heard(&self) {}
+
+    /// Carries a flash operation out where it lasts, before the phone goes on.
+    ///
+    /// # Errors
+    /// It could not be carried out: the phone stops there.
+    fn keep(&self, operation: &FlashOperation) -> io::Result<()> {
+        let _ = operation;
+        Ok(())
+    }
+}
+
+/// How the failure of a name begins, after the name.
+pub const DOES_NOT_RESOLVE: &str = "does not resolve";
+
+/// Where a host of the configuration is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// At this socket.
+    At(SocketAddr),
+    /// Where the system's resolver says.
+    Resolve(String, u16),
+    /// Nowhere.
+    Unknown,
+}
+
+impl Place {
+    /// The socket; of several addresses of a name the first of IPv4, as phones have it, else the
+    /// first.
+    pub(super) async fn socket(self) -> Result<SocketAddr, String> {
+        match self {
+            Self::At(at) => Ok(at),
+            Self::Unknown => Err("no such host".into()),
+            Self::Resolve(host, port) => {
+                let found = tokio::net::lookup_host((host.as_str(), port)).await;
+                let all: Vec<_> = found
+                    .map_err(|e| format!("{host} {DOES_NOT_RESOLVE}: {e}"))?
+                    .collect();
+                let first = all.iter().find(|a| a.is_ipv4()).or_else(|| all.first());
+                first
+                    .copied()
+                    .ok_or_else(|| format!("{host} resolves to no address"))
+            }
+        }
+    }
+}
+
+/// What is added to a failure of TLS that an old server brings about.
+const TOO_OLD: &str = "a server that speaks only TLS 1.0 or AES256-SHA, as CUCM up to 11.5 may, \
+    answers so: this TLS has neither, a build with `--features legacy-tls` does";
 
 /// What reaches the phone.
 enum Input {
@@ -42,15 +126,15 @@ struct Connection {
     task: JoinHandle<()>,
 }
 
-struct Runner {
-    shared: Arc<Shared>,
+struct Runner<S> {
+    shared: Arc<S>,
     inputs: mpsc::UnboundedSender<Input>,
     transfers: BTreeMap<u32, Transfer>,
     connections: BTreeMap<u32, Connection>,
     identity: Option<DeviceIdentity>,
 }
 
-impl Drop for Runner {
+impl<S> Drop for Runner<S> {
     fn drop(&mut self) {
         for t in self.transfers.values() {
             t.reader.abort();
@@ -61,8 +145,9 @@ impl Drop for Runner {
     }
 }
 
-/// Runs one boot.
-pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration) -> Booted {
+/// Runs one boot, for `longest` at most. Dropped on its way it is a power cut between two flash
+/// operations.
+pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Duration) -> Booted {
     let Booting {
         setup,
         mut flash,
@@ -94,9 +179,12 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
                         });
                         break 'boot BootEnd::PowerCut;
                     }
+                    if shared.keep(&operation).is_err() {
+                        break 'boot BootEnd::FlashFailed;
+                    }
                 }
                 Output::Register { host, lsc } => {
-                    let answer = shared.lab().register(&host, lsc.as_deref());
+                    let answer = shared.register(&host, lsc.as_deref());
                     phone.handle_registered(shared.now(), answer);
                 }
                 Output::Event(event) => shared.tell(*event),
@@ -113,6 +201,7 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
         tokio::select! {
             Some(input) = received.recv() => match input {
                 Input::Datagram { transfer, from, bytes } => {
+                    shared.heard();
                     phone.handle_datagram(shared.now(), transfer, from, &bytes);
                 }
                 Input::Tvs { connection, input } => {
@@ -128,7 +217,7 @@ pub(super) async fn run(booting: Booting, shared: Arc<Shared>, longest: Duration
     Booted { flash, used, end }
 }
 
-impl Runner {
+impl<S: Surroundings> Runner<S> {
     async fn carry_out(&mut self, output: Output) {
         match output {
             Output::Datagram {
@@ -144,10 +233,10 @@ impl Runner {
             Output::TvsConnect {
                 connection,
                 host,
-                port: _,
+                port,
                 pins,
             } => {
-                self.connect(connection, host, pins);
+                self.connect(connection, &host, port, pins);
             }
             Output::TvsWrite { connection, bytes } => {
                 if let Some(c) = self.connections.get(&connection) {
@@ -165,24 +254,25 @@ impl Runner {
 
     async fn send(&mut self, transfer: u32, to: SocketAddr, payload: Vec<u8>) {
         const TFTP_PORT: u16 = 69;
+        let Some(at) = self.shared.tftp(to.ip()) else {
+            return;
+        };
         if !self.transfers.contains_key(&transfer) {
-            let Ok(socket) = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await else {
+            let Ok(socket) = UdpSocket::bind((self.shared.own_address(), 0)).await else {
                 // As a network that loses every packet: the phone's own time runs out.
                 return;
             };
             let socket = Arc::new(socket);
             let inputs = self.inputs.clone();
             let reading = Arc::clone(&socket);
-            let logical = to.ip();
-            let reader =
-                tokio::spawn(async move { read(reading, transfer, logical, inputs).await });
+            let server = (at.ip(), to.ip());
+            let reader = tokio::spawn(async move { read(reading, transfer, server, inputs).await });
             self.transfers.insert(transfer, Transfer { socket, reader });
         }
-        let real = match self.shared.tftp(to.ip()) {
-            Some(at) if to.port() == TFTP_PORT => at,
+        let real = match to.port() {
+            TFTP_PORT => at,
             // A transfer's own port is the real one, on the address where the node really is.
-            Some(at) => SocketAddr::new(at.ip(), to.port()),
-            None => return,
+            port => SocketAddr::new(at.ip(), port),
         };
         if let Some(t) = self.transfers.get(&transfer) {
             // UDP: what cannot be sent is lost.
@@ -190,23 +280,20 @@ impl Runner {
         }
     }
 
-    fn connect(&mut self, connection: u32, host: String, pins: Vec<Arc<[u8]>>) {
+    fn connect(&mut self, connection: u32, host: &str, port: u16, pins: Vec<Arc<[u8]>>) {
         let (writes, wanted) = mpsc::unbounded_channel();
         let inputs = self.inputs.clone();
-        let address = self.shared.tvs(&host);
-        let stand_in = {
-            let lab = self.shared.lab();
-            lab.host(&host).and_then(|node| lab.tls_stand_in(node))
-        };
+        let place = self.shared.tvs(host, port);
+        let stand_in = self.shared.tls_stand_in(host);
         let identity = self.identity.clone();
         let task = tokio::spawn(async move {
             let told = inputs.clone();
             let tell = move |input| {
                 let _ = told.send(Input::Tvs { connection, input });
             };
-            let Some(address) = address else {
-                let why = ConnectFailure::Refused("no such host".into());
-                return tell(TvsInput::Failed(why));
+            let address = match place.socket().await {
+                Ok(address) => address,
+                Err(why) => return tell(TvsInput::Failed(ConnectFailure::Refused(why))),
             };
             talk(address, &pins, identity, stand_in, wanted, &tell).await;
         });
@@ -215,15 +302,20 @@ impl Runner {
     }
 }
 
+/// Hands on what comes to a transfer's socket, under the address by which the machine knows the server.
 async fn read(
     socket: Arc<UdpSocket>,
     transfer: u32,
-    logical: IpAddr,
+    (real, logical): (IpAddr, IpAddr),
     inputs: mpsc::UnboundedSender<Input>,
 ) {
     let mut buffer = vec![0; 65_536];
     while let Ok((n, from)) = socket.recv_from(&mut buffer).await {
-        let from = SocketAddr::new(logical, from.port());
+        // A stranger keeps its address: what to do with one is the machine's to know.
+        let from = match from.ip() == real {
+            true => SocketAddr::new(logical, from.port()),
+            false => from,
+        };
         let bytes = buffer[..n].to_vec();
         if inputs
             .send(Input::Datagram {
@@ -306,6 +398,9 @@ fn failure(error: AskError) -> ConnectFailure {
         AskError::Timeout(_) => ConnectFailure::TimedOut,
         AskError::Tls(TlsFailure::NotPinned { presented }) => {
             ConnectFailure::NotPinned { presented }
+        }
+        AskError::Tls(failure) if failure.may_be_too_old() => {
+            ConnectFailure::Tls(format!("{failure}; {TOO_OLD}"))
         }
         other => ConnectFailure::Tls(other.to_string()),
     }

@@ -1,0 +1,73 @@
+//! `trustline phone`: one phone against any servers.
+
+pub mod args;
+
+mod flash;
+mod identity;
+mod life;
+mod seed;
+mod servers;
+
+use args::PhoneArgs;
+
+use super::args::{Pace, Setting};
+use super::exit_code::ExitCode;
+use super::failure::Failure;
+use super::inspect;
+use super::output::Output;
+use crate::phone::{self, BootCause, PhoneSetup};
+use crate::trust::certificate::escape_for_terminal;
+use crate::trust::rules::{Basis, Key, TvsCacheClock};
+use flash::FlashFolder;
+use life::Life;
+
+/// Lets the phone live.
+pub fn run(args: &PhoneArgs, output: &Output) -> ExitCode {
+    match try_run(args, output) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.tell(output);
+            failure.code
+        }
+    }
+}
+
+fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
+    let profile = identity::profile(args)?;
+    let identity = identity::identity(args)?;
+    let seeds = seed::read(&args.installed, args.config.as_deref())?;
+    let (source, addresses) = servers::named(&args.tftp, args.lab.as_deref())?;
+    let folder = FlashFolder::open(&args.flash, &identity.device)?;
+    if seed::plant(&folder, &seeds, args.force_seed)? {
+        let names: Vec<_> = seeds.iter().map(|(name, _)| *name).collect();
+        output.note(&format!("put {} into {}", names.join(", "), folder.shown()));
+    }
+    let mut settings = profile.settings();
+    // Between two runs the phone has no power, and only the wall clock goes on: the machine's own
+    // time starts anew with each process.
+    settings.set(
+        Key::TvsCacheClock,
+        TvsCacheClock::Wall as i64,
+        Basis::Inferred,
+    );
+    Setting::apply_all(&args.set, &mut settings);
+    let setup = PhoneSetup {
+        identity,
+        profile,
+        settings,
+        pace: match args.pace {
+            Pace::Fast => phone::Pace::Fast,
+            Pace::Real => phone::Pace::Real,
+        },
+        clock: inspect::now(),
+        clock_ahead: 0,
+        option_150: source.option_150(),
+        cause: BootCause::Power,
+    };
+    Life::new(args, output, setup, addresses, folder).live()
+}
+
+/// A text of somebody else, as it may be printed.
+fn clean(text: &str) -> String {
+    escape_for_terminal(text.as_bytes())
+}
