@@ -14,6 +14,7 @@ mod golden;
 mod served;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -237,6 +238,47 @@ fn sigint_ends_it_and_leaves_the_folder() {
     assert_eq!(told.len(), 2, "{events}");
     assert!(events.contains("\"seed\":7"));
     trustline::cli::keep::prepare(&kept).unwrap();
+}
+
+/// Boots a phone as a process of its own; how its ITL came into its flash.
+fn boots(flash: &Path, more: &[&str]) -> String {
+    let flash = flash.to_str().unwrap();
+    let phone = ["phone", "--mac", "001122334401", "--model", "CP-8861"];
+    let manner = ["--once", "--pace", "fast", "--format", "json", "--flash"];
+    let output = run(&[&phone[..], &manner, &[flash], more].concat());
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    let events = told.lines().map(|l| serde_json::from_str(l).unwrap());
+    let installed = events.filter(is("list-installed")).last();
+    let how = |e: Value| e["how"].as_str().unwrap().to_owned();
+    installed.map(how).unwrap_or_default()
+}
+
+#[test]
+fn phones_of_their_own_migrate_with_the_ready_line_and_without() {
+    let mut served = Served::start(&mut serve(&["--steps", "2"]));
+    let folder = tempfile::tempdir().unwrap();
+    let lab = folder.path().join("ready.json");
+    std::fs::write(&lab, served.ready.to_string()).unwrap();
+    let lab = ["--lab", lab.to_str().unwrap(), "--tftp"];
+    let port = |node| served.at(node, "tftp").to_string();
+    let (from, to) = (port("src-pub"), port("dst-pub"));
+    for (name, home, away) in [
+        (
+            "lab",
+            [&lab[..], &["src-pub"]].concat(),
+            [&lab[..], &["dst-pub"]].concat(),
+        ),
+        ("alone", vec!["--tftp", &from], vec!["--tftp", &to]),
+    ] {
+        let flash = folder.path().join(name);
+        assert_eq!(boots(&flash, &home), "leap-of-faith", "{name}");
+        assert_eq!(boots(&flash, &away), "tvs", "{name}");
+        let installed = std::fs::read(flash.join("ITLFile.tlv")).unwrap();
+        assert!(installed == published("dst-pub"), "{name}");
+    }
+    served.signal("TERM");
+    assert_eq!(served.ended().code, Some(0));
 }
 
 #[test]

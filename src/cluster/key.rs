@@ -6,17 +6,21 @@ use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use der::Encode;
+use der::asn1::BitString;
 use p384::ecdsa::signature::Signer;
 use p384::ecdsa::{DerSignature, SigningKey};
 use ring::{digest, rand::SystemRandom, signature};
 use rsa::pkcs1::EncodeRsaPublicKey;
-use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey};
+use rsa::pkcs8::spki::SubjectPublicKeyInfo;
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, PrivateKeyInfoRef};
 use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use thiserror::Error;
 
 use crate::rng::Rng;
+use crate::trust::modelled::modelled_signature;
 use crate::wire::Digest;
 
 /// Sizes of RSA keys that a trust list's modulus code can name and a phone takes.
@@ -98,6 +102,8 @@ enum Algorithm {
         bits: KeyBits,
     },
     P384(SigningKey),
+    /// An RSA key whose signatures are modelled.
+    Modelled(KeyBits),
 }
 
 impl PrivateKey {
@@ -135,6 +141,34 @@ impl PrivateKey {
         })
     }
 
+    /// The RSA key with its public forms, for modelled signatures: its private numbers are not
+    /// loaded, so to take it costs next to nothing.
+    ///
+    /// # Errors
+    /// As [`Self::from_pkcs8`], as far as it looks.
+    pub fn modelled_from_pkcs8(der: impl Into<Cow<'static, [u8]>>) -> Result<Self, KeyError> {
+        let pkcs8 = der.into();
+        let not_pkcs8 = |_| KeyError::NotPkcs8;
+        let info = PrivateKeyInfoRef::try_from(&*pkcs8).map_err(|_| KeyError::NotPkcs8)?;
+        let numbers = pkcs1::RsaPrivateKey::try_from(info.private_key.as_bytes());
+        let public = numbers.map_err(|_| KeyError::NotPkcs8)?.public_key();
+        let size = public.modulus.as_bytes().len() * 8;
+        let bits = KeyBits::from_bits(size).ok_or(KeyError::Size(size))?;
+        let list_form = public.to_der().map_err(not_pkcs8)?;
+        let spki = SubjectPublicKeyInfo {
+            algorithm: pkcs1::ALGORITHM_ID,
+            subject_public_key: BitString::from_bytes(&list_form).map_err(not_pkcs8)?,
+        };
+        let spki = spki.to_der().map_err(not_pkcs8)?;
+        Ok(Self {
+            pkcs8,
+            algorithm: Algorithm::Modelled(bits),
+            list_form,
+            spki,
+            made: Mutex::default(),
+        })
+    }
+
     /// Loads a P-384 key from PKCS#8 in DER.
     ///
     /// # Errors
@@ -165,6 +199,16 @@ impl PrivateKey {
     /// [`KeyError::Digest`] for a digest without a name; [`KeyError::Inconsistent`] for a key
     /// whose numbers do not belong together.
     pub fn sign(&self, digest: Digest, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        if let Algorithm::Modelled(bits) = self.algorithm {
+            digest_info(digest).ok_or(KeyError::Digest(digest))?;
+            let size = bits.bits() / 8;
+            return Ok(modelled_signature(
+                digest,
+                &self.list_form,
+                &[message],
+                size,
+            ));
+        }
         let id = Signatures::id(digest, message);
         if let Some(made) = lock(&self.made).by_id.get(&id) {
             return Ok(made.clone());
@@ -187,6 +231,7 @@ impl PrivateKey {
                     key.try_sign(message).map_err(|_| KeyError::Inconsistent)?;
                 return Ok(made.as_bytes().to_vec());
             }
+            Algorithm::Modelled(_) => return Err(KeyError::Inconsistent),
         };
         if let (Some(key), Some(encoding)) = (ring_key, fast) {
             let mut out = vec![0; key.public().modulus_len()];
@@ -224,7 +269,7 @@ impl PrivateKey {
     /// The size of an RSA key; none of another.
     pub fn bits(&self) -> Option<KeyBits> {
         match &self.algorithm {
-            Algorithm::Rsa { bits, .. } => Some(*bits),
+            Algorithm::Rsa { bits, .. } | Algorithm::Modelled(bits) => Some(*bits),
             Algorithm::P384(_) => None,
         }
     }
@@ -319,17 +364,26 @@ impl ReadyMade {
     }
 }
 
-/// The ready-made keys, a row for each of [`KeyBits::ALL`].
-static READY_MADE: LazyLock<[Vec<ReadyMade>; 3]> = LazyLock::new(|| {
+/// A row of keys for each of [`KeyBits::ALL`].
+type Rows = [Vec<ReadyMade>; 3];
+
+/// The ready-made keys.
+static READY_MADE: LazyLock<Rows> = LazyLock::new(|| rows(|der| PrivateKey::from_pkcs8(der)));
+
+/// The same keys for modelled signatures.
+static MODELLED: LazyLock<Rows> =
+    LazyLock::new(|| rows(|der| PrivateKey::modelled_from_pkcs8(der)));
+
+fn rows(load: fn(&'static [u8]) -> Result<PrivateKey, KeyError>) -> Rows {
     KeyBits::ALL.map(|bits| {
         let ready = |pkcs8| ReadyMade {
             pkcs8,
-            load: |pkcs8| PrivateKey::from_pkcs8(pkcs8),
+            load,
             loaded: OnceLock::new(),
         };
         split(bits.pool()).into_iter().map(ready).collect()
     })
-});
+}
 
 /// The ready-made P-384 keys: PKCS#8 structures in a row, all of one size.
 static READY_MADE_P384: LazyLock<Vec<ReadyMade>> = LazyLock::new(|| {
@@ -366,6 +420,7 @@ const MAX_GENERATED: usize = 128;
 pub struct KeyPool {
     seed: u64,
     shelves: [Shelf; 3],
+    is_modelled: bool,
     /// Sizes of the keys that were generated, in order.
     generated: Vec<KeyBits>,
     rng: Rng,
@@ -384,8 +439,17 @@ impl KeyPool {
     /// A pool whose order starts where `seed` says. Use one for a whole lab, so that no two
     /// certificates share a key.
     pub fn new(seed: u64) -> Self {
+        Self::of(seed, &READY_MADE, false)
+    }
+
+    /// The same keys for modelled signatures.
+    pub fn modelled(seed: u64) -> Self {
+        Self::of(seed, &MODELLED, true)
+    }
+
+    fn of(seed: u64, ready_made: &'static Rows, is_modelled: bool) -> Self {
         let mut rng = Rng::stream(seed, "key-pool");
-        let shelves = READY_MADE.each_ref().map(|keys| {
+        let shelves = ready_made.each_ref().map(|keys| {
             let start = rng.below(keys.len() as u64) as usize;
             Shelf {
                 keys,
@@ -403,6 +467,7 @@ impl KeyPool {
         Self {
             seed,
             shelves,
+            is_modelled,
             generated: Vec::new(),
             rng,
             p384,
@@ -419,7 +484,12 @@ impl KeyPool {
         if index < shelf.keys.len() {
             return shelf.keys[(shelf.start + index) % shelf.keys.len()].key();
         }
-        self.beyond(bits)
+        let key = self.beyond(bits);
+        if self.is_modelled {
+            let modelled = PrivateKey::modelled_from_pkcs8(key.pkcs8().to_vec());
+            return modelled.map_or(key, Arc::new);
+        }
+        key
     }
 
     /// The next P-384 key. After the 16 ready-made ones it is generated, in about a millisecond.
@@ -592,6 +662,35 @@ mod tests {
         let mut rng = KeyPool::new(1).rng;
         generate(KeyBits::B1024, &mut rng).unwrap();
         assert_eq!(pool.rng.next_u64(), rng.next_u64(), "it goes on alike");
+    }
+
+    #[test]
+    fn modelled_keys_are_the_same_keys_and_sign_as_long() {
+        let (mut real, mut modelled) = (KeyPool::new(7), KeyPool::modelled(7));
+        for bits in KeyBits::ALL {
+            let (key, model) = (real.take(bits), modelled.take(bits));
+            assert_eq!(key.bits(), model.bits());
+            assert_eq!(key.list_form(), model.list_form());
+            assert_eq!(key.spki(), model.spki());
+            assert_eq!(key.pkcs8(), model.pkcs8());
+            let made = model.sign(Digest::Sha512, b"list").unwrap();
+            assert_eq!(made.len(), bits.bits() / 8);
+            assert_ne!(made, key.sign(Digest::Sha512, b"list").unwrap());
+            let fault = Err(KeyError::Digest(Digest::Other(4)));
+            assert_eq!(model.sign(Digest::Other(4), b""), fault);
+        }
+        for pool in [&mut real, &mut modelled] {
+            pool.shelves[KeyBits::B1024 as usize].taken = 16;
+        }
+        let generated = |pool: &mut KeyPool| pool.take(KeyBits::B1024);
+        let (key, model) = (generated(&mut real), generated(&mut modelled));
+        assert_eq!(key.spki(), model.spki());
+        assert!(matches!(
+            model.algorithm,
+            Algorithm::Modelled(KeyBits::B1024)
+        ));
+        let fault = PrivateKey::modelled_from_pkcs8(P384_POOL[..P384_SIZE].to_vec());
+        assert_eq!(fault.map(|_| ()).unwrap_err(), KeyError::NotPkcs8);
     }
 
     #[test]

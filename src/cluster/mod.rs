@@ -13,6 +13,7 @@ pub mod x509;
 
 mod certificates;
 mod change;
+mod face;
 mod lab;
 mod list;
 mod node;
@@ -27,6 +28,7 @@ mod store;
 mod tvs;
 
 pub use change::{Change, Turn};
+pub use face::Face;
 pub use key::{KeyBits, KeyPool, PrivateKey};
 pub use lab::{Answers, Lab, NodeId, TvsIdentity, answers_of_tvs};
 pub use list::PublishError;

@@ -36,7 +36,7 @@ pub struct TvsAnswer {
 }
 
 /// A certificate that a TVS has loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     certificate: Arc<PublicCertificate>,
     roles: Vec<Role>,

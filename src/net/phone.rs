@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::cluster::Registration;
@@ -107,12 +107,21 @@ enum Input {
         transfer: u32,
         from: SocketAddr,
         bytes: Vec<u8>,
+        /// Its place in the queue.
+        _room: OwnedSemaphorePermit,
     },
     Tvs {
         connection: u32,
         input: TvsInput,
     },
 }
+
+/// Datagrams that wait for the phone; what comes faster waits in the socket, which has an end.
+const MAX_WAITING: usize = 64;
+
+/// Bytes that a TVS connection brings at most. An answer has less than 64 KB, and the phone closes
+/// the connection when it has it.
+const MAX_TVS_BYTES: usize = 256 * 1024;
 
 /// A transfer's socket, and the node that it talks to.
 struct Transfer {
@@ -129,6 +138,7 @@ struct Connection {
 struct Runner<S> {
     shared: Arc<S>,
     inputs: mpsc::UnboundedSender<Input>,
+    room: Arc<Semaphore>,
     transfers: BTreeMap<u32, Transfer>,
     connections: BTreeMap<u32, Connection>,
     identity: Option<DeviceIdentity>,
@@ -159,6 +169,7 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
     let mut runner = Runner {
         shared: Arc::clone(&shared),
         inputs,
+        room: Arc::new(Semaphore::new(MAX_WAITING)),
         transfers: BTreeMap::new(),
         connections: BTreeMap::new(),
         identity,
@@ -200,7 +211,7 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
         let wake = phone.next_timeout().unwrap_or(overdue).min(overdue);
         tokio::select! {
             Some(input) = received.recv() => match input {
-                Input::Datagram { transfer, from, bytes } => {
+                Input::Datagram { transfer, from, bytes, _room } => {
                     shared.heard();
                     phone.handle_datagram(shared.now(), transfer, from, &bytes);
                 }
@@ -213,8 +224,13 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
             }
         }
     };
-    let used = phone.settings().used();
-    Booted { flash, used, end }
+    let (used, felt) = (phone.settings().used(), phone.settings().felt());
+    Booted {
+        flash,
+        used,
+        felt,
+        end,
+    }
 }
 
 impl<S: Surroundings> Runner<S> {
@@ -266,7 +282,9 @@ impl<S: Surroundings> Runner<S> {
             let inputs = self.inputs.clone();
             let reading = Arc::clone(&socket);
             let server = (at.ip(), to.ip());
-            let reader = tokio::spawn(async move { read(reading, transfer, server, inputs).await });
+            let room = Arc::clone(&self.room);
+            let reader =
+                tokio::spawn(async move { read(reading, transfer, server, inputs, room).await });
             self.transfers.insert(transfer, Transfer { socket, reader });
         }
         let real = match to.port() {
@@ -308,9 +326,13 @@ async fn read(
     transfer: u32,
     (real, logical): (IpAddr, IpAddr),
     inputs: mpsc::UnboundedSender<Input>,
+    room: Arc<Semaphore>,
 ) {
     let mut buffer = vec![0; 65_536];
     while let Ok((n, from)) = socket.recv_from(&mut buffer).await {
+        let Ok(room) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
         // A stranger keeps its address: what to do with one is the machine's to know.
         let from = match from.ip() == real {
             true => SocketAddr::new(logical, from.port()),
@@ -322,6 +344,7 @@ async fn read(
                 transfer,
                 from,
                 bytes,
+                _room: room,
             })
             .is_err()
         {
@@ -369,6 +392,7 @@ async fn talk(
     tell(TvsInput::Connected { certificate, tls });
     let mut stream = open.into_stream();
     let mut buffer = vec![0; 4_096];
+    let mut brought = 0;
     loop {
         tokio::select! {
             write = wanted.recv() => match write {
@@ -380,7 +404,10 @@ async fn talk(
                 }
             },
             read = stream.read(&mut buffer) => match read {
-                Ok(n) if n > 0 => tell(TvsInput::Bytes(buffer[..n].to_vec())),
+                Ok(n) if n > 0 && brought < MAX_TVS_BYTES => {
+                    brought += n;
+                    tell(TvsInput::Bytes(buffer[..n].to_vec()));
+                }
                 // Real servers end without a close_notify, which is an error to rustls.
                 Ok(_) | Err(_) => {
                     tell(TvsInput::Closed);
@@ -403,5 +430,38 @@ fn failure(error: AskError) -> ConnectFailure {
             ConnectFailure::Tls(format!("{failure}; {TOO_OLD}"))
         }
         other => ConnectFailure::Tls(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that sends without end fills neither the queue nor the memory, and is heard again
+    /// once the phone has looked.
+    #[tokio::test]
+    async fn datagrams_that_nobody_takes_wait_in_the_socket() {
+        let socket = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+        let at = socket.local_addr().unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (inputs, mut received) = mpsc::unbounded_channel();
+        let room = Arc::new(Semaphore::new(MAX_WAITING));
+        let server = (at.ip(), IpAddr::from([10, 0, 0, 5]));
+        let reader = tokio::spawn(read(socket, 7, server, inputs, room));
+        for n in 0..2 * MAX_WAITING {
+            sender.send_to(&[n as u8], at).await.unwrap();
+            // The reader has its turn.
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(received.len(), MAX_WAITING);
+        for n in 0..2 * MAX_WAITING {
+            let Some(Input::Datagram { from, bytes, .. }) = received.recv().await else {
+                panic!("the reader has ended");
+            };
+            assert_eq!(bytes, [n as u8]);
+            assert_eq!(from.ip(), server.1, "the machine knows it by this address");
+        }
+        reader.abort();
     }
 }

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::download::{Download, Fetched, file_facts};
+use super::download::{Download, Fetched};
+use super::facts::file_facts;
 use super::flash::{self, Flash, FlashOperation};
 use super::identity::{BootCause, PhoneSetup};
 use super::notes::{KeptAnswer, Notes};
@@ -220,6 +221,12 @@ impl Phone {
         phone
     }
 
+    /// Lets the phone live in a world whose signatures are modelled. To be called at once: no
+    /// file has come yet.
+    pub fn model_signatures(&mut self) {
+        self.check = SignatureCheck::modelled();
+    }
+
     /// Reads what the last boot left. A file that cannot be used counts as absent.
     fn load(&mut self, flash: &Flash, now: Time) {
         for kind in [ListKind::Ctl, ListKind::Itl] {
@@ -253,8 +260,11 @@ impl Phone {
         self.notes.schema_version = 1;
         self.notes.device.clone_from(&self.setup.identity.device);
         let survives = TvsCacheSurvivesBoot::Yes;
-        if self.setup.settings.word::<TvsCacheSurvivesBoot>() == survives {
-            let kept = self.notes.tvs_answers.iter();
+        let kept = &self.notes.tvs_answers;
+        let is_used =
+            |s: &Settings| s.word::<TvsCacheSurvivesBoot>() == survives && !kept.is_empty();
+        if self.setup.settings.weigh(is_used) {
+            let kept = kept.iter();
             self.vouches = kept.filter_map(|k| self.still_kept(k)).collect();
         }
     }
@@ -416,14 +426,13 @@ impl Phone {
 
     /// The lists that count, with what was installed in this boot by the rule.
     pub(super) fn in_force(&self) -> InForce<'_> {
-        let next_boot = self.setup.settings.word::<NewCtlInForce>() == NewCtlInForce::NextBoot;
-        #[cfg(feature = "planted-defects")]
-        let next_boot = next_boot || self.setup.settings.has(Defect::ItlAfterNewCtl);
-        let ctl = if next_boot && self.trust.ctl_new {
-            &self.old_ctl
-        } else {
-            &self.ctl
-        };
+        let is_old = self.setup.settings.weigh(|s| {
+            let next_boot = s.word::<NewCtlInForce>() == NewCtlInForce::NextBoot;
+            #[cfg(feature = "planted-defects")]
+            let next_boot = next_boot || s.has(Defect::ItlAfterNewCtl);
+            next_boot && self.trust.ctl_new
+        });
+        let ctl = if is_old { &self.old_ctl } else { &self.ctl };
         InForce {
             ctl: ctl.as_ref(),
             itl: self.itl.as_ref(),
@@ -445,16 +454,19 @@ impl Phone {
         }
         let mut check = std::mem::take(&mut self.check);
         let vouches = self.live_vouches(tvs.as_ref(), now);
-        let question = ListQuestion {
-            kind,
-            bytes: &bytes,
-            in_force: self.in_force(),
-            vouches: &vouches,
-            settings: &self.setup.settings,
-            known_version: self.setup.profile.known_version.value,
-            now: self.wall_clock(now),
-        };
-        let decision = decide_list(&question, &mut check);
+        let in_force = self.in_force();
+        let decision = self.setup.settings.weigh(|settings| {
+            let question = ListQuestion {
+                kind,
+                bytes: &bytes,
+                in_force,
+                vouches: &vouches,
+                settings,
+                known_version: self.setup.profile.known_version.value,
+                now: self.wall_clock(now),
+            };
+            decide_list(&question, &mut check)
+        });
         self.check = check;
         let asked = tvs.is_some();
         let remarks = self.setup.profile.remarks.value;
@@ -691,10 +703,11 @@ impl Phone {
 
     /// Writes the notes, unless flash holds the same.
     pub(super) fn save_notes(&mut self, now: Time) {
-        self.notes.tvs_answers = match self.setup.settings.word::<TvsCacheSurvivesBoot>() {
+        let kept = |s: &Settings| match s.word::<TvsCacheSurvivesBoot>() {
             TvsCacheSurvivesBoot::Yes => self.kept_answers(),
             TvsCacheSurvivesBoot::No => Vec::new(),
         };
+        self.notes.tvs_answers = self.setup.settings.weigh(kept);
         let bytes: Arc<[u8]> = self.notes.emit().into();
         if self.notes_bytes.as_ref() == Some(&bytes) {
             return;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::boot::{Output, Phone, Stage, with_tvs};
-use super::download::{Fetched, file_facts};
+use super::download::Fetched;
+use super::facts::file_facts;
 use super::flash;
 use super::tvs::{Asked, Waiting};
 use crate::cluster::Registration;
 use crate::event::Kind;
 use crate::time::Time;
+use crate::trust::certificate::escape_for_terminal;
 use crate::trust::decide::{FileQuestion, Ruling, asks_for_signed_files, decide_file, strictness};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{AfterRefusal, Key};
@@ -88,15 +90,18 @@ impl Phone {
         }
         let mut check = std::mem::take(&mut self.check);
         let vouches = self.live_vouches(tvs.as_ref(), now);
-        let question = FileQuestion {
-            name: &file,
-            bytes: &bytes,
-            in_force: self.in_force(),
-            vouches: &vouches,
-            settings: &self.setup.settings,
-            now: self.wall_clock(now),
-        };
-        let decision = decide_file(&question, &mut check);
+        let in_force = self.in_force();
+        let decision = self.setup.settings.weigh(|settings| {
+            let question = FileQuestion {
+                name: &file,
+                bytes: &bytes,
+                in_force,
+                vouches: &vouches,
+                settings,
+                now: self.wall_clock(now),
+            };
+            decide_file(&question, &mut check)
+        });
         self.check = check;
         let asked = tvs.is_some();
         if !asked {
@@ -116,11 +121,12 @@ impl Phone {
             self.status(now, &text);
             return self.config_refused(file, reasons, signer, now);
         }
-        let strict = strictness(&self.setup.settings);
         // What was accepted was read whole, so it reads again.
-        let body = SignedFile::parse(&bytes, &strict)
-            .map(|f| f.body)
-            .unwrap_or_default();
+        let body = self.setup.settings.weigh(|s| {
+            SignedFile::parse(&bytes, &strictness(s))
+                .map(|f| f.body)
+                .unwrap_or_default()
+        });
         self.apply_config(&file, &bytes, body, reasons, signer, now);
     }
 
@@ -136,6 +142,7 @@ impl Phone {
         let config = match PhoneConfig::parse(xml) {
             Ok(config) => config,
             Err(error) => {
+                let error = escape_for_terminal(error.to_string().as_bytes());
                 let text = format!("{file} cannot be read: {error}");
                 reasons.push(Reason::new(Code::ConfigMalformed, text));
                 return self.config_refused(file.to_owned(), reasons, signer, now);

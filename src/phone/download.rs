@@ -4,15 +4,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::boot::{Output, Phone};
+use super::facts::file_facts;
 use super::identity::Pace;
-use sha1::{Digest as _, Sha1};
-
-use crate::event::{FileFacts, Kind};
+use crate::event::Kind;
 use crate::tftp::{Client, ClientConfig, ClientEvent, Outcome, RequestOptions, Retransmission};
 use crate::time::Time;
 use crate::trust::rules::{Key, TftpBackoff, TftpOptions};
-use crate::trust::signature::digest_of;
-use crate::wire::Digest;
 use crate::wire::tftp::ErrorCode;
 
 /// The request port of TFTP.
@@ -110,6 +107,7 @@ impl Phone {
         drain(&mut d, &mut self.outputs);
         while let Some(event) = d.client.poll_event() {
             if let ClientEvent::Retransmitted { attempt } = event {
+                self.overdue();
                 let file = d.file.clone();
                 self.event(now, Kind::Retransmitted { file, attempt });
             }
@@ -124,7 +122,16 @@ impl Phone {
         }
     }
 
+    /// A server took longer than the rules let it.
+    fn overdue(&self) {
+        self.setup.settings.feel(Key::TftpRetries);
+        self.setup.settings.feel(Key::TftpBackoff);
+    }
+
     fn ended(&mut self, file: String, secure: bool, outcome: Outcome, now: Time) {
+        if outcome == Outcome::TimedOut {
+            self.overdue();
+        }
         let server = self
             .setup
             .option_150
@@ -208,18 +215,21 @@ impl Phone {
     fn tftp_config(&self) -> ClientConfig {
         let s = &self.setup.settings;
         let mut first = Duration::from_millis(s.count(Key::TftpTimeout));
+        // Both matter once an answer is overdue.
+        let backoff = s.read_ahead(|s| s.word::<TftpBackoff>());
+        let retries = s.read_ahead(|s| s.count(Key::TftpRetries));
         // Sooner, but for as long: three or four doublings more make up for a tenth.
         let is_fast = self.setup.pace == Pace::Fast;
         let longest = first * 16;
         if is_fast {
             first /= 10;
         }
-        let max = match s.word::<TftpBackoff>() {
+        let max = match backoff {
             TftpBackoff::Double => longest,
             TftpBackoff::Constant => first,
         };
-        let retries = u32::try_from(s.count(Key::TftpRetries)).unwrap_or(u32::MAX);
-        let retries = match (is_fast, s.word::<TftpBackoff>()) {
+        let retries = u32::try_from(retries).unwrap_or(u32::MAX);
+        let retries = match (is_fast, backoff) {
             (false, _) => retries,
             (true, TftpBackoff::Double) => retries.saturating_add(4),
             (true, TftpBackoff::Constant) => retries.saturating_mul(10).saturating_add(9),
@@ -297,21 +307,4 @@ fn meaning_of_missing(file: &str) -> &'static str {
     } else {
         "the installed one stays"
     }
-}
-
-/// Name, size and digests of a file.
-pub fn file_facts(file: &str, bytes: &[u8]) -> FileFacts {
-    FileFacts {
-        file: file.to_owned(),
-        bytes: bytes.len(),
-        // Of the two at hand this one uses the processor's own instructions.
-        sha1: lower_hex(&Sha1::digest(bytes)),
-        sha256: lower_hex(&digest_of(Digest::Sha256, bytes).unwrap_or_default()),
-    }
-}
-
-fn lower_hex(bytes: &[u8]) -> String {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
-    digits.map(|d| char::from(DIGITS[usize::from(d)])).collect()
 }

@@ -8,7 +8,7 @@ use crate::time::UnixSeconds;
 use crate::trust::rules::Settings;
 
 /// A certificate that the phone offers to TVS and opens encrypted configurations with.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceIdentity {
     /// `LSC` or `MIC`.
     pub kind: &'static str,
@@ -19,7 +19,7 @@ pub struct DeviceIdentity {
 }
 
 /// Who a phone is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// `SEP` and the MAC address in upper hex.
     pub device: String,

@@ -13,6 +13,7 @@
 mod boot;
 mod config;
 mod download;
+mod facts;
 mod identity;
 mod notes;
 mod remarks;
@@ -24,7 +25,7 @@ pub mod power;
 pub mod profile;
 
 pub use boot::{Output, Phone};
-pub use download::file_facts;
+pub use facts::file_facts;
 pub use flash::{Flash, FlashOperation};
 pub use identity::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup};
 pub use profile::Profile;

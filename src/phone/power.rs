@@ -29,6 +29,8 @@ pub struct Booted {
     pub flash: Flash,
     /// The rules that the boot used.
     pub used: Vec<Key>,
+    /// Of these, the rules that it felt: see [`crate::trust::rules::Settings::felt`].
+    pub felt: Vec<Key>,
     /// How it ended.
     pub end: BootEnd,
 }

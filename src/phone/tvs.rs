@@ -138,14 +138,13 @@ impl Phone {
             },
             Arc::unwrap_or_clone,
         );
-        let max = usize::try_from(self.setup.settings.count(Key::TvsMaxServers)).unwrap_or(0);
         let mut servers: Vec<_> = self.config.iter().flat_map(|c| &c.tvs).collect();
         servers.sort_by_key(|s| s.priority);
-        let servers: Vec<_> = servers
-            .iter()
-            .take(max)
-            .map(|s| (s.host.clone(), s.port))
-            .collect();
+        let servers: Vec<_> = self.setup.settings.weigh(|s| {
+            let max = usize::try_from(s.count(Key::TvsMaxServers)).unwrap_or(0);
+            let first = servers.iter().take(max);
+            first.map(|s| (s.host.clone(), s.port)).collect()
+        });
         let reason = if self.in_force().tvs_certificates().is_empty() {
             let text = "no installed list has a TVS certificate, so no TVS can be asked";
             Some(Reason::new(Code::NoTvsInList, text))

@@ -86,6 +86,8 @@ struct Judged {
 
 /// The reasons of downloads that are kept: those of the first files say it all.
 const MAX_FAILURES: usize = 2;
+/// CallManagers that are named: a group has three, and two TFTP servers may follow.
+const MAX_NAMED: usize = 5;
 /// Status messages that are kept: more than a boot shows.
 const MAX_SHOWN: usize = 30;
 
@@ -317,10 +319,18 @@ impl BootReport {
         if let Some(servers) = &self.would_register {
             let text = match servers.as_slice() {
                 [] => "nowhere: it knows no CallManager".to_owned(),
-                all => format!(
-                    "not tried, trustline speaks no SIP to real servers; it would turn to {}",
-                    all.join(", then ")
-                ),
+                all => {
+                    let named = all.iter().take(MAX_NAMED).map(String::as_str);
+                    let named: Vec<_> = named.collect();
+                    let more = match all.len().saturating_sub(MAX_NAMED) {
+                        0 => String::new(),
+                        more => format!(" and {more} more"),
+                    };
+                    format!(
+                        "not tried, trustline speaks no SIP to real servers; it would turn to {}{more}",
+                        named.join(", then ")
+                    )
+                }
             };
             line("registers", &text);
         }

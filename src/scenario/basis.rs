@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::{Discriminant, discriminant};
 
+use super::alike::{self, Moment};
 use super::judge::Fate;
 use super::lanes::{Forced, Lane, trial, trials};
 use super::model::{Action, Scenario, Step};
@@ -54,19 +55,19 @@ pub(super) fn rests_on(
         ..scenario.clone()
     };
     let used = used(scenario, phones);
-    let baseline = Trial::run(scenario, None, &all);
-    for basis in [Basis::Assumed, Basis::Inferred, Basis::Documented] {
-        if depth == Depth::Basis && basis == Basis::Documented {
-            // It is what remains.
-            break;
-        }
+    let bases: &[Basis] = match depth {
+        // Documented is what remains.
+        Depth::Basis => &[Basis::Assumed, Basis::Inferred],
+        Depth::Rules => &[Basis::Assumed, Basis::Inferred, Basis::Documented],
+    };
+    let mut search = Search::begin(scenario, phones, &all, &used, bases);
+    for &basis in bases {
         let open: Vec<usize> = all
             .iter()
             .copied()
             .filter(|&i| found[i].is_empty())
             .collect();
         let questions = questions(phones, &open, &used, basis);
-        let mut answers: BTreeMap<Forced, Trial> = BTreeMap::new();
         for (place, Question { forced, .. }) in questions.iter().enumerate() {
             let is_open = |i: usize, key: Key| match depth {
                 Depth::Basis => found[i].is_empty(),
@@ -81,18 +82,12 @@ pub(super) fn rests_on(
             if tried.is_empty() {
                 continue;
             }
-            if !answers.contains_key(forced) {
-                answers.extend(ask(scenario, &questions[place..], still));
-            }
-            let Some(trial) = answers.get(forced) else {
-                continue;
-            };
-            for i in tried {
-                if trial.verdict(i) != baseline.verdict(i) {
-                    found[i].push(forced.0);
-                }
+            for i in search.changed(&questions[place..], still, &tried) {
+                found[i].push(forced.0);
             }
         }
+        // The same choice may be asked about again, for phones with another basis.
+        search.answers.clear();
     }
     for class in &classes {
         if let [first, rest @ ..] = class.as_slice() {
@@ -144,39 +139,135 @@ fn questions(
     questions
 }
 
-/// How many trials run beside each other. One run for all would be one more lab saved, and trials
-/// in vain where an early one decides.
+/// How many trials run beside each other, once the weakest rules are answered. One run for all would
+/// be one more lab saved, and trials in vain where an early one decides.
 const LANES: usize = 24;
 
-/// Answers the first of these questions, and others where that costs little more. `still` says
-/// about which phones a question is still open.
-fn ask(
-    scenario: &Scenario,
-    questions: &[Question],
-    still: impl Fn(&Question) -> Vec<usize>,
-) -> Vec<(Forced, Trial)> {
-    let lane = |q: &Question| {
-        let tried = still(q);
-        let lane = (!tried.is_empty()).then(|| Lane::new(scenario, q.forced, &tried))??;
-        Some(((q.forced, tried), lane))
-    };
-    let Some(first) = questions.first() else {
-        return Vec::new();
-    };
-    let Some(first_lane) = lane(first) else {
+/// The trials so far.
+struct Search<'a> {
+    scenario: &'a Scenario,
+    /// The run without a choice forced.
+    usual: Trial,
+    /// What its phones felt.
+    felt: BTreeSet<(usize, Key)>,
+    /// Its boots.
+    moments: Vec<Moment>,
+    /// To questions of the basis in turn.
+    answers: BTreeMap<Forced, Trial>,
+}
+
+impl<'a> Search<'a> {
+    /// The run that trials are compared with, and beside it the trials of the weakest rules.
+    fn begin(
+        scenario: &'a Scenario,
+        phones: &[LabPhone],
+        tried: &[usize],
+        used: &BTreeSet<Key>,
+        bases: &[Basis],
+    ) -> Self {
+        let asked = |&basis: &Basis| questions(phones, tried, used, basis);
+        let all = bases.iter().flat_map(asked).map(|q| q.forced).collect();
+        let weakest = bases.first().map(asked).unwrap_or_default();
+        let lanes = weakest
+            .into_iter()
+            .filter(|_| Lane::can_run_beside(scenario))
+            .filter_map(|q| Some((Lane::new(scenario, q.forced, &q.tried)?, q)));
+        let (lanes, asked): (Vec<_>, Vec<_>) = lanes.unzip();
+        let beside = trials(scenario, tried, lanes, all);
+        let answers = asked.into_iter().zip(beside.lanes);
+        Self {
+            scenario,
+            usual: Trial {
+                phones: tried.to_vec(),
+                verdicts: beside.verdicts,
+            },
+            felt: beside.felt,
+            moments: beside.moments,
+            answers: answers
+                .map(|(Question { forced, tried }, verdicts)| {
+                    let phones = tried;
+                    (forced, Trial { phones, verdicts })
+                })
+                .collect(),
+        }
+    }
+
+    /// The phones of `tried` whose verdict the first of these questions changes. `still` says about
+    /// which phones a question is still open.
+    fn changed(
+        &mut self,
+        questions: &[Question],
+        still: impl Fn(&Question) -> Vec<usize>,
+        tried: &[usize],
+    ) -> Vec<usize> {
+        let Some(Question { forced, .. }) = questions.first() else {
+            return Vec::new();
+        };
+        if !self.answers.contains_key(forced) {
+            let answers = self.ask(questions, still);
+            self.answers.extend(answers);
+        }
+        let Some(trial) = self.answers.get(forced) else {
+            return Vec::new();
+        };
+        let is_changed = |&i: &usize| trial.verdict(i) != self.usual.verdict(i);
+        tried.iter().copied().filter(is_changed).collect()
+    }
+
+    /// The verdicts of these phones in a lab of their own.
+    fn by_itself(&self, forced: Forced, phones: &[usize]) -> Vec<Verdict> {
+        let is_felt = phones.iter().any(|&i| self.felt.contains(&(i, forced.0)));
+        let beside = (!is_felt && !self.moments.is_empty()).then(|| {
+            let usual = |i| self.usual.verdict(i);
+            alike::trial(self.scenario, forced, phones, &self.moments, usual)
+        });
+        beside
+            .flatten()
+            .unwrap_or_else(|| trial(self.scenario, Some(forced), phones))
+    }
+
+    /// Answers the first of these questions, unless no verdict can hang on it, and others where that
+    /// costs little more.
+    fn ask(
+        &self,
+        questions: &[Question],
+        still: impl Fn(&Question) -> Vec<usize>,
+    ) -> Vec<(Forced, Trial)> {
+        let Some((first, more)) = questions.split_first() else {
+            return Vec::new();
+        };
         let tried = still(first);
-        return vec![(
-            first.forced,
-            Trial::run(scenario, Some(first.forced), &tried),
-        )];
-    };
-    let more = questions.iter().skip(1).filter_map(lane);
-    let (asked, lanes): (Vec<_>, Vec<_>) =
-        std::iter::once(first_lane).chain(more).take(LANES).unzip();
-    let answers = asked.into_iter().zip(trials(scenario, lanes));
-    answers
-        .map(|((forced, phones), verdicts)| (forced, Trial { phones, verdicts }))
-        .collect()
+        let first_lane = match Lane::new(self.scenario, first.forced, &tried) {
+            Some(lane) if !lane.is_concerned(&self.felt) => return Vec::new(),
+            Some(lane) if Lane::can_run_beside(self.scenario) => lane,
+            _ => {
+                let verdicts = self.by_itself(first.forced, &tried);
+                let trial = Trial {
+                    phones: tried,
+                    verdicts,
+                };
+                return vec![(first.forced, trial)];
+            }
+        };
+        let lane = |q: &Question| {
+            let tried = still(q);
+            let lane =
+                (!tried.is_empty()).then(|| Lane::new(self.scenario, q.forced, &tried))??;
+            lane.is_concerned(&self.felt)
+                .then_some(((q.forced, tried), lane))
+        };
+        let first = ((first.forced, tried), first_lane);
+        let more = more.iter().filter_map(lane);
+        let (asked, lanes): (Vec<_>, Vec<_>) =
+            std::iter::once(first).chain(more).take(LANES).unzip();
+        let watched = asked.iter().map(|(forced, _)| *forced).collect();
+        let answers = asked
+            .into_iter()
+            .zip(trials(self.scenario, &[], lanes, watched).lanes);
+        answers
+            .map(|((forced, phones), verdicts)| (forced, Trial { phones, verdicts }))
+            .collect()
+    }
 }
 
 /// Phones that no rule can tell apart: the same model in the same group, in the same steps, with
@@ -303,13 +394,6 @@ struct Trial {
 }
 
 impl Trial {
-    fn run(scenario: &Scenario, forced: Option<Forced>, phones: &[usize]) -> Self {
-        Self {
-            phones: phones.to_vec(),
-            verdicts: trial(scenario, forced, phones),
-        }
-    }
-
     /// The verdict of a phone that took part.
     fn verdict(&self, phone: usize) -> Option<Verdict> {
         let place = self.phones.iter().position(|&p| p == phone)?;

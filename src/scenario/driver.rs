@@ -46,16 +46,13 @@ impl Driver {
     ) -> io::Result<Self> {
         Ok(match network {
             Network::Loopback => Self::Loopback(Box::new(Loopback::start(lab)?)),
-            Network::Sim => Self::in_virtual_time(lab, scenario),
+            Network::Sim => Self::Sim(Box::new(world(lab, scenario))),
         })
     }
 
-    pub(super) fn in_virtual_time(lab: Arc<Mutex<Lab>>, scenario: &Scenario) -> Self {
-        let world = World::new(lab, scenario.seed);
-        Self::Sim(Box::new(match scenario.tls {
-            Tls::Modelled => world,
-            Tls::Real => world.with_real_tls(),
-        }))
+    /// In virtual time, with modelled signatures.
+    pub(super) fn for_trials(lab: Arc<Mutex<Lab>>, scenario: &Scenario) -> Self {
+        Self::Sim(Box::new(world(lab, scenario).with_modelled_signatures()))
     }
 
     pub(super) fn network(&self) -> Network {
@@ -122,5 +119,13 @@ impl Driver {
             Self::Loopback(l) => l.boot(phones, events),
             Self::Sim(w) => w.boot_watched(phones, events, witness),
         }
+    }
+}
+
+fn world(lab: Arc<Mutex<Lab>>, scenario: &Scenario) -> World {
+    let world = World::new(lab, scenario.seed);
+    match scenario.tls {
+        Tls::Modelled => world,
+        Tls::Real => world.with_real_tls(),
     }
 }

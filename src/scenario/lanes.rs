@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alike::{Beside, Moment};
 use super::build;
 use super::driver::{Driver, Network};
 use super::exchange::bulk_settings;
@@ -19,7 +20,7 @@ use super::run::{LabPhone, Rehearsed, Run, RunError, lock};
 use super::words::Verdict;
 use crate::cluster::{Answers, ClusterError, answers_of_tvs};
 use crate::event::Event;
-use crate::phone::{BootCause, Pace};
+use crate::phone::BootCause;
 use crate::time::Time;
 use crate::trust::rules::{Key, Settings, rule};
 
@@ -30,8 +31,7 @@ pub(super) type Forced = (Key, i64);
 pub(super) fn trial(scenario: &Scenario, forced: Option<Forced>, phones: &[usize]) -> Vec<Verdict> {
     let run = || -> Result<Rehearsed, RunError> {
         let mut silent = |_: &Event| {};
-        let (network, pace) = (Network::Sim, Pace::Real);
-        let mut run = Run::start(scenario, network, pace, forced, &mut silent, None)?;
+        let mut run = Run::start_trial(scenario, forced, &mut silent)?;
         run.only = Some(phones.iter().copied().collect());
         run.finish()
     };
@@ -42,16 +42,51 @@ pub(super) fn trial(scenario: &Scenario, forced: Option<Forced>, phones: &[usize
     }
 }
 
-/// The same for several choices, of which each makes a [`Lane`].
-pub(super) fn trials(scenario: &Scenario, lanes: Vec<Lane>) -> Vec<Vec<Verdict>> {
-    let phones: Vec<_> = lanes.iter().map(|l| l.phones.clone()).collect();
-    let run = || -> Result<Vec<Vec<Verdict>>, RunError> {
+/// What came of a run without a choice forced, and of the lanes beside it.
+pub(super) struct Usual {
+    /// The verdicts of the run's own phones, in their order.
+    pub(super) verdicts: Vec<Verdict>,
+    /// The verdicts of each lane's phones, in their order.
+    pub(super) lanes: Vec<Vec<Verdict>>,
+    /// The rules that the run's own phones felt, of those that were watched.
+    pub(super) felt: BTreeSet<(usize, Key)>,
+    /// Its boots, where trials can be taken beside it.
+    pub(super) moments: Vec<Moment>,
+}
+
+/// The same for several choices, of which each makes a [`Lane`], beside a run of these phones without
+/// a choice forced. `watched` are the choices of which to know whether the phones feel them: those of
+/// the lanes at least.
+pub(super) fn trials(
+    scenario: &Scenario,
+    phones: &[usize],
+    lanes: Vec<Lane>,
+    watched: Arc<[Forced]>,
+) -> Usual {
+    let of_lanes: Vec<_> = lanes.iter().map(|l| l.phones.clone()).collect();
+    let run = || -> Result<Usual, RunError> {
         let mut silent = |_: &Event| {};
-        let (network, pace) = (Network::Sim, Pace::Real);
-        let mut run = Run::start(scenario, network, pace, None, &mut silent, None)?;
-        run.only = Some(phones.iter().flatten().copied().collect());
+        let mut run = Run::start_trial(scenario, None, &mut silent)?;
+        run.only = Some(
+            phones
+                .iter()
+                .chain(of_lanes.iter().flatten())
+                .copied()
+                .collect(),
+        );
+        for phone in &mut run.phones {
+            phone.setup.settings.watch(Arc::clone(&watched));
+        }
         run.lanes = lanes;
+        if Lane::can_run_beside(scenario) {
+            run.beside = Beside::Noting(Vec::new());
+        }
         run.take_steps()?;
+        let moments = match run.beside {
+            Beside::Noting(moments) => moments,
+            _ => Vec::new(),
+        };
+        let felt = std::mem::take(&mut run.felt);
         let lab = lock(&run.lab);
         let of_lane = |lane: &Lane| {
             let of = |(place, &i): (usize, &usize)| match &lane.own {
@@ -60,10 +95,23 @@ pub(super) fn trials(scenario: &Scenario, lanes: Vec<Lane>) -> Vec<Vec<Verdict>>
             };
             lane.phones.iter().enumerate().map(of).collect()
         };
-        Ok(run.lanes.iter().map(of_lane).collect())
+        Ok(Usual {
+            verdicts: phones
+                .iter()
+                .map(|&i| verdict(&run.phones[i], &lab))
+                .collect(),
+            lanes: run.lanes.iter().map(of_lane).collect(),
+            felt,
+            moments,
+        })
     };
     // As for one trial: the lab is the same for all.
-    run().unwrap_or_else(|_| phones.iter().map(|p| unknown(p)).collect())
+    run().unwrap_or_else(|_| Usual {
+        verdicts: unknown(phones),
+        lanes: of_lanes.iter().map(|p| unknown(p)).collect(),
+        felt: BTreeSet::new(),
+        moments: Vec::new(),
+    })
 }
 
 fn unknown(phones: &[usize]) -> Vec<Verdict> {
@@ -78,6 +126,8 @@ pub(super) struct Lane {
     phones: Vec<usize>,
     /// How the clusters answer phones, where the rule is about that.
     answers: Option<Answers>,
+    /// True if one of the phones can show an LSC to CallManager.
+    has_lsc: bool,
     /// What it has of its own, once the rule has been used.
     own: Option<Own>,
 }
@@ -92,10 +142,6 @@ struct Own {
 impl Lane {
     /// A lane for these phones; none where the rule makes another lab.
     pub(super) fn new(scenario: &Scenario, forced: Forced, phones: &[usize]) -> Option<Self> {
-        // Links, and what is planned for the middle of a boot, are part of a run's world.
-        if scenario.needs_virtual_time().is_some() {
-            return None;
-        }
         let settings = |forced| build::settings(Settings::default(), scenario, forced);
         let (usual, other) = (settings(None), settings(Some(forced)));
         let answers = |s: &Settings| Answers::new(answers_of_tvs(s), &build::cluster_settings(s));
@@ -109,8 +155,18 @@ impl Lane {
             forced,
             phones: phones.to_vec(),
             answers: (answers != usual_answers).then_some(answers),
+            has_lsc: scenario.phones.iter().any(|group| {
+                let mut places = group.numbers().filter_map(|n| n.checked_sub(1));
+                group.lsc && places.any(|i| phones.contains(&i))
+            }),
             own: None,
         })
+    }
+
+    /// True if lanes can run beside a run of the scenario. Links, and what is planned for the middle
+    /// of a boot, are part of a run's world.
+    pub(super) fn can_run_beside(scenario: &Scenario) -> bool {
+        scenario.needs_virtual_time().is_none()
     }
 
     /// Time passes between boots.
@@ -120,10 +176,13 @@ impl Lane {
         }
     }
 
-    /// True if a boot is another one in this lane. What clusters do no phone marks as used.
-    fn is_concerned(&self, used: &BTreeSet<(usize, Key)>) -> bool {
-        let uses = |&i: &usize| used.contains(&(i, self.forced.0));
-        self.answers.is_some() || self.phones.iter().any(uses)
+    /// True if boots are other ones in this lane than they were with these rules felt.
+    pub(super) fn is_concerned(&self, felt: &BTreeSet<(usize, Key)>) -> bool {
+        let feel = |key| self.phones.iter().any(|&i| felt.contains(&(i, key)));
+        // What clusters do no phone feels. A TVS answers whoever puts a question, which has tags.
+        let is_answered = self.answers.is_some() && feel(Key::QueryIssuerTag);
+        let by_callmanager = self.forced.0 == Key::LscTrustedBy && self.has_lsc;
+        is_answered || by_callmanager || feel(self.forced.0)
     }
 }
 
@@ -158,17 +217,20 @@ impl Run<'_> {
             .flatten()
             .map(|&i| (i, self.phones[i].clone()))
             .collect();
-        self.just_used.clear();
+        let felt_before = std::mem::take(&mut self.felt);
         self.boot_here(indices, cause)?;
-        let used = std::mem::take(&mut self.just_used);
+        let felt = std::mem::take(&mut self.felt);
         let mut lanes = std::mem::take(&mut self.lanes);
         for lane in &mut lanes {
-            if lane.own.is_none() && lane.is_concerned(&used) {
+            if lane.own.is_none() && lane.is_concerned(&felt) {
                 lane.own = Some(self.part(lane, &before, now));
             }
             self.boot_lane(lane, indices, cause)?;
         }
         self.lanes = lanes;
+        // What the lanes' phones felt is their own affair.
+        self.felt = felt_before;
+        self.felt.extend(felt);
         Ok(())
     }
 
@@ -180,9 +242,10 @@ impl Run<'_> {
             let mut phone = known.map_or_else(|| self.phones[i].clone(), |(_, p)| p.clone());
             let (key, value) = lane.forced;
             phone.setup.settings.choose(rule(key), value);
+            phone.setup.settings.watch(Arc::default());
             phones.push(phone);
         }
-        let mut driver = Driver::in_virtual_time(Arc::clone(&self.lab), self.scenario);
+        let mut driver = Driver::for_trials(Arc::clone(&self.lab), self.scenario);
         driver.wait(now - Time::ZERO);
         Own { phones, driver }
     }
@@ -244,7 +307,9 @@ mod tests {
             assert!(forced.len() > 50 && is_lane(Key::TvsMiss) && is_lane(Key::LscTrustedBy));
             assert!(!is_lane(Key::SignerKeyBits) && !is_lane(Key::BulkImportOwn));
             let usual = trial(&scenario, None, &[0]);
-            let beside = trials(&scenario, lanes);
+            let beside = trials(&scenario, &[0], lanes, forced.as_slice().into());
+            assert_eq!(beside.verdicts, usual);
+            let beside = beside.lanes;
             assert!(beside.iter().any(|v| *v != usual), "no rule matters");
             for (forced, beside) in forced.into_iter().zip(beside) {
                 let alone = trial(&scenario, Some(forced), &[0]);

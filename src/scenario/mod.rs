@@ -32,6 +32,7 @@
 //! assert!(errors.iter().any(|error| error.to_string().contains("did you mean `format`?")));
 //! ```
 
+mod alike;
 mod basis;
 mod build;
 mod driver;

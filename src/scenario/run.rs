@@ -1,6 +1,7 @@
 //! Running a scenario: its steps in order, on either driver.
 
 mod certificates;
+mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -9,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use thiserror::Error;
 
+use super::alike::Beside;
 use super::build::{self, Site};
 use super::driver::{Driver, Network};
 use super::exchange::{Exchange, Press};
@@ -26,7 +28,6 @@ use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
 use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
 use crate::trust::rules::{Key, Settings};
-use crate::wire::{ListKind, Strictness, TrustList};
 
 /// Name of the actor of steps.
 pub const LAB: &str = "lab";
@@ -219,8 +220,10 @@ pub(super) struct Run<'a> {
     pub(super) only: Option<BTreeSet<usize>>,
     /// Runs beside this one, under other rules of the phones.
     pub(super) lanes: Vec<Lane>,
-    /// What the last boot used, for the lanes.
-    pub(super) just_used: BTreeSet<(usize, Key)>,
+    /// Rules that phones felt in the boots since this was last emptied, for the lanes.
+    pub(super) felt: BTreeSet<(usize, Key)>,
+    /// What it is beside another run.
+    pub(super) beside: Beside<'a>,
     /// Number of the step, from 1.
     pub(super) step: usize,
     /// Seconds that steps let pass.
@@ -247,9 +250,10 @@ impl<'a> Run<'a> {
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
         check_network(scenario, network)?;
+        let keys = KeyPool::new(scenario.seed);
         let start = |lab| Driver::start(network, lab, scenario);
-        let site = Site::default();
-        Self::start_on(scenario, &site, start, pace, forced, sink, witness)
+        let place = (&Site::default(), keys);
+        Self::start_with(scenario, place, start, (pace, forced), sink, witness)
     }
 
     /// The same on a driver that is started for the lab, at a site.
@@ -262,9 +266,31 @@ impl<'a> Run<'a> {
         sink: &'a mut dyn FnMut(&Event),
         witness: Option<&'a mut dyn Witness>,
     ) -> Result<Self, RunError> {
+        let place = (site, KeyPool::new(scenario.seed));
+        Self::start_with(scenario, place, start, (pace, forced), sink, witness)
+    }
+
+    /// A run in virtual time that nobody sees: its signatures are modelled.
+    pub(super) fn start_trial(
+        scenario: &'a Scenario,
+        forced: Option<(Key, i64)>,
+        silent: &'a mut dyn FnMut(&Event),
+    ) -> Result<Self, RunError> {
+        let place = (&Site::default(), KeyPool::modelled(scenario.seed));
+        let start = |lab| Ok(Driver::for_trials(lab, scenario));
+        Self::start_with(scenario, place, start, (Pace::Real, forced), silent, None)
+    }
+
+    fn start_with(
+        scenario: &'a Scenario,
+        (site, mut keys): (&Site, KeyPool),
+        start: impl FnOnce(Arc<Mutex<Lab>>) -> io::Result<Driver>,
+        (pace, forced): (Pace, Option<(Key, i64)>),
+        sink: &'a mut dyn FnMut(&Event),
+        witness: Option<&'a mut dyn Witness>,
+    ) -> Result<Self, RunError> {
         let at_start = |error| RunError::Step { step: 0, error };
         let settings = build::settings(Settings::default(), scenario, forced);
-        let mut keys = KeyPool::new(scenario.seed);
         let lab = build::lab(scenario, site, &settings, &mut keys).map_err(at_start)?;
         let mut phones = Vec::new();
         for group in &scenario.phones {
@@ -299,7 +325,8 @@ impl<'a> Run<'a> {
             phones,
             only: None,
             lanes: Vec::new(),
-            just_used: BTreeSet::new(),
+            felt: BTreeSet::new(),
+            beside: Beside::Nothing,
             step: 0,
             waited: 0,
             told,
@@ -309,16 +336,7 @@ impl<'a> Run<'a> {
             checked: Vec::new(),
             unreached: false,
         };
-        let started = Kind::RunStarted {
-            name: scenario.name.value.clone(),
-            source: scenario.source.value.clone(),
-            seed: scenario.seed,
-            network: network.as_str().into(),
-            clusters: scenario.clusters.len(),
-            phones: run.phones.len(),
-            date: date_text(scenario.date.value),
-        };
-        run.tell(LAB, started);
+        run.tell_start();
         run.tell_nodes();
         run.tell_publications();
         run.show_lab();
@@ -375,29 +393,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn tell_nodes(&mut self) {
-        let mut nodes = Vec::new();
-        {
-            let lab = lock(&self.lab);
-            for cluster in lab.clusters() {
-                for n in cluster.nodes() {
-                    let kind = Kind::Node {
-                        cluster: cluster.id().to_owned(),
-                        release: cluster.profile().release.to_string(),
-                        mode: cluster.mode().to_string(),
-                        address: n.address.to_string(),
-                        services: n.services.iter().map(|s| s.name().to_owned()).collect(),
-                        tls_stand_in: cluster.profile().tvs_tls.value.map(ToOwned::to_owned),
-                    };
-                    nodes.push((n.name.clone(), kind));
-                }
-            }
-        }
-        for (name, kind) in nodes {
-            self.tell(&name, kind);
-        }
-    }
-
     /// When a step publishes: the world's date and one second a step, the same on every driver.
     fn at(&self) -> UnixSeconds {
         self.scenario.date.value + self.step as u64 + self.waited
@@ -425,6 +420,9 @@ impl<'a> Run<'a> {
 
     /// Boots phones together; those whose power was cut come back by themselves.
     fn boot(&mut self, indices: &[usize], cause: BootCause) -> Result<(), ClusterError> {
+        if self.is_boot_known(indices, cause) {
+            return Ok(());
+        }
         if self.lanes.is_empty() {
             return self.boot_here(indices, cause);
         }
@@ -495,10 +493,8 @@ impl<'a> Run<'a> {
             let p = &mut self.phones[i];
             p.flash = b.flash;
             p.end = b.end;
+            self.felt.extend(b.felt.iter().map(|&key| (i, key)));
             for key in b.used {
-                if !self.lanes.is_empty() {
-                    self.just_used.insert((i, key));
-                }
                 if !p.used.contains(&key) {
                     p.used.push(key);
                 }
@@ -729,26 +725,6 @@ impl<'a> Run<'a> {
             None => Ok(()),
         }
     }
-
-    /// Tells of the lists that were published since the last time.
-    fn tell_publications(&mut self) {
-        let mut new = Vec::new();
-        {
-            let lab = lock(&self.lab);
-            for (cluster, told) in lab.clusters().iter().zip(&mut self.told) {
-                let all = cluster.publications();
-                for p in all.get(*told..).unwrap_or_default() {
-                    new.push((p.node.clone(), p.kind, Arc::clone(&p.bytes)));
-                }
-                *told = all.len();
-            }
-        }
-        for (node, kind, bytes) in new {
-            if let Some(event) = published(kind, &bytes) {
-                self.tell(&node, event);
-            }
-        }
-    }
 }
 
 /// The same witness, for a while.
@@ -759,16 +735,6 @@ pub(super) fn reborrow<'b>(
         Some(witness) => Some(&mut **witness),
         None => None,
     }
-}
-
-fn published(kind: ListKind, bytes: &[u8]) -> Option<Kind> {
-    let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
-    Some(Kind::Published {
-        list: kind.to_string(),
-        facts: crate::phone::file_facts(kind.file_name(), bytes),
-        signer: crate::trust::search::SignerId::of(&list.header).facts(),
-        records: list.records.len(),
-    })
 }
 
 fn cut(at: CutMoment, write: FlashWrite) -> Cut {
@@ -786,10 +752,4 @@ fn cut(at: CutMoment, write: FlashWrite) -> Cut {
             FlashWrite::Of(FlashFile::State) => WhichWrite::Of(power::FlashFile::State),
         },
     }
-}
-
-/// A date as RFC 3339 writes it.
-fn date_text(seconds: UnixSeconds) -> String {
-    der::DateTime::from_unix_duration(std::time::Duration::from_secs(seconds))
-        .map_or_else(|_| seconds.to_string(), |d| d.to_string())
 }

@@ -29,6 +29,7 @@ pub(super) struct Running {
     address: Ipv4Addr,
     end: BootEnd,
     used: Vec<Key>,
+    felt: Vec<Key>,
     /// Number of its last attempt to register.
     pub(super) attempt: u32,
     /// The earliest time at which it will be woken.
@@ -40,6 +41,7 @@ impl Running {
         Booted {
             flash: self.flash,
             used: self.used,
+            felt: self.felt,
             end: self.end,
         }
     }
@@ -57,7 +59,10 @@ impl World {
         }
         let device = setup.identity.device.clone();
         let identity = setup.identity.certificate.clone();
-        let phone = Phone::boot(setup, &flash, self.now);
+        let mut phone = Phone::boot(setup, &flash, self.now);
+        if self.has_modelled_signatures {
+            phone.model_signatures();
+        }
         let offset = u32::try_from(index).unwrap_or(u32::MAX);
         self.phones.push(Running {
             phone: Some(phone),
@@ -68,6 +73,7 @@ impl World {
             address: Ipv4Addr::from(u32::from(FIRST_ADDRESS).wrapping_add(offset)),
             end: BootEnd::Overdue,
             used: Vec::new(),
+            felt: Vec::new(),
             attempt: 0,
             wake: None,
         });
@@ -228,6 +234,7 @@ impl World {
             return;
         };
         running.used = phone.settings().used();
+        running.felt = phone.settings().felt();
         running.end = end;
         self.booting = self.booting.saturating_sub(1);
         if self.is_watched {

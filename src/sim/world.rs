@@ -31,6 +31,8 @@ pub struct World {
     pub(super) links: Links,
     /// True if TLS is done, not modelled.
     pub(super) has_real_tls: bool,
+    /// True if the lab's signatures are modelled, too.
+    pub(super) has_modelled_signatures: bool,
     pub(super) plans: Plans,
     pub(super) nodes: Nodes,
     /// TVS connections by phone and number.
@@ -118,6 +120,7 @@ impl World {
             booting: 0,
             links: Links::new(seed),
             has_real_tls: false,
+            has_modelled_signatures: false,
             plans: Plans::default(),
             nodes: Nodes::default(),
             connections: BTreeMap::new(),
@@ -129,6 +132,13 @@ impl World {
     /// Does TLS with rustls over simulated bytes, in place of the model of it.
     pub fn with_real_tls(mut self) -> Self {
         self.has_real_tls = true;
+        self
+    }
+
+    /// For a lab with the keys of [`crate::cluster::KeyPool::modelled`]: phones take its signatures, and no real
+    /// ones.
+    pub fn with_modelled_signatures(mut self) -> Self {
+        self.has_modelled_signatures = true;
         self
     }
 

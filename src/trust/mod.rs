@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod decide;
 pub mod decrypt;
 pub mod installed;
+pub mod modelled;
 pub mod own_signature;
 #[cfg(feature = "planted-defects")]
 pub mod planted;

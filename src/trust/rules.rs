@@ -5,6 +5,7 @@ mod choices;
 
 use std::cell::Cell;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::wire::tvs::Tags;
 
@@ -401,6 +402,9 @@ pub struct Settings {
     values: Vec<i64>,
     basis: Vec<Basis>,
     used: Cell<u128>,
+    /// Other choices that [`Self::weigh`] tries.
+    watched: Arc<[(Key, i64)]>,
+    felt: Cell<u128>,
     #[cfg(feature = "planted-defects")]
     planted: Option<super::planted::Defect>,
 }
@@ -411,6 +415,8 @@ impl Default for Settings {
             values: RULES.iter().map(|r| r.default).collect(),
             basis: RULES.iter().map(|r| r.basis).collect(),
             used: Cell::new(0),
+            watched: Arc::default(),
+            felt: Cell::new(0),
             #[cfg(feature = "planted-defects")]
             planted: None,
         }
@@ -450,7 +456,8 @@ impl Settings {
 
     /// The value of a rule; marks it as used.
     pub fn number(&self, key: Key) -> i64 {
-        self.used.set(self.used.get() | 1 << key as u32);
+        self.used.set(self.used.get() | bit(key));
+        self.feel(key);
         self.values[key as usize]
     }
 
@@ -492,17 +499,70 @@ impl Settings {
 
     /// The rules that were used since the last [`Self::forget_used`].
     pub fn used(&self) -> Vec<Key> {
-        let used = self.used.get();
-        RULES
-            .iter()
-            .map(|r| r.key)
-            .filter(|&k| used & (1 << k as u32) != 0)
-            .collect()
+        keys(self.used.get())
     }
 
-    /// Forgets which rules were used.
+    /// Forgets which rules were used, and which were felt.
     pub fn forget_used(&self) {
         self.used.set(0);
+        self.felt.set(0);
+    }
+
+    /// Watches these other choices, each by itself, from now on: [`Self::felt`] tells which of them
+    /// could have made a difference.
+    pub fn watch(&mut self, others: Arc<[(Key, i64)]>) {
+        self.watched = others;
+    }
+
+    /// What `judge` makes of the rules, where nothing but its result goes on from here. The rules
+    /// that it reads count as used, and those count as felt whose watched other choice comes to
+    /// another result. A rule that is read elsewhere counts as felt.
+    pub fn weigh<T: PartialEq>(&self, mut judge: impl FnMut(&Self) -> T) -> T {
+        if self.watched.is_empty() {
+            return judge(self);
+        }
+        let (before, felt) = (self.used.take(), self.felt.get());
+        let result = judge(self);
+        let used = self.used.get();
+        self.used.set(used | before);
+        self.felt.set(felt);
+        let mut other: Option<Self> = None;
+        for &(key, value) in &*self.watched {
+            let usual = self.peek(key);
+            if used & bit(key) == 0 || self.felt.get() & bit(key) != 0 || value == usual {
+                continue;
+            }
+            let other = other.get_or_insert_with(|| Self {
+                watched: Arc::default(),
+                ..self.clone()
+            });
+            other.values[key as usize] = value;
+            if judge(other) != result {
+                self.feel(key);
+            }
+            other.values[key as usize] = usual;
+        }
+        result
+    }
+
+    /// What `read` makes of the rules, where they matter only later, if at all: who sees that they
+    /// do says so with [`Self::feel`].
+    pub fn read_ahead<T>(&self, read: impl FnOnce(&Self) -> T) -> T {
+        let felt = self.felt.get();
+        let result = read(self);
+        self.felt.set(felt);
+        result
+    }
+
+    /// A rule makes a difference, or may.
+    pub fn feel(&self, key: Key) {
+        self.felt.set(self.felt.get() | bit(key));
+    }
+
+    /// The rules that were felt since the last [`Self::forget_used`]: had another one a watched
+    /// other choice, whoever follows these rules would have done the same.
+    pub fn felt(&self) -> Vec<Key> {
+        keys(self.felt.get())
     }
 
     /// The rules that were used, and forgets them.
@@ -519,6 +579,17 @@ impl Settings {
     pub fn has_values_of(&self, other: &Self) -> bool {
         self.values == other.values
     }
+}
+
+/// The rule's bit in a mask.
+fn bit(key: Key) -> u128 {
+    1 << key as u32
+}
+
+/// The rules of a mask, in the order of the table.
+fn keys(mask: u128) -> Vec<Key> {
+    let all = RULES.iter().map(|r| r.key);
+    all.filter(|&k| mask & bit(k) != 0).collect()
 }
 
 #[cfg(test)]
@@ -612,6 +683,38 @@ mod tests {
         assert_eq!(s.word::<WrongRole>(), WrongRole::Refuse);
         s.forget_used();
         assert_eq!((s.peek(Key::WrongRole), s.used()), (1, vec![]));
+    }
+
+    #[test]
+    fn what_makes_no_difference_is_used_and_not_felt() {
+        let mut s = Settings::default();
+        let others = [(Key::WrongRole, 1), (Key::ListMaxBytes, 4_096)];
+        s.watch(others.into());
+        let fits = |size: u64| move |s: &Settings| size <= s.count(Key::ListMaxBytes);
+        assert!(s.weigh(fits(4_000)));
+        assert_eq!((s.used(), s.felt()), (vec![Key::ListMaxBytes], vec![]));
+        assert!(s.weigh(fits(5_000)));
+        assert_eq!(s.felt(), vec![Key::ListMaxBytes]);
+        assert_eq!(s.peek(Key::ListMaxBytes), 65_535);
+        // Read elsewhere.
+        assert_eq!(s.word::<WrongRole>(), WrongRole::AskTvs);
+        assert_eq!(s.felt(), vec![Key::WrongRole, Key::ListMaxBytes]);
+        s.forget_used();
+        assert_eq!((s.used(), s.felt()), (vec![], vec![]));
+        // Read for later.
+        let wrong_role = |s: &Settings| s.word::<WrongRole>();
+        assert_eq!(s.read_ahead(wrong_role), WrongRole::AskTvs);
+        assert_eq!((s.used(), s.felt()), (vec![Key::WrongRole], vec![]));
+        s.feel(Key::WrongRole);
+        assert_eq!(s.felt(), vec![Key::WrongRole]);
+        // What nobody watches is not tried.
+        s.forget_used();
+        let mut times = 0;
+        s.weigh(|s| {
+            times += 1;
+            s.count(Key::TvsAnswerTtl)
+        });
+        assert_eq!((times, s.felt()), (1, vec![]));
     }
 
     #[test]

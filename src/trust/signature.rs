@@ -18,6 +18,7 @@ use rsa::{Pkcs1v15Sign, RsaPublicKey};
 use thiserror::Error;
 
 use super::certificate::{Certificate, PublicKey};
+use super::modelled::modelled_signature;
 use crate::wire::Digest;
 
 /// The largest key that is checked, in bits of the modulus. No source shows a list's signer over
@@ -99,12 +100,22 @@ fn expected(unsupported: Digest) -> &'static str {
 #[derive(Default)]
 pub struct SignatureCheck {
     scratch: Vec<u8>,
+    is_modelled: bool,
 }
 
 impl SignatureCheck {
     /// A checker with an empty buffer; it grows to the largest file that it sees.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A checker for a world whose signatures are modelled: it takes [`modelled_signature`] and no
+    /// real one. What a policy refuses it refuses alike.
+    pub fn modelled() -> Self {
+        Self {
+            is_modelled: true,
+            ..Self::default()
+        }
     }
 
     /// Checks the signature of `file`: `signature`, by the key of `certificate`, over the digest of
@@ -159,6 +170,13 @@ impl SignatureCheck {
         let (Some(before), Some(after)) = parts else {
             return Err(SignatureFault::Mismatch);
         };
+        if self.is_modelled {
+            let made = modelled_signature(digest, pkcs1, &[before, after], key);
+            return match made == signature {
+                true => Ok(()),
+                false => Err(SignatureFault::Mismatch),
+            };
+        }
         self.scratch.clear();
         self.scratch.extend_from_slice(before);
         self.scratch.extend_from_slice(after);
@@ -373,6 +391,50 @@ mod tests {
         assert_eq!(check(Digest::Sha1, &|s| s[63] ^= 1), mismatch);
         assert_eq!(check(Digest::Sha1, &|s| s.fill(0xff)), mismatch);
         assert_eq!(check(Digest::Sha1, &|s| s.fill(0)), mismatch);
+    }
+
+    #[test]
+    fn a_modelled_world_takes_modelled_signatures_alone() {
+        let list = TrustList::parse(LIST, &Strictness::default()).unwrap();
+        let certificate = Certificate::parse(SIGNER).unwrap();
+        let PublicKey::Rsa { pkcs1, .. } = certificate.public_key else {
+            panic!("an RSA key");
+        };
+        let span = list.header.signature_span();
+        let message = [&LIST[..span.start], &LIST[span.end..]];
+        let made = modelled_signature(Digest::Sha1, pkcs1, &message, 256);
+        let check = |policy: &Policy, digest, signature: &[u8]| {
+            let mut check = SignatureCheck::modelled();
+            check.verify(policy, digest, &certificate, LIST, span.clone(), signature)
+        };
+        let policy = Policy::default();
+        let mismatch = Err(SignatureFault::Mismatch);
+        assert_eq!(check(&policy, Digest::Sha1, &made), Ok(()));
+        assert_eq!(check(&policy, Digest::Sha512, &made), mismatch);
+        assert_eq!(
+            check(&policy, Digest::Sha1, list.header.signature()),
+            mismatch
+        );
+        let mut damaged = made.clone();
+        damaged[255] ^= 1;
+        assert_eq!(check(&policy, Digest::Sha1, &damaged), mismatch);
+        let strict = Policy {
+            min_rsa_bits: 4096,
+            ..policy
+        };
+        let (bits, min) = (2048, 4096);
+        let too_small = Err(SignatureFault::KeyTooSmall { bits, min });
+        assert_eq!(check(&strict, Digest::Sha1, &made), too_small);
+        // And a real world takes none of them.
+        let real = SignatureCheck::new().verify(
+            &policy,
+            Digest::Sha1,
+            &certificate,
+            LIST,
+            span.clone(),
+            &made,
+        );
+        assert_eq!(real, mismatch);
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use trustline::cluster::{
     BlankItl, CertificateKind, Cluster, ClusterError, ClusterMode, ClusterSettings, FileAnswer,
-    KeyBits, KeyPool, NodeSpec, Parameter, Release, Service,
+    KeyBits, KeyPool, Lab, NodeSpec, Parameter, Release, ServerNames, Service,
 };
+use trustline::trust::rules::Settings;
 use trustline::wire::element::{Body, Element};
 use trustline::wire::phone_config::{PhoneConfig, SecurityMode};
 use trustline::wire::{Digest, ListKind, Role, SignedFile, Strictness, TrustList};
@@ -289,6 +290,47 @@ fn a_member_of_the_group_without_tvs_is_named_as_tvs() {
     let config = PhoneConfig::parse(&config).unwrap();
     let tvs: Vec<_> = config.tvs.iter().map(|t| &*t.host).collect();
     assert_eq!(tvs, ["src-sub", "src-pub"]);
+}
+
+#[test]
+fn configurations_follow_a_tvs_that_moved_and_name_addresses_where_nodes_have_no_names() {
+    let settings = ClusterSettings {
+        server_names: ServerNames::Address,
+        ..ClusterSettings::default()
+    };
+    let mut c = cluster_with(Release::V11_5_1, ClusterMode::NonSecure, settings);
+    let before = bytes(&mut c, "src-pub", "ITLFile.tlv");
+    let published = c.publications().len();
+    c.move_tvs("src-pub", 40_001, DATE).unwrap();
+    let config = bytes(&mut c, "src-sub", "SEP001122334401.cnf.xml");
+    let config = PhoneConfig::parse(&config).unwrap();
+    let group: Vec<_> = config.callmanager_group.iter().map(|m| &*m.host).collect();
+    assert_eq!(group, ["127.0.1.2", "127.0.1.1"]);
+    let tvs: Vec<_> = config.tvs.iter().map(|t| (&*t.host, t.port)).collect();
+    assert_eq!(tvs, [("127.0.1.2", 2_445), ("127.0.1.1", 40_001)]);
+    assert_eq!(config.capf[0].host, "127.0.1.1");
+    // Lists name no port.
+    assert_eq!(bytes(&mut c, "src-pub", "ITLFile.tlv"), before);
+    assert_eq!(c.publications().len(), published);
+    assert!(c.move_tvs("nobody", 1, DATE).is_err());
+}
+
+#[test]
+fn a_lab_remembers_as_many_names_as_it_is_told() {
+    let c = cluster(Release::V11_5_1, ClusterMode::NonSecure);
+    let mut lab = Lab::new(vec![c], &Settings::default());
+    lab.remember_at_most(2);
+    let node = lab.host("src-pub").unwrap();
+    for name in [
+        "ITLFile.tlv",
+        "ITLSEP001122334401.tlv",
+        "ITLSEP001122334402.tlv",
+        "ITLFile.tlv",
+    ] {
+        assert!(lab.open(node, name).is_ok(), "{name}");
+    }
+    let names: Vec<_> = lab.served().map(|(_, name, _)| name).collect();
+    assert_eq!(names, ["ITLFile.tlv", "ITLSEP001122334401.tlv"]);
 }
 
 #[test]

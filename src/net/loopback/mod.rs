@@ -252,6 +252,7 @@ impl Loopback {
         let lost = |flash| Booted {
             flash,
             used: Vec::new(),
+            felt: Vec::new(),
             end: BootEnd::Overdue,
         };
         results

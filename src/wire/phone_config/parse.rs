@@ -196,12 +196,15 @@ fn text(node: Node<'_, '_>, name: &str) -> Option<String> {
 
 fn host(node: Node<'_, '_>, name: &'static str) -> Result<Option<String>, ConfigError> {
     match text(node, name) {
-        Some(host) if host.len() > MAX_HOST || host.contains(char::is_whitespace) => Err(wrong(
-            child(node, name).unwrap_or(node),
-            name,
-            &host,
-            "a host name or an address",
-        )),
+        // Names are printed, so what could steer a terminal is none either.
+        Some(host) if host.len() > MAX_HOST || !host.bytes().all(|b| b.is_ascii_graphic()) => {
+            Err(wrong(
+                child(node, name).unwrap_or(node),
+                name,
+                &host,
+                "a host name or an address",
+            ))
+        }
         host => Ok(host),
     }
 }
@@ -382,6 +385,9 @@ mod tests {
             "<device><TVS><members><member><address>{host}</address></member></members></TVS></device>"
         );
         assert!(of(&long).contains("expected a host name"));
+        for steering in ["src pub", "src\u{9b}31mpub", "src\u{202e}pub"] {
+            assert!(of(&long.replace(&host, steering)).contains("expected a host name"));
+        }
     }
 
     #[test]
