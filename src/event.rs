@@ -190,12 +190,41 @@ pub enum Kind {
         file: String,
         /// The server.
         server: String,
-        /// `tftp`.
+        /// `http`, `https` or `tftp`.
         transport: String,
         /// Options of the request.
         options: String,
         /// True if the file must be signed.
         secure: bool,
+    },
+    /// TLS with the HTTPS server of the configuration is up, and its certificate was looked for
+    /// among the installed records with a TFTP role.
+    HttpsConnected {
+        /// Host and port.
+        server: String,
+        /// Protocol version and cipher suite.
+        tls: String,
+        /// Serial of the certificate, upper hex.
+        serial: String,
+        /// Which list holds it, or `none`.
+        found_in: String,
+    },
+    /// A download over HTTP or HTTPS brought no file.
+    HttpFailed {
+        /// The file.
+        file: String,
+        /// The server.
+        server: String,
+        /// `http` or `https`.
+        transport: String,
+        /// Status code of the answer, if there was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+        /// The answer or what went wrong.
+        text: String,
+        /// Over what the same server is asked next: `http` or `tftp`; nothing if that was all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        then: Option<String>,
     },
     /// The request or an acknowledgement goes out again.
     Retransmitted {
@@ -211,6 +240,8 @@ pub enum Kind {
         facts: FileFacts,
         /// The server.
         server: String,
+        /// `http`, `https` or `tftp`.
+        transport: String,
         /// The transport's status: 100 is success.
         status: u32,
     },
@@ -393,6 +424,8 @@ pub enum Kind {
         /// Who signed it; none for a plain one.
         #[serde(skip_serializing_if = "Option::is_none")]
         signer: Option<SignerFacts>,
+        /// `http`, `https` or `tftp`: how it came.
+        transport: String,
         /// CallManager group, in order of priority.
         callmanager_group: Vec<String>,
         /// Why.
@@ -461,6 +494,8 @@ pub enum Kind {
         file: String,
         /// To whom.
         client: String,
+        /// `http`, `https` or `tftp`.
+        transport: String,
         /// How it ended.
         result: String,
     },
@@ -541,6 +576,8 @@ pub const KINDS: &[&str] = &[
     "boot",
     "flash-damaged",
     "requested",
+    "https-connected",
+    "http-failed",
     "retransmitted",
     "downloaded",
     "not-found",

@@ -248,8 +248,8 @@ fn boots(flash: &Path, more: &[&str]) -> String {
     let output = run(&[&phone[..], &manner, &[flash], more].concat());
     let told = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{told}");
-    let events = told.lines().map(|l| serde_json::from_str(l).unwrap());
-    let installed = events.filter(is("list-installed")).last();
+    let mut events = told.lines().map(|l| serde_json::from_str(l).unwrap());
+    let installed = events.rfind(is("list-installed"));
     let how = |e: Value| e["how"].as_str().unwrap().to_owned();
     installed.map(how).unwrap_or_default()
 }
@@ -355,6 +355,13 @@ fn arguments_that_cannot_be_are_explained() {
         assert!(said.contains(expected), "{args:?}: {said}");
         assert!(output.stdout.is_empty(), "{args:?}");
     }
+    // What was not to be had leaves the folder for the next try.
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().to_str().unwrap();
+    let nobodys = ["--keep", kept, "--bind", "src-pub=192.0.2.1"];
+    let output = run(&[&["serve", SCENARIO], &nobodys[..]].concat());
+    assert_eq!(output.status.code(), Some(3));
+    trustline::cli::keep::prepare(folder.path()).unwrap();
     let output = run(&["serve", "no-such.toml"]);
     assert_eq!(output.status.code(), Some(3));
 }

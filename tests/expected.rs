@@ -29,6 +29,10 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "newer-release-refused",
         "setting bulk.reject_newer_release = yes",
     ),
+    ("https-by-tvs", "setting cluster.signer_version = 1.1"),
+    ("https-record", "setting cluster.signer_version = 1.1"),
+    ("https-unknown", "setting cluster.signer_version = 1.1"),
+    ("recording-7821-emcc", "the step set-link"),
 ];
 
 /// Built-in scenarios at the time of writing; new ones may come, none may go.

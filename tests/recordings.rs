@@ -1,6 +1,7 @@
 //! The emulated phone does what a real one was recorded to do, in the same order.
 //!
 //! Recording R1: an 8861 moves between two mixed-mode clusters, 10.5.2 to 11.0 (Cisco 213407).
+//! Recording R2: a 7821 of a visited cluster takes its home cluster's ITL (Cisco EMCC technote).
 //! What cannot be equal is the names, and with them the sizes of the messages; those are computed
 //! from the names here by the recording's own arithmetic.
 
@@ -16,13 +17,10 @@ use trustline::scenario::run::{Rehearsed, rehearse};
 use trustline::scenario::{self, Network, Rules};
 use trustline::time::Time;
 
-fn secure_migration() -> Rehearsed {
-    let file = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/scenarios/secure-migration.toml"
-    );
-    let text = std::fs::read_to_string(file).unwrap();
-    let scenario = scenario::parse(file, &text, &Rules).unwrap();
+fn rehearsed(name: &str) -> Rehearsed {
+    let file = format!("{}/scenarios/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    let scenario = scenario::parse(&file, &text, &Rules).unwrap();
     rehearse(&scenario, Network::Sim, Pace::Real, None, &mut |_| {}).unwrap()
 }
 
@@ -71,7 +69,7 @@ fn millis(n: u64) -> Duration {
 
 #[test]
 fn the_secure_migration_follows_recording_r1() {
-    let rehearsed = secure_migration();
+    let rehearsed = rehearsed("secure-migration");
     for phone in &rehearsed.phones {
         check_r1(&rehearsed, &phone.events[phone.last_boot..]);
     }
@@ -225,4 +223,137 @@ fn check_r1(rehearsed: &Rehearsed, events: &[Event]) {
     let count = |wanted: fn(&Kind) -> bool| events.iter().filter(|e| wanted(&e.kind)).count();
     assert_eq!(count(|k| matches!(k, Kind::TvsAsked { .. })), 1);
     assert_eq!(count(|k| matches!(k, Kind::TvsConnecting { .. })), 1);
+}
+
+#[test]
+fn the_visit_follows_recording_r2() {
+    let rehearsed = rehearsed("recording-7821-emcc");
+    let phone = &rehearsed.phones[0];
+    let events = &phone.events[phone.last_boot..];
+    let mut tape = Tape { events, at: 0 };
+    let asked = |k: &Kind, prefix: &str, over: &str| match k {
+        Kind::Requested {
+            file, transport, ..
+        } => {
+            assert!(file.starts_with(prefix), "{file}");
+            assert_eq!(transport, over);
+            Some(())
+        }
+        _ => None,
+    };
+
+    // 1: the CTL over HTTP, 503.
+    tape.find("the CTL over HTTP", |k| asked(k, "CTLSEP", "http"));
+    tape.next("503", |k| match k {
+        Kind::HttpFailed {
+            status: Some(503),
+            text,
+            then,
+            ..
+        } => {
+            assert_eq!(text, "503 Service Unavailable");
+            (then.as_deref() == Some("tftp")).then_some(())
+        }
+        _ => None,
+    });
+
+    // 2: over TFTP; the first packet is lost and sent again after 0.5 s; error 1, status 2.
+    let (sent, ()) = tape.next("the CTL over TFTP", |k| asked(k, "CTLSEP", "tftp"));
+    let (again, ()) = tape.next("the retransmission", |k| match k {
+        Kind::Retransmitted { attempt: 1, .. } => Some(()),
+        _ => None,
+    });
+    assert_eq!(again.since(sent), millis(500));
+    tape.next("error 1", |k| match k {
+        Kind::NotFound { text, status, .. } => {
+            assert_eq!(*status, 2);
+            (text == "File not found").then_some(())
+        }
+        _ => None,
+    });
+
+    // 3: the ITL over HTTP, status 100.
+    tape.find("the ITL over HTTP", |k| asked(k, "ITLSEP", "http"));
+    tape.next("the ITL", |k| fetched(k, "ITLSEP"));
+
+    // 4: notes on the header, before the search for the signer.
+    let notes: Vec<_> = std::iter::from_fn(|| {
+        let event = &tape.events[tape.at];
+        let Kind::HeaderNote { text, .. } = &event.kind else {
+            return None;
+        };
+        tape.at += 1;
+        Some(text.as_str())
+    })
+    .collect();
+    assert!(
+        notes.contains(&"hdr ver 1.2 (knows only upto 1.1)"),
+        "{notes:?}"
+    );
+    assert!(
+        notes
+            .iter()
+            .any(|n| n.starts_with("start of pad ('T' 0x0d) at TLV 15")),
+        "{notes:?}"
+    );
+
+    // 5: TVS of the visited cluster: one request, and the connection is closed soon.
+    tape.next("the look-up of the signer", |k| match k {
+        Kind::SignerLookedUp { found_in, .. } => (found_in == "nowhere").then_some(()),
+        _ => None,
+    });
+    let (asking, ()) = tape.find("the question", |k| match k {
+        Kind::TvsAsked {
+            server, message: 3, ..
+        } => (server == "vis-pub:2445").then_some(()),
+        _ => None,
+    });
+    let (answered, ()) = tape.next("the answer", |k| match k {
+        Kind::TvsAnswered { status: 0, .. } => Some(()),
+        _ => None,
+    });
+    assert!(answered.since(asking) <= millis(20));
+
+    // 6: 0.5 s later the hash is compared, and the list replaced.
+    let (compared, ()) = tape.find("the comparison", |k| match k {
+        Kind::HashCompared { matches: true, .. } => Some(()),
+        _ => None,
+    });
+    let waited = compared.since(answered);
+    assert!(waited > millis(480) && waited <= millis(500), "{waited:?}");
+    tape.find("the new ITL", |k| match k {
+        Kind::ListInstalled { list, how, .. } => (list == "ITL" && how == "tvs").then_some(()),
+        _ => None,
+    });
+
+    // 7: result code 8; only then the configuration.
+    tape.find("the end of the stage", |k| match k {
+        Kind::TrustStageEnded { rc: 8, fail_reason } => (fail_reason == "Success").then_some(()),
+        _ => None,
+    });
+
+    // 8: the configuration as a secure file, so `.sgn` is added; HTTP.
+    tape.next("the configuration", |k| match k {
+        Kind::Requested {
+            file,
+            transport,
+            secure: true,
+            ..
+        } => {
+            assert_eq!(transport, "http");
+            file.ends_with(".cnf.xml.sgn").then_some(())
+        }
+        _ => None,
+    });
+    tape.next("the configuration's download", |k| fetched(k, "SEP"));
+    tape.find("its status line", |k| match k {
+        Kind::Status { text, .. } => text.ends_with(".cnf.xml.sgn(HTTP)").then_some(()),
+        _ => None,
+    });
+
+    // 10: the phone registers.
+    tape.find("the registration", |k| match k {
+        Kind::Registered { server, .. } => (server.as_deref() == Some("home-pub")).then_some(()),
+        _ => None,
+    });
 }

@@ -321,6 +321,11 @@ file = "ctl"
 how = "flip-bit"
 at = 100
 [[step]]
+do = "http-answers"
+node = "a2"
+file = "itl"
+status = 503
+[[step]]
 do = "keep-old-files"
 node = "b1.lab"
 [[step]]
@@ -435,19 +440,19 @@ events = ['status text="Trust List update failed"', "request"]
     let Action::PowerCut {
         write: FlashWrite::Of(FlashFile::Itl),
         ..
-    } = scenario.steps[15].action
+    } = scenario.steps[16].action
     else {
         panic!()
     };
     let Action::PowerCut {
         write: FlashWrite::Nth(3),
         ..
-    } = scenario.steps[16].action
+    } = scenario.steps[17].action
     else {
         panic!()
     };
     assert_eq!(
-        scenario.steps[17].action,
+        scenario.steps[18].action,
         Action::Wait {
             duration: Duration::from_millis(500)
         }

@@ -42,6 +42,7 @@ struct NodeFace {
     tvs: Vec<Entry>,
     files: Option<FilesFace>,
     damage: BTreeMap<DamagedFile, Damage>,
+    http_status: BTreeMap<Option<DamagedFile>, u16>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -66,29 +67,67 @@ impl Lab {
     }
 }
 
+// All fields are named, so that a new one is not forgotten here.
+
 impl ClusterFace {
     fn of(cluster: &Cluster) -> Self {
+        let Cluster {
+            // What these decide shows in the nodes' files and in what their TVS have loaded.
+            spec: _,
+            settings,
+            profile: _,
+            seed: _,
+            nodes,
+            tokens: _,
+            phone_sast_trust: _,
+            callmanager_trust,
+            tomcat_trust: _,
+            ctl,
+            // What `ctl` is made of.
+            ctl_records: _,
+            phones,
+            publications: _,
+            signed: _,
+        } = cluster;
         Self {
-            knows_all_phones: cluster.settings.lists_for_unknown_phones,
-            phones: cluster.phones.clone(),
-            ctl: cluster.ctl.clone(),
-            callmanager_trust: cluster.callmanager_trust.certificates().to_vec(),
-            nodes: cluster.nodes.iter().map(NodeFace::of).collect(),
+            knows_all_phones: settings.lists_for_unknown_phones,
+            phones: phones.clone(),
+            ctl: ctl.clone(),
+            callmanager_trust: callmanager_trust.certificates().to_vec(),
+            nodes: nodes.iter().map(NodeFace::of).collect(),
         }
     }
 }
 
 impl NodeFace {
     fn of(node: &Node) -> Self {
-        let own = node.certificates.iter();
+        let Node {
+            // Names, addresses and services are the scenario's.
+            spec: _,
+            certificates,
+            generations: _,
+            capf_trust,
+            // It shows in what the node publishes.
+            clock_ahead: _,
+            is_on,
+            stopped,
+            tvs,
+            // Of these two, what is served.
+            files: _,
+            kept: _,
+            damage,
+            http_status,
+        } = node;
+        let own = certificates.iter();
         Self {
-            is_on: node.is_on,
-            stopped: node.stopped.clone(),
+            is_on: *is_on,
+            stopped: stopped.clone(),
             own: own.map(|(k, c)| (*k, Arc::clone(&c.public))).collect(),
-            capf_trust: node.capf_trust.certificates().to_vec(),
-            tvs: node.tvs.clone(),
+            capf_trust: capf_trust.certificates().to_vec(),
+            tvs: tvs.clone(),
             files: served(node).map(FilesFace::of),
-            damage: node.damage.clone(),
+            damage: damage.clone(),
+            http_status: http_status.clone(),
         }
     }
 }

@@ -368,11 +368,10 @@ impl ReadyMade {
 type Rows = [Vec<ReadyMade>; 3];
 
 /// The ready-made keys.
-static READY_MADE: LazyLock<Rows> = LazyLock::new(|| rows(|der| PrivateKey::from_pkcs8(der)));
+static READY_MADE: LazyLock<Rows> = LazyLock::new(|| rows(PrivateKey::from_pkcs8));
 
 /// The same keys for modelled signatures.
-static MODELLED: LazyLock<Rows> =
-    LazyLock::new(|| rows(|der| PrivateKey::modelled_from_pkcs8(der)));
+static MODELLED: LazyLock<Rows> = LazyLock::new(|| rows(PrivateKey::modelled_from_pkcs8));
 
 fn rows(load: fn(&'static [u8]) -> Result<PrivateKey, KeyError>) -> Rows {
     KeyBits::ALL.map(|bits| {

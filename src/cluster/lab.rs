@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::{Cluster, ClusterSettings, FileAnswer, LscTrustedBy, Service};
+use super::{Cluster, ClusterSettings, FileAnswer, HttpAnswer, HttpMissing, LscTrustedBy, Service};
 use crate::tftp::FileError;
 use crate::trust::rules::{Settings, TvsMiss};
 use crate::tvs::{Found, Miss, ServerSettings};
@@ -18,9 +18,9 @@ pub struct NodeId {
     pub node: usize,
 }
 
-/// What a TVS speaks TLS with.
+/// What a server speaks TLS with.
 #[derive(Clone, Debug)]
-pub struct TvsIdentity {
+pub struct TlsIdentity {
     /// Its certificate, DER.
     pub certificate: Arc<[u8]>,
     /// Its private key, PKCS#8. A lab key.
@@ -135,17 +135,44 @@ impl Lab {
         let node = self.name(id).to_owned();
         match self.clusters[id.cluster].file(&node, name) {
             FileAnswer::Found(bytes) => {
-                let key = (id, name.to_owned());
-                if self.served.len() < self.most_served || self.served.contains_key(&key) {
-                    let versions = self.served.entry(key).or_default();
-                    if versions.last() != Some(&bytes) {
-                        versions.push(Arc::clone(&bytes));
-                    }
-                }
+                self.note_served(id, name, &bytes);
                 Ok(bytes)
             }
             FileAnswer::NotFound => Err(FileError::NotFound),
         }
+    }
+
+    /// What the node answers to a GET over HTTP, or over HTTPS.
+    pub fn http(&mut self, id: NodeId, path: &str, is_tls: bool) -> HttpAnswer {
+        let node = self.name(id).to_owned();
+        let answer = self.clusters[id.cluster].http(&node, path, is_tls);
+        if let (HttpAnswer::Found(bytes), false) = (&answer, is_tls) {
+            self.note_served(id, path.trim_start_matches('/'), bytes);
+        }
+        answer
+    }
+
+    fn note_served(&mut self, id: NodeId, name: &str, bytes: &Arc<[u8]>) {
+        let key = (id, name.to_owned());
+        if self.served.len() < self.most_served || self.served.contains_key(&key) {
+            let versions = self.served.entry(key).or_default();
+            if versions.last() != Some(bytes) {
+                versions.push(Arc::clone(bytes));
+            }
+        }
+    }
+
+    /// What the node speaks HTTPS with for its files. None where nothing listens: without TFTP, and
+    /// in releases without an EC certificate of CallManager.
+    pub fn https_identity(&self, id: NodeId) -> Option<TlsIdentity> {
+        if !self.serves(id, Service::Tftp) {
+            return None;
+        }
+        let (certificate, key) = self.clusters[id.cluster].https_identity(self.name(id))?;
+        Some(TlsIdentity {
+            certificate: certificate.into(),
+            key: key.into(),
+        })
     }
 
     /// Every content that a node served under a name, in order, as far as it is remembered.
@@ -156,9 +183,9 @@ impl Lab {
     }
 
     /// What the node's TVS speaks TLS with. None for a node without TVS.
-    pub fn tvs_identity(&self, id: NodeId) -> Option<TvsIdentity> {
+    pub fn tvs_identity(&self, id: NodeId) -> Option<TlsIdentity> {
         let (certificate, key) = self.clusters[id.cluster].tvs_identity(self.name(id))?;
-        Some(TvsIdentity {
+        Some(TlsIdentity {
             certificate: certificate.into(),
             key: key.into(),
         })
@@ -214,6 +241,7 @@ pub struct Answers {
     tvs: ServerSettings,
     tvs_ttl_secs: u32,
     lsc_trusted_by: LscTrustedBy,
+    http_missing: HttpMissing,
 }
 
 impl Answers {
@@ -223,6 +251,7 @@ impl Answers {
             tvs,
             tvs_ttl_secs: settings.tvs_ttl_secs,
             lsc_trusted_by: settings.lsc_trusted_by,
+            http_missing: settings.http_missing,
         }
     }
 
@@ -230,6 +259,7 @@ impl Answers {
     pub fn apply(&self, settings: &mut ClusterSettings) {
         settings.tvs_ttl_secs = self.tvs_ttl_secs;
         settings.lsc_trusted_by = self.lsc_trusted_by;
+        settings.http_missing = self.http_missing;
     }
 }
 

@@ -30,17 +30,17 @@ mod tvs;
 pub use change::{Change, Turn};
 pub use face::Face;
 pub use key::{KeyBits, KeyPool, PrivateKey};
-pub use lab::{Answers, Lab, NodeId, TvsIdentity, answers_of_tvs};
+pub use lab::{Answers, Lab, NodeId, TlsIdentity, answers_of_tvs};
 pub use list::PublishError;
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;
 pub use register::Registration;
 pub use release::Release;
 pub use saved::{OwnCertificate, SavedCluster};
-pub use serve::{FileAnswer, is_device_name};
+pub use serve::{FileAnswer, HttpAnswer, is_device_name};
 pub use spec::{
-    BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, LscTrustedBy, NodeSpec,
-    Parameter, Parameters, RolesOfStore, ServerNames, Service,
+    BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, HttpMissing, LscTrustedBy,
+    NodeSpec, Parameter, Parameters, RolesOfStore, ServerNames, Service,
 };
 pub use state::{Cluster, Publication};
 pub use store::{Store, TrustStore, Trusted};

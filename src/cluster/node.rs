@@ -93,6 +93,9 @@ pub(super) struct Node {
     /// What it goes on serving instead.
     pub(super) kept: Option<Files>,
     pub(super) damage: BTreeMap<DamagedFile, Damage>,
+    /// What it answers over HTTP for these files, and for all where there is no file, whatever it
+    /// has.
+    pub(super) http_status: BTreeMap<Option<DamagedFile>, u16>,
 }
 
 impl Node {
@@ -109,6 +112,7 @@ impl Node {
             files: None,
             kept: None,
             damage: BTreeMap::new(),
+            http_status: BTreeMap::new(),
         }
     }
 

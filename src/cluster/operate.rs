@@ -185,6 +185,36 @@ impl Cluster {
         self.publish(at)
     }
 
+    /// From now on the node answers with this status over HTTP and HTTPS, for this file or for all;
+    /// 200 lets it answer as it should. TFTP goes on as before.
+    ///
+    /// # Errors
+    /// [`ClusterError::UnknownNode`] or [`ClusterError::UnknownService`].
+    pub fn answer_http(
+        &mut self,
+        node: &str,
+        file: Option<DamagedFile>,
+        status: u16,
+    ) -> Result<(), ClusterError> {
+        let index = self.node_index(node)?;
+        let node = &mut self.nodes[index];
+        if !node.has(Service::Tftp) {
+            return Err(ClusterError::UnknownService {
+                target: node.spec.name.clone(),
+                service: Service::Tftp,
+            });
+        }
+        if status == 200 {
+            match file {
+                Some(file) => drop(node.http_status.remove(&Some(file))),
+                None => node.http_status.clear(),
+            }
+        } else {
+            node.http_status.insert(file, status);
+        }
+        Ok(())
+    }
+
     /// From now on the node serves this file damaged, whatever is published.
     ///
     /// # Errors

@@ -56,6 +56,13 @@ impl Cluster {
             records.extend(self.record_of(holder, kind, Role::Sast));
         }
         records.extend(self.file_record(node, CertificateKind::CallManager, file_role));
+        if self.settings.https_record
+            && self
+                .certificate_of(node, CertificateKind::CallManagerEcdsa)
+                .is_some()
+        {
+            records.extend(self.file_record(node, CertificateKind::CallManagerEcdsa, file_role));
+        }
         for capf in self.nodes.iter().filter(|n| n.has(Service::Capf)) {
             records.extend(self.record_of(capf, CertificateKind::Capf, Role::Capf));
         }

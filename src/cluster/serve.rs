@@ -1,12 +1,14 @@
-//! What a node's TFTP service hands out.
+//! What a node's TFTP service hands out: one set of files over TFTP, HTTP and HTTPS.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
 use super::list::{PublishError, Stamp, Unsigned};
 use super::node::{ConfigSource, DamagedFile, Files, Node};
-use super::spec::Service;
+use super::spec::{HttpMissing, Service};
 use super::state::{Cluster, sha256};
+use super::x509::CertificateKind;
 use crate::wire::phone_config::{PhoneConfig, SecurityMode, Transport};
 
 /// The answer to a request for a file.
@@ -24,6 +26,59 @@ impl FileAnswer {
         match self {
             Self::Found(bytes) => Some(bytes),
             Self::NotFound => None,
+        }
+    }
+}
+
+/// The answer to a GET.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpAnswer {
+    /// 200 with the file.
+    Found(Arc<[u8]>),
+    /// Another status, without a body.
+    Status(u16),
+}
+
+impl HttpAnswer {
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Found(_) => 200,
+            Self::Status(status) => *status,
+        }
+    }
+
+    /// The words behind the status code.
+    pub fn reason(&self) -> &'static str {
+        match self.status() {
+            200 => "OK",
+            400 => "Bad Request",
+            403 => "Forbidden",
+            404 => "Not Found",
+            500 => "Internal Server Error",
+            503 => "Service Unavailable",
+            _ => "",
+        }
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        match self {
+            Self::Found(bytes) => bytes,
+            Self::Status(_) => &[],
+        }
+    }
+}
+
+/// As a node tells of it: `HTTP 503 Service Unavailable`.
+impl fmt::Display for HttpAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Found(_) => f.write_str("sent"),
+            Self::Status(status) => {
+                let text = format!("HTTP {status} {}", self.reason());
+                f.write_str(text.trim_end())
+            }
         }
     }
 }
@@ -137,10 +192,51 @@ impl Cluster {
     /// all is [`Cluster::is_up`]'s to say. A phone without an entry in the database has no
     /// configuration.
     pub fn file(&mut self, node: &str, name: &str) -> FileAnswer {
+        match Asked::parse(name) {
+            Some(asked) => self.answer_to(node, name, asked),
+            None => FileAnswer::NotFound,
+        }
+    }
+
+    /// What the same files are over HTTP (port 6970), or over HTTPS (6971), where a signed name
+    /// brings the unsigned configuration (usecallmanager.nz). `path` begins with a slash.
+    pub fn http(&mut self, node: &str, path: &str, is_tls: bool) -> HttpAnswer {
+        let missing = match self.settings.http_missing {
+            HttpMissing::Unavailable => 503,
+            HttpMissing::NotFound => 404,
+        };
+        let name = path.strip_prefix('/').unwrap_or(path);
+        let asked = Asked::parse(name);
+        if let Ok(node) = self.node(node) {
+            let of_file = asked.and_then(Asked::damaged_as);
+            let forced = node.http_status.get(&of_file).filter(|_| of_file.is_some());
+            if let Some(status) = forced.or_else(|| node.http_status.get(&None)) {
+                return HttpAnswer::Status(*status);
+            }
+        }
+        let asked = match asked {
+            Some(Asked::SignedConfig(mac)) if is_tls => Some(Asked::Config(mac)),
+            other => other,
+        };
+        match asked.map(|asked| self.answer_to(node, name, asked)) {
+            Some(FileAnswer::Found(bytes)) => HttpAnswer::Found(bytes),
+            Some(FileAnswer::NotFound) | None => HttpAnswer::Status(missing),
+        }
+    }
+
+    /// The certificate and private key (PKCS#8) with which the node speaks HTTPS for its files.
+    /// None for a node without TFTP, and for one without an EC certificate.
+    pub fn https_identity(&self, node: &str) -> Option<(&[u8], &[u8])> {
+        let node = self.node(node).ok().filter(|n| n.has(Service::Tftp))?;
+        let own = node.certificates.get(&CertificateKind::CallManagerEcdsa)?;
+        Some((&own.public.der, own.key.pkcs8()))
+    }
+
+    fn answer_to(&mut self, node: &str, name: &str, asked: Asked) -> FileAnswer {
         let Some(node) = self.nodes.iter().find(|n| n.spec.name == node) else {
             return FileAnswer::NotFound;
         };
-        let (Some(asked), Some(files)) = (Asked::parse(name), served(node)) else {
+        let Some(files) = served(node) else {
             return FileAnswer::NotFound;
         };
         let knows = |mac: Option<[u8; 6]>| {

@@ -205,6 +205,16 @@ pub enum BlankItl {
     EmptyRecords,
 }
 
+/// What CUCM answers over HTTP for a file that it does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HttpMissing {
+    /// 503, as for the CTL of a non-secure cluster (EMCC technote).
+    #[default]
+    Unavailable,
+    /// 404.
+    NotFound,
+}
+
 /// What an administrator entered as the nodes' names (System > Server), which phone configurations
 /// repeat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -230,6 +240,10 @@ pub struct ClusterSettings {
     pub blank_itl: BlankItl,
     /// `cluster.lsc_trusted_by`.
     pub lsc_trusted_by: LscTrustedBy,
+    /// `cluster.http_missing`.
+    pub http_missing: HttpMissing,
+    /// `cluster.https_record`: an ITL lists the EC certificate of HTTPS with role TFTP.
+    pub https_record: bool,
     /// Size of CallManager and ITLRecovery keys; all others have 2048 bits.
     pub signer_key_bits: KeyBits,
     /// Whether TFTP File Signature Algorithm counts for CTL and ITL too.
@@ -253,6 +267,8 @@ impl Default for ClusterSettings {
             lsc_trusted_by: LscTrustedBy::default(),
             tvs_ttl_secs: 86_400,
             blank_itl: BlankItl::default(),
+            http_missing: HttpMissing::default(),
+            https_record: false,
             signer_key_bits: KeyBits::default(),
             digest_applies_to_lists: true,
             signer_version: None,

@@ -51,10 +51,23 @@ const FIELDS: &[(&str, &[&str])] = &[
         "requested",
         &["file", "server", "transport", "options", "secure"],
     ),
+    ("https-connected", &["server", "tls", "serial", "found_in"]),
+    (
+        "http-failed",
+        &["file", "server", "transport", "status", "text", "then"],
+    ),
     ("retransmitted", &["file", "attempt"]),
     (
         "downloaded",
-        &["file", "bytes", "sha1", "sha256", "server", "status"],
+        &[
+            "file",
+            "bytes",
+            "sha1",
+            "sha256",
+            "server",
+            "transport",
+            "status",
+        ],
     ),
     (
         "not-found",
@@ -101,6 +114,7 @@ const FIELDS: &[(&str, &[&str])] = &[
             "sha1",
             "sha256",
             "signer",
+            "transport",
             "callmanager_group",
             "reasons",
         ],
@@ -115,7 +129,7 @@ const FIELDS: &[(&str, &[&str])] = &[
         "boot-ended",
         &["settled", "tvs_asked", "ctl_sha1", "itl_sha1"],
     ),
-    ("served", &["file", "client", "result"]),
+    ("served", &["file", "client", "transport", "result"]),
     ("tvs-served", &["client", "result"]),
     (
         "verdict",

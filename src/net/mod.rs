@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod dhcp;
+pub mod http;
 pub mod loopback;
 pub mod orders;
 pub mod phone;

@@ -12,15 +12,18 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UdpSocket;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::cluster::Registration;
 use crate::event::{Event, Kind};
+use crate::net::http;
 use crate::net::tls::{ClientTls, Identity, TlsFailure, TlsOptions};
 use crate::net::tvs::{AskError, Deadlines, connect};
 use crate::phone::power::{BootEnd, Booted, Booting, Cut};
-use crate::phone::{ConnectFailure, DeviceIdentity, FlashOperation, Output, Phone, TvsInput};
+use crate::phone::{
+    ConnectFailure, DeviceIdentity, FlashOperation, HttpFailure, HttpInput, Output, Phone, TvsInput,
+};
 use crate::time::Time;
 
 /// What a phone on sockets has around it.
@@ -39,6 +42,10 @@ pub trait Surroundings: Send + Sync + 'static {
 
     /// The real socket of the TFTP server with this address; none where nobody can be.
     fn tftp(&self, server: IpAddr) -> Option<SocketAddr>;
+
+    /// The real socket of HTTP, or of HTTPS, of the TFTP server with this address; none where
+    /// nobody listens.
+    fn http(&self, server: IpAddr, is_tls: bool) -> Option<SocketAddr>;
 
     /// Where the TVS of a configuration is.
     fn tvs(&self, host: &str, port: u16) -> Place;
@@ -114,6 +121,10 @@ enum Input {
         connection: u32,
         input: TvsInput,
     },
+    Http {
+        request: u32,
+        input: HttpInput,
+    },
 }
 
 /// Datagrams that wait for the phone; what comes faster waits in the socket, which has an end.
@@ -135,12 +146,20 @@ struct Connection {
     task: JoinHandle<()>,
 }
 
+/// An HTTP request.
+struct Request {
+    /// Takes the path and the largest body, once.
+    ask: Option<oneshot::Sender<(String, usize)>>,
+    task: JoinHandle<()>,
+}
+
 struct Runner<S> {
     shared: Arc<S>,
     inputs: mpsc::UnboundedSender<Input>,
     room: Arc<Semaphore>,
     transfers: BTreeMap<u32, Transfer>,
     connections: BTreeMap<u32, Connection>,
+    requests: BTreeMap<u32, Request>,
     identity: Option<DeviceIdentity>,
 }
 
@@ -151,6 +170,9 @@ impl<S> Drop for Runner<S> {
         }
         for c in self.connections.values() {
             c.task.abort();
+        }
+        for r in self.requests.values() {
+            r.task.abort();
         }
     }
 }
@@ -172,6 +194,7 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
         room: Arc::new(Semaphore::new(MAX_WAITING)),
         transfers: BTreeMap::new(),
         connections: BTreeMap::new(),
+        requests: BTreeMap::new(),
         identity,
     };
     let overdue = shared.now() + longest;
@@ -217,6 +240,12 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
                 }
                 Input::Tvs { connection, input } => {
                     phone.handle_tvs(shared.now(), connection, input);
+                }
+                Input::Http { request, input } => {
+                    if !matches!(input, HttpInput::Failed(_)) {
+                        shared.heard();
+                    }
+                    phone.handle_http(shared.now(), request, input);
                 }
             },
             () = tokio::time::sleep_until(shared.instant(wake)) => {
@@ -264,6 +293,24 @@ impl<S: Surroundings> Runner<S> {
                 // Dropping the sender lets the task close the connection.
                 self.connections.remove(&connection);
             }
+            Output::HttpOpen { request, to, tls } => self.open_http(request, to, tls),
+            Output::HttpGet {
+                request,
+                path,
+                max_bytes,
+            } => {
+                if let Some(r) = self.requests.get_mut(&request)
+                    && let Some(ask) = r.ask.take()
+                {
+                    // A connection that has ended says so by itself.
+                    let _ = ask.send((path, max_bytes));
+                }
+            }
+            Output::HttpClose { request } => {
+                if let Some(r) = self.requests.remove(&request) {
+                    r.task.abort();
+                }
+            }
             Output::Flash { .. } | Output::Register { .. } | Output::Event(_) => {}
         }
     }
@@ -296,6 +343,27 @@ impl<S: Surroundings> Runner<S> {
             // UDP: what cannot be sent is lost.
             let _ = t.socket.send_to(&payload, real).await;
         }
+    }
+
+    fn open_http(&mut self, request: u32, to: SocketAddr, is_tls: bool) {
+        let (ask, asked) = oneshot::channel();
+        let inputs = self.inputs.clone();
+        let address = self.shared.http(to.ip(), is_tls);
+        let task = tokio::spawn(async move {
+            let told = inputs.clone();
+            let tell = move |input| {
+                let _ = told.send(Input::Http { request, input });
+            };
+            let Some(address) = address else {
+                let text = "connection refused".into();
+                return tell(HttpInput::Failed(HttpFailure::Refused(text)));
+            };
+            if let Err(why) = fetch(address, is_tls, asked, &tell).await {
+                tell(HttpInput::Failed(why));
+            }
+        });
+        let ask = Some(ask);
+        self.requests.insert(request, Request { ask, task });
     }
 
     fn connect(&mut self, connection: u32, host: &str, port: u16, pins: Vec<Arc<[u8]>>) {
@@ -417,6 +485,43 @@ async fn talk(
         }
     }
     let _ = stream.shutdown().await;
+}
+
+/// The phone has a deadline of its own, up to a minute by its rules; this only keeps a socket from
+/// staying for ever.
+const HTTP_WITHIN: Duration = Duration::from_secs(120);
+
+/// Opens a connection, and asks for a file over it when the phone says so.
+async fn fetch(
+    address: SocketAddr,
+    is_tls: bool,
+    asked: oneshot::Receiver<(String, usize)>,
+    tell: &(impl Fn(HttpInput) + Sync),
+) -> Result<(), HttpFailure> {
+    let tls = is_tls.then(|| ClientTls::any(None, TlsOptions::default()));
+    let tls = tls
+        .transpose()
+        .map_err(|e| HttpFailure::Tls(e.to_string()))?;
+    let connection = http::connect(address, tls.as_ref(), HTTP_WITHIN).await?;
+    let info = connection.tls().cloned();
+    let suite = info
+        .as_ref()
+        .map(|info| format!("{} {}", info.version, info.suite));
+    tell(HttpInput::Connected {
+        certificate: info.and_then(|info| info.peer_certificate),
+        tls: suite,
+    });
+    // The phone closes a connection that it asks for nothing over.
+    let Ok((path, max_bytes)) = asked.await else {
+        return Ok(());
+    };
+    let answer = connection.get(&path, max_bytes, HTTP_WITHIN).await?;
+    tell(HttpInput::Answer {
+        status: answer.status,
+        reason: answer.reason,
+        body: answer.body,
+    });
+    Ok(())
 }
 
 fn failure(error: AskError) -> ConnectFailure {

@@ -18,7 +18,7 @@ use super::clock::Clock;
 use super::phone::{Place, Surroundings};
 use crate::cluster::Registration;
 use crate::event::Event;
-use crate::phone::FlashOperation;
+use crate::phone::{FlashOperation, HTTP_PORT, HTTPS_PORT};
 use crate::time::Time;
 
 /// The request port of TFTP.
@@ -34,6 +34,12 @@ pub struct LabNode {
     /// Where its TFTP takes requests.
     #[serde(default)]
     pub tftp: Option<SocketAddr>,
+    /// Where its files are over HTTP.
+    #[serde(default)]
+    pub http: Option<SocketAddr>,
+    /// The same over HTTPS.
+    #[serde(default)]
+    pub https: Option<SocketAddr>,
     /// Where its TVS listens.
     #[serde(default)]
     pub tvs: Option<SocketAddr>,
@@ -66,6 +72,16 @@ impl Addresses {
         match (port, self.lab.iter().find(|n| n.address == server)) {
             (None, Some(node)) => node.tftp,
             (port, _) => Some((server, port.unwrap_or(TFTP_PORT)).into()),
+        }
+    }
+
+    /// The socket of HTTP, or of HTTPS, of the TFTP server with this address.
+    fn http(&self, server: Ipv4Addr, is_tls: bool) -> Option<SocketAddr> {
+        let port = if is_tls { HTTPS_PORT } else { HTTP_PORT };
+        match self.lab.iter().find(|n| n.address == server) {
+            Some(node) if is_tls => node.https,
+            Some(node) => node.http,
+            None => Some((server, port).into()),
         }
     }
 
@@ -140,6 +156,13 @@ impl Surroundings for Outside {
         }
     }
 
+    fn http(&self, server: IpAddr, is_tls: bool) -> Option<SocketAddr> {
+        match server {
+            IpAddr::V4(v4) => self.addresses.http(v4, is_tls),
+            IpAddr::V6(_) => None,
+        }
+    }
+
     fn tvs(&self, host: &str, port: u16) -> Place {
         self.addresses.tvs(host, port)
     }
@@ -182,6 +205,8 @@ mod tests {
             node: "dst-pub".into(),
             address: [127, 1, 2, 1].into(),
             tftp: Some(([127, 0, 0, 1], 4_001).into()),
+            http: Some(([127, 0, 0, 1], 4_002).into()),
+            https: None,
             tvs: None,
         };
         Addresses {
@@ -197,6 +222,14 @@ mod tests {
         assert_eq!(at([10, 0, 0, 5]).as_deref(), Some("10.0.0.5:6969"));
         assert_eq!(at([10, 0, 0, 6]).as_deref(), Some("10.0.0.6:69"));
         assert_eq!(at([127, 1, 2, 1]).as_deref(), Some("127.0.0.1:4001"));
+        let http = |ip: [u8; 4], tls| a.http(ip.into(), tls).map(|s| s.to_string());
+        assert_eq!(http([10, 0, 0, 5], false).as_deref(), Some("10.0.0.5:6970"));
+        assert_eq!(http([10, 0, 0, 5], true).as_deref(), Some("10.0.0.5:6971"));
+        assert_eq!(
+            http([127, 1, 2, 1], false).as_deref(),
+            Some("127.0.0.1:4002")
+        );
+        assert_eq!(http([127, 1, 2, 1], true), None, "the lab says where");
     }
 
     #[test]

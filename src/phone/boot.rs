@@ -1,15 +1,15 @@
 //! One boot.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::download::{Download, Fetched};
+use super::download::{Download, Fetched, TftpTransfer};
 use super::facts::file_facts;
 use super::flash::{self, Flash, FlashOperation};
 use super::identity::{BootCause, PhoneSetup};
 use super::notes::{KeptAnswer, Notes};
+use super::output::Output;
 use super::remarks::Remarks;
 use super::status;
 use super::tvs::{Asked, TvsStage};
@@ -34,64 +34,6 @@ use crate::wire::phone_config::PhoneConfig;
 /// ITL (Cisco 213407, EMCC technote); that one of the CTL gives the same is inferred, and the
 /// others are not known.
 const RC_UPDATED: u32 = 8;
-
-/// What the machine wants done.
-#[derive(Clone, Debug)]
-pub enum Output {
-    /// Send a datagram. A transfer has a socket of its own.
-    Datagram {
-        /// The transfer.
-        transfer: u32,
-        /// Where to.
-        to: SocketAddr,
-        /// The datagram.
-        payload: Vec<u8>,
-    },
-    /// The transfer's socket is no longer needed.
-    CloseTransfer {
-        /// The transfer.
-        transfer: u32,
-    },
-    /// Open a TLS connection to a TVS. Only a certificate among `pins` is right.
-    TvsConnect {
-        /// Number of the connection.
-        connection: u32,
-        /// Host name or address.
-        host: String,
-        /// Port.
-        port: u16,
-        /// Certificates that the server may have, DER.
-        pins: Vec<Arc<[u8]>>,
-    },
-    /// Write to a TVS connection.
-    TvsWrite {
-        /// Number of the connection.
-        connection: u32,
-        /// Bytes, to be written in one piece.
-        bytes: Vec<u8>,
-    },
-    /// Close a TVS connection.
-    TvsClose {
-        /// Number of the connection.
-        connection: u32,
-    },
-    /// Change the flash. Operations are to be carried out in order, before what follows.
-    Flash {
-        /// Number of the operation in this boot, from 1.
-        number: u32,
-        /// The operation.
-        operation: FlashOperation,
-    },
-    /// Register with a CallManager; answer with [`Phone::handle_registered`].
-    Register {
-        /// Host name or address.
-        host: String,
-        /// The LSC that it shows, DER; none for a phone without one, or without TLS.
-        lsc: Option<Arc<[u8]>>,
-    },
-    /// Something to tell.
-    Event(Box<Event>),
-}
 
 /// Where the boot is.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -138,7 +80,7 @@ pub struct Phone {
     pub(super) server: usize,
     pub(super) download: Option<Download>,
     /// Downloads that are over but may have to repeat their last acknowledgement.
-    pub(super) lingering: Vec<Download>,
+    pub(super) lingering: Vec<TftpTransfer>,
     pub(super) download_failures: Vec<String>,
     pub(super) fetched: Option<Fetched>,
     pub(super) next_transfer: u32,
@@ -324,9 +266,11 @@ impl Phone {
 
     /// When to call [`Self::handle_timeout`].
     pub fn next_timeout(&self) -> Option<Time> {
-        let downloads = self.download.iter().chain(&self.lingering);
-        let times = downloads.filter_map(Download::next_timeout);
-        times
+        let download = self.download.as_ref().and_then(Download::next_timeout);
+        let lingering = self.lingering.iter();
+        lingering
+            .filter_map(TftpTransfer::next_timeout)
+            .chain(download)
             .chain(self.tvs.as_ref().and_then(TvsStage::next_timeout))
             .chain(self.register_by)
             .min()
@@ -334,12 +278,14 @@ impl Phone {
 
     /// Time has passed.
     pub fn handle_timeout(&mut self, now: Time) {
-        for d in self.download.iter_mut().chain(&mut self.lingering) {
-            if d.next_timeout().is_some_and(|t| t <= now) {
-                d.handle_timeout(now);
+        let transfer = self.download.as_mut().and_then(Download::tftp);
+        for t in transfer.into_iter().chain(&mut self.lingering) {
+            if t.next_timeout().is_some_and(|t| t <= now) {
+                t.handle_timeout(now);
             }
         }
         self.pump_download(now);
+        self.http_timeout(now);
         self.tvs_timeout(now);
         self.register_timeout(now);
         self.advance(now);
@@ -395,7 +341,7 @@ impl Phone {
             Stage::Ctl | Stage::ItlOfDevice | Stage::ItlOfNode
         );
         match fetched {
-            Fetched::File(bytes)
+            Fetched::File { bytes, .. }
                 if is_list
                     && bytes.is_empty()
                     && self.setup.settings.word::<EmptyFile>() == EmptyFile::AsMissing =>
@@ -408,7 +354,9 @@ impl Phone {
 
     fn list_fetched(&mut self, kind: ListKind, fetched: Fetched, now: Time) {
         match fetched {
-            Fetched::File(bytes) => return self.judge_list(kind, bytes.into(), None, now),
+            Fetched::File { bytes, .. } => {
+                return self.judge_list(kind, bytes.into(), None, now);
+            }
             Fetched::NotFound => {
                 if kind == ListKind::Ctl {
                     self.status(now, self.setup.profile.texts.value.no_ctl);
@@ -477,7 +425,8 @@ impl Phone {
             self.tell_lookup(&file, &decision, now);
         }
         if decision.ruling == Ruling::AskTvs && !asked {
-            return self.ask_tvs(super::tvs::Waiting::List { kind, bytes }, decision, now);
+            let signer = signer_of(&decision);
+            return self.ask_tvs(super::tvs::Waiting::List { kind, bytes }, signer, now);
         }
         self.tell_comparison(&file, &decision, now);
         if remarks == Remarks::AfterComparison && decision.compared.is_some() {
@@ -784,6 +733,16 @@ pub(super) fn with_tvs(
     };
     reasons.splice(at..at, tvs.reasons);
     reasons
+}
+
+/// The signer that TVS is asked about.
+pub(super) fn signer_of(decision: &Decision) -> SignerId {
+    let none = || SignerId {
+        subject: Vec::new(),
+        issuer: Vec::new(),
+        serial: Vec::new(),
+    };
+    decision.signer.as_deref().cloned().unwrap_or_else(none)
 }
 
 fn sha1_of(bytes: &[u8]) -> String {

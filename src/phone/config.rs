@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::boot::{Output, Phone, Stage, with_tvs};
-use super::download::Fetched;
+use super::boot::{Phone, Stage, signer_of, with_tvs};
+use super::download::{Fetched, Transport};
 use super::facts::file_facts;
 use super::flash;
+use super::output::Output;
 use super::tvs::{Asked, Waiting};
 use crate::cluster::Registration;
 use crate::event::Kind;
@@ -39,6 +40,11 @@ impl Phone {
         self.fetch(file, secure, now);
     }
 
+    /// True if the stage asks for the phone's own configuration.
+    pub(super) fn wants_own_config(&self) -> bool {
+        self.stage == Stage::Config { fallback: false }
+    }
+
     fn config_file(&self, secure: bool) -> String {
         let base = match self.stage {
             Stage::Config { fallback: true } => DEFAULT_CONFIG.to_owned(),
@@ -51,7 +57,9 @@ impl Phone {
         let secure = asks_for_signed_files(&self.in_force());
         let file = self.config_file(secure);
         match fetched {
-            Fetched::File(bytes) => self.judge_config(file, bytes.into(), None, now),
+            Fetched::File { bytes, transport } => {
+                self.judge_config(file, bytes.into(), transport, None, now);
+            }
             Fetched::NotFound if !fallback => {
                 self.stage = Stage::Config { fallback: true };
                 self.fetch_config(now);
@@ -74,9 +82,15 @@ impl Phone {
         &mut self,
         file: String,
         bytes: Arc<[u8]>,
+        transport: Transport,
         tvs: Option<Asked>,
         now: Time,
     ) {
+        if transport == Transport::Https {
+            let text = "it came over HTTPS from a server that the phone trusts, so it is unsigned";
+            let reasons = vec![Reason::new(Code::ConfigOverHttps, text)];
+            return self.apply_config(&file, &bytes, &bytes, transport, reasons, None, now);
+        }
         if !file.ends_with(".sgn") {
             let reason = if self.in_force().is_prepared_for_rollback() {
                 let text = "the installed ITL is the empty one of a rollback: an unsigned configuration is taken";
@@ -86,7 +100,7 @@ impl Phone {
                     "no installed list has a TFTP certificate: the configuration is unsigned";
                 Reason::new(Code::ConfigUnsigned, text)
             };
-            return self.apply_config(&file, &bytes, &bytes, vec![reason], None, now);
+            return self.apply_config(&file, &bytes, &bytes, transport, vec![reason], None, now);
         }
         let mut check = std::mem::take(&mut self.check);
         let vouches = self.live_vouches(tvs.as_ref(), now);
@@ -108,7 +122,13 @@ impl Phone {
             self.tell_lookup(&file, &decision, now);
         }
         if decision.ruling == Ruling::AskTvs && !asked {
-            return self.ask_tvs(Waiting::Config { file, bytes }, decision, now);
+            let signer = signer_of(&decision);
+            let waiting = Waiting::Config {
+                file,
+                bytes,
+                transport,
+            };
+            return self.ask_tvs(waiting, signer, now);
         }
         self.tell_comparison(&file, &decision, now);
         let signer = decision.signer.as_ref().map(|s| s.facts());
@@ -127,14 +147,19 @@ impl Phone {
                 .map(|f| f.body)
                 .unwrap_or_default()
         });
-        self.apply_config(&file, &bytes, body, reasons, signer, now);
+        self.apply_config(&file, &bytes, body, transport, reasons, signer, now);
     }
 
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "a configuration, where it comes from, and why it is taken"
+    )]
     fn apply_config(
         &mut self,
         file: &str,
         bytes: &[u8],
         xml: &[u8],
+        transport: Transport,
         mut reasons: Vec<Reason>,
         signer: Option<crate::event::SignerFacts>,
         now: Time,
@@ -151,6 +176,7 @@ impl Phone {
         let accepted = Kind::ConfigAccepted {
             facts: file_facts(file, bytes),
             signer,
+            transport: transport.as_str().into(),
             callmanager_group: group(&config),
             reasons: reasons.iter().map(Reason::facts).collect(),
         };
@@ -162,7 +188,8 @@ impl Phone {
             self.config_bytes = Some(xml);
         }
         self.event(now, accepted);
-        self.status(now, file);
+        // `SEP....cnf.xml.sgn(HTTP)` is a line of a real phone; over HTTPS it is inferred.
+        self.status(now, &format!("{file}{}", transport.suffix()));
         self.config = Some(config);
         self.config_accepted = true;
         self.notes.config_file = Some(file.to_owned());

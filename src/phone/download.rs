@@ -3,13 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use super::boot::{Output, Phone};
+use super::boot::Phone;
 use super::facts::file_facts;
+use super::http::HttpRequest;
 use super::identity::Pace;
+use super::output::Output;
 use crate::event::Kind;
 use crate::tftp::{Client, ClientConfig, ClientEvent, Outcome, RequestOptions, Retransmission};
 use crate::time::Time;
-use crate::trust::rules::{Key, TftpBackoff, TftpOptions};
+use crate::trust::rules::{HttpFirst, Key, TftpBackoff, TftpOptions};
 use crate::wire::tftp::ErrorCode;
 
 /// The request port of TFTP.
@@ -22,22 +24,102 @@ const STATUS_NOT_FOUND: u32 = 2;
 /// What the status screen says of a failed download (8800 Administration Guide, status messages).
 const SIZE_ERROR: &str = "CFG TFTP Size Error";
 const ACCESS_ERROR: &str = "TFTP access error";
-const OTHER_ERROR: &str = "TFTP error";
+pub(super) const OTHER_ERROR: &str = "TFTP error";
+
+/// How a file comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Transport {
+    Tftp,
+    Http,
+    Https,
+}
+
+impl Transport {
+    /// For events.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Tftp => "tftp",
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// What the status screen adds to the name of a file.
+    pub(super) fn suffix(self) -> &'static str {
+        match self {
+            Self::Tftp => "",
+            Self::Http => "(HTTP)",
+            Self::Https => "(HTTPS)",
+        }
+    }
+}
 
 /// A download under way.
 #[derive(Debug)]
 pub(super) struct Download {
-    pub(super) transfer: u32,
-    file: String,
-    secure: bool,
+    pub(super) file: String,
+    pub(super) secure: bool,
+    pub(super) way: Way,
+}
+
+/// What brings the file.
+#[derive(Debug)]
+pub(super) enum Way {
+    Tftp(Box<TftpTransfer>),
+    Http(HttpRequest),
+}
+
+impl Way {
+    pub(super) fn transport(&self) -> Transport {
+        match self {
+            Self::Tftp(_) => Transport::Tftp,
+            Self::Http(http) if http.is_tls() => Transport::Https,
+            Self::Http(_) => Transport::Http,
+        }
+    }
+}
+
+/// A file's way over TFTP.
+#[derive(Debug)]
+pub(super) struct TftpTransfer {
+    transfer: u32,
     client: Client,
+}
+
+impl TftpTransfer {
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        self.client.next_timeout()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Time) {
+        self.client.handle_timeout(now);
+    }
+}
+
+impl Download {
+    pub(super) fn next_timeout(&self) -> Option<Time> {
+        match &self.way {
+            Way::Tftp(transfer) => transfer.next_timeout(),
+            Way::Http(http) => http.next_timeout(),
+        }
+    }
+
+    pub(super) fn tftp(&mut self) -> Option<&mut TftpTransfer> {
+        match &mut self.way {
+            Way::Tftp(transfer) => Some(transfer),
+            Way::Http(_) => None,
+        }
+    }
 }
 
 /// What came of a download.
 #[derive(Debug)]
 pub(super) enum Fetched {
     /// The whole file.
-    File(Vec<u8>),
+    File {
+        bytes: Vec<u8>,
+        transport: Transport,
+    },
     /// The server that answered has no such file.
     NotFound,
     /// No server gave an answer, or none that can be used.
@@ -45,42 +127,64 @@ pub(super) enum Fetched {
 }
 
 impl Phone {
-    /// Starts to fetch `file` from the current server.
+    /// Starts to fetch `file` from the current server, over what this phone tries first.
     pub(super) fn fetch(&mut self, file: String, secure: bool, now: Time) {
+        let first = if self.setup.settings.word::<HttpFirst>() == HttpFirst::No {
+            Transport::Tftp
+        } else if secure && self.wants_own_config() && self.wants_https() {
+            Transport::Https
+        } else {
+            Transport::Http
+        };
+        self.fetch_over(first, file, secure, now);
+    }
+
+    /// Starts to fetch `file` from the current server.
+    pub(super) fn fetch_over(
+        &mut self,
+        transport: Transport,
+        file: String,
+        secure: bool,
+        now: Time,
+    ) {
         let Some(&server) = self.setup.option_150.get(self.server) else {
             self.fetched = Some(Fetched::Failed("option 150 names no server".into()));
             return;
         };
-        let transfer = self.next_transfer;
-        self.next_transfer += 1;
-        let config = self.tftp_config();
+        let config = (transport == Transport::Tftp).then(|| self.tftp_config());
+        let options = config.as_ref().map(|c| options_text(&c.options));
         self.event(
             now,
             Kind::Requested {
                 file: file.clone(),
                 server: server.to_string(),
-                transport: "tftp".into(),
-                options: options_text(&config.options),
+                transport: transport.as_str().into(),
+                options: options.unwrap_or_else(|| "none".into()),
                 secure,
             },
         );
+        let Some(config) = config else {
+            let is_tls = transport == Transport::Https;
+            return self.open_http(file, secure, server, is_tls, now);
+        };
+        let transfer = self.next_transfer;
+        self.next_transfer += 1;
         let address = SocketAddr::new(IpAddr::V4(server), TFTP_PORT);
         let client = Client::get(file.as_bytes(), address, config, now);
         self.download = Some(Download {
-            transfer,
             file,
             secure,
-            client,
+            way: Way::Tftp(Box::new(TftpTransfer { transfer, client })),
         });
         self.pump_download(now);
     }
 
     /// A datagram came for a transfer.
     pub fn handle_datagram(&mut self, now: Time, transfer: u32, from: SocketAddr, bytes: &[u8]) {
-        if let Some(d) = self.download.as_mut().filter(|d| d.transfer == transfer) {
-            d.client.handle_datagram(now, from, bytes);
-        } else if let Some(d) = self.lingering.iter_mut().find(|d| d.transfer == transfer) {
-            d.client.handle_datagram(now, from, bytes);
+        let current = self.download.as_mut().and_then(Download::tftp);
+        let mut all = current.into_iter().chain(&mut self.lingering);
+        if let Some(t) = all.find(|t| t.transfer == transfer) {
+            t.client.handle_datagram(now, from, bytes);
         }
         self.pump_download(now);
         self.advance(now);
@@ -88,35 +192,48 @@ impl Phone {
 
     /// Takes from the clients what they want to send and what came of them.
     pub(super) fn pump_download(&mut self, now: Time) {
-        for d in &mut self.lingering {
-            drain(d, &mut self.outputs);
+        for t in &mut self.lingering {
+            drain(t, &mut self.outputs);
         }
         let (over, still) = self
             .lingering
             .drain(..)
-            .partition(|d| d.client.next_timeout().is_none());
+            .partition(|t| t.client.next_timeout().is_none());
         self.lingering = still;
-        for d in &over as &Vec<Download> {
+        for t in &over as &Vec<TftpTransfer> {
             self.outputs.push_back(Output::CloseTransfer {
-                transfer: d.transfer,
+                transfer: t.transfer,
             });
         }
-        let Some(mut d) = self.download.take() else {
-            return;
+        let (file, secure, mut t) = match self.download.take() {
+            Some(Download {
+                file,
+                secure,
+                way: Way::Tftp(transfer),
+            }) => (file, secure, transfer),
+            other => {
+                self.download = other;
+                return;
+            }
         };
-        drain(&mut d, &mut self.outputs);
-        while let Some(event) = d.client.poll_event() {
+        drain(&mut t, &mut self.outputs);
+        while let Some(event) = t.client.poll_event() {
             if let ClientEvent::Retransmitted { attempt } = event {
                 self.overdue();
-                let file = d.file.clone();
+                let file = file.clone();
                 self.event(now, Kind::Retransmitted { file, attempt });
             }
         }
-        match d.client.poll_outcome() {
-            None => self.download = Some(d),
+        match t.client.poll_outcome() {
+            None => {
+                self.download = Some(Download {
+                    file,
+                    secure,
+                    way: Way::Tftp(t),
+                });
+            }
             Some(outcome) => {
-                let (file, secure) = (d.file.clone(), d.secure);
-                self.lingering.push(d);
+                self.lingering.push(*t);
                 self.ended(file, secure, outcome, now);
             }
         }
@@ -132,12 +249,6 @@ impl Phone {
         if outcome == Outcome::TimedOut {
             self.overdue();
         }
-        let server = self
-            .setup
-            .option_150
-            .get(self.server)
-            .map(Ipv4Addr::to_string)
-            .unwrap_or_default();
         let shown = match &outcome {
             Outcome::TimedOut => self.setup.profile.texts.value.tftp_timeout,
             Outcome::TooLarge { .. } => SIZE_ERROR,
@@ -145,37 +256,9 @@ impl Phone {
             _ => OTHER_ERROR,
         };
         let failure = match outcome {
-            Outcome::Done(bytes) => {
-                let facts = file_facts(&file, &bytes);
-                self.event(
-                    now,
-                    Kind::Downloaded {
-                        facts,
-                        server,
-                        status: STATUS_DONE,
-                    },
-                );
-                self.download_failures.clear();
-                self.fetched = Some(Fetched::File(bytes));
-                return;
-            }
+            Outcome::Done(bytes) => return self.downloaded(file, bytes, Transport::Tftp, now),
             ref o @ Outcome::Refused { ref text, .. } if o.is_not_found() => {
-                let meaning = meaning_of_missing(&file).to_owned();
-                let text = text.escape_ascii().to_string();
-                let status = STATUS_NOT_FOUND;
-                self.event(
-                    now,
-                    Kind::NotFound {
-                        file,
-                        server,
-                        text,
-                        status,
-                        meaning,
-                    },
-                );
-                self.download_failures.clear();
-                self.fetched = Some(Fetched::NotFound);
-                return;
+                return self.not_found(file, text.escape_ascii().to_string(), now);
             }
             Outcome::Refused { code, text } => {
                 format!(
@@ -190,16 +273,66 @@ impl Phone {
             }
             Outcome::Protocol(error) => format!("the server broke the protocol: {error}"),
         };
-        let text = failure.clone();
-        self.event(
-            now,
-            Kind::DownloadFailed {
-                file: file.clone(),
-                server: server.clone(),
-                text,
-            },
-        );
+        self.download_failed(file, secure, failure, shown, now);
+    }
+
+    /// The server that is asked, for events.
+    pub(super) fn server_text(&self) -> String {
+        let server = self.setup.option_150.get(self.server);
+        server.map(Ipv4Addr::to_string).unwrap_or_default()
+    }
+
+    /// A file is whole.
+    pub(super) fn downloaded(
+        &mut self,
+        file: String,
+        bytes: Vec<u8>,
+        transport: Transport,
+        now: Time,
+    ) {
+        let told = Kind::Downloaded {
+            facts: file_facts(&file, &bytes),
+            server: self.server_text(),
+            transport: transport.as_str().into(),
+            status: STATUS_DONE,
+        };
+        self.event(now, told);
+        self.download_failures.clear();
+        self.fetched = Some(Fetched::File { bytes, transport });
+    }
+
+    /// The server that answered has no such file.
+    pub(super) fn not_found(&mut self, file: String, text: String, now: Time) {
+        let told = Kind::NotFound {
+            server: self.server_text(),
+            text,
+            status: STATUS_NOT_FOUND,
+            meaning: meaning_of_missing(&file).to_owned(),
+            file,
+        };
+        self.event(now, told);
+        self.download_failures.clear();
+        self.fetched = Some(Fetched::NotFound);
+    }
+
+    /// The server was of no help; the next one is asked. `shown` is for the status screen, should it
+    /// be the last.
+    pub(super) fn download_failed(
+        &mut self,
+        file: String,
+        secure: bool,
+        failure: String,
+        shown: &str,
+        now: Time,
+    ) {
+        let server = self.server_text();
         self.download_failures.push(format!("{server}: {failure}"));
+        let told = Kind::DownloadFailed {
+            file: file.clone(),
+            server,
+            text: failure,
+        };
+        self.event(now, told);
         self.server += 1;
         if self.server < self.setup.option_150.len() {
             self.fetch(file, secure, now);
@@ -260,23 +393,13 @@ impl Phone {
     }
 }
 
-fn drain(d: &mut Download, outputs: &mut std::collections::VecDeque<Output>) {
-    while let Some(t) = d.client.poll_transmit() {
+fn drain(t: &mut TftpTransfer, outputs: &mut std::collections::VecDeque<Output>) {
+    while let Some(sent) = t.client.poll_transmit() {
         outputs.push_back(Output::Datagram {
-            transfer: d.transfer,
-            to: t.to,
-            payload: t.payload,
+            transfer: t.transfer,
+            to: sent.to,
+            payload: sent.payload,
         });
-    }
-}
-
-impl Download {
-    pub(super) fn next_timeout(&self) -> Option<Time> {
-        self.client.next_timeout()
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Time) {
-        self.client.handle_timeout(now);
     }
 }
 

@@ -1,7 +1,9 @@
 //! Firmware profiles as data. Every line cites its source.
 
 use super::remarks::Remarks;
-use crate::trust::rules::{Basis, DigestSha512, EmptyFile, Key, Override, Settings};
+use crate::trust::rules::{
+    Basis, DigestSha512, EmptyFile, HttpFirst, HttpsConfig, Key, Override, Settings,
+};
 
 /// How the phone stamps a status message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +160,18 @@ pub const PROFILES: &[Profile] = &[
                 value: EmptyFile::AsMissing as i64,
                 basis: Basis::Documented,
                 source: "a 79xx set up with empty CTLSEP, ITLSEP and ITLFile; one observer",
+            },
+            Override {
+                key: Key::HttpFirst,
+                value: HttpFirst::No as i64,
+                basis: Basis::Inferred,
+                source: "captures of a 7942 and a 7962 show TFTP alone",
+            },
+            Override {
+                key: Key::HttpsConfig,
+                value: HttpsConfig::No as i64,
+                basis: Basis::Inferred,
+                source: "TLS 1.0 only; the file's guide speaks of 7800 and 8800",
             },
         ],
     },

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::boot::{Output, Phone, Stage};
+use super::boot::{Phone, Stage};
+use super::download::Transport;
 use super::identity::Pace;
+use super::output::Output;
 use crate::event::Kind;
 use crate::time::Time;
 use crate::trust::certificate::Certificate;
-use crate::trust::decide::Decision;
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{DuplicateElements, Key, TvsCacheSurvivesBoot, TvsNegativeCache};
 use crate::trust::search::{SignerId, hex};
@@ -30,7 +31,13 @@ pub(super) enum Waiting {
     /// A new list.
     List { kind: ListKind, bytes: Arc<[u8]> },
     /// A configuration.
-    Config { file: String, bytes: Arc<[u8]> },
+    Config {
+        file: String,
+        bytes: Arc<[u8]>,
+        transport: Transport,
+    },
+    /// An HTTPS server with this certificate, DER.
+    HttpsServer { certificate: Vec<u8> },
 }
 
 /// Why a TVS connection did not come up.
@@ -128,16 +135,8 @@ impl TvsStage {
 }
 
 impl Phone {
-    /// Begins to ask about the signer of a file.
-    pub(super) fn ask_tvs(&mut self, waiting: Waiting, decision: Decision, now: Time) {
-        let signer = decision.signer.map_or_else(
-            || SignerId {
-                subject: Vec::new(),
-                issuer: Vec::new(),
-                serial: Vec::new(),
-            },
-            Arc::unwrap_or_clone,
-        );
+    /// Begins to ask about the signer of a file, or about the owner of a server's certificate.
+    pub(super) fn ask_tvs(&mut self, waiting: Waiting, signer: SignerId, now: Time) {
         let mut servers: Vec<_> = self.config.iter().flat_map(|c| &c.tvs).collect();
         servers.sort_by_key(|s| s.priority);
         let servers: Vec<_> = self.setup.settings.weigh(|s| {
@@ -386,11 +385,18 @@ impl Phone {
             return;
         };
         let (server, signer) = (stage.server(), stage.signer.clone());
-        let request = Request::Query {
-            device,
-            subject: signer.subject.clone(),
-            issuer: signer.issuer.clone(),
-            serial: signer.serial.clone(),
+        let request = match &stage.waiting {
+            // Of a signer the phone has the names alone, of a server the certificate.
+            Waiting::HttpsServer { certificate } => Request::Verify {
+                device,
+                certificate: certificate.clone(),
+            },
+            Waiting::List { .. } | Waiting::Config { .. } => Request::Query {
+                device,
+                subject: signer.subject.clone(),
+                issuer: signer.issuer.clone(),
+                serial: signer.serial.clone(),
+            },
         };
         let mut exchange = match Exchange::new(&request, session, settings, now) {
             Ok(exchange) => exchange,
@@ -452,8 +458,13 @@ impl Phone {
     }
 
     fn answered(&mut self, answer: Answer, server: String, now: Time) {
-        let Some(signer) = self.tvs.as_ref().map(|s| s.signer.clone()) else {
+        let Some(stage) = self.tvs.as_ref() else {
             return;
+        };
+        let signer = stage.signer.clone();
+        let asked = match &stage.waiting {
+            Waiting::HttpsServer { certificate } => Some(certificate.clone()),
+            Waiting::List { .. } | Waiting::Config { .. } => None,
         };
         let roles: Vec<Role> = answer
             .roles
@@ -470,7 +481,8 @@ impl Phone {
             ttl: ttl_secs,
         };
         self.event(now, told);
-        let certificate = match answer.certificate {
+        // The answer to a VERIFY does not repeat the certificate.
+        let certificate = match asked.clone().or(answer.certificate) {
             Some(certificate) if answer.status == STATUS_FOUND => certificate,
             _ => {
                 let text = format!("TVS {server} does not know {signer}");
@@ -478,7 +490,9 @@ impl Phone {
                 return self.server_failed(reason, now);
             }
         };
-        if let Err(reason) = vouch::check_answer(&signer, &certificate, &server) {
+        if asked.is_none()
+            && let Err(reason) = vouch::check_answer(&signer, &certificate, &server)
+        {
             return self.server_failed(reason, now);
         }
         let vouch = Vouch {
@@ -573,10 +587,15 @@ impl Phone {
     fn judge_again(&mut self, waiting: Waiting, asked: Asked, now: Time) {
         match waiting {
             Waiting::List { kind, bytes } => self.judge_list(kind, bytes, Some(asked), now),
-            Waiting::Config { file, bytes } => {
+            Waiting::Config {
+                file,
+                bytes,
+                transport,
+            } => {
                 debug_assert!(matches!(self.stage, Stage::Config { .. }));
-                self.judge_config(file, bytes, Some(asked), now);
+                self.judge_config(file, bytes, transport, Some(asked), now);
             }
+            Waiting::HttpsServer { .. } => self.server_judged(asked, now),
         }
     }
 }

@@ -23,6 +23,10 @@ pub fn advice(code: Code) -> Option<&'static str> {
         Code::FileEmpty | Code::DownloadFailed => {
             "fetch the file again from the TFTP node, and look at the Cisco Tftp service there"
         }
+        Code::HttpsCertificateUnknown => {
+            "publish the node's CallManager-ECDSA certificate in the ITL with role TFTP, or let the \
+             phone's TVS know it; until then the phone takes the signed file over HTTP"
+        }
         Code::SignatureMismatch => {
             "fetch the file again in octet mode and compare its checksum with `show ctl` or \
              `show itl` on the node; if it is the same, another key signs under this signer's \
@@ -79,6 +83,7 @@ pub fn advice(code: Code) -> Option<&'static str> {
         | Code::SignatureHolds
         | Code::FileEqual
         | Code::FileMissing
-        | Code::ConfigUnsigned => return None,
+        | Code::ConfigUnsigned
+        | Code::ConfigOverHttps => return None,
     })
 }

@@ -276,12 +276,20 @@ impl Story {
             Kind::FlashDamaged { file, text } => {
                 p.warn(&format!("{file} in flash is damaged: {text}"))
             }
-            Kind::Downloaded { facts, server, .. } if !facts.file.contains(".cnf.xml") => format!(
-                "{}  {} bytes from {}",
-                facts.file,
-                thousands(facts.bytes),
-                self.name(server)
-            ),
+            Kind::Downloaded { facts, .. } if !facts.file.contains(".cnf.xml") => {
+                self.downloaded(&event.kind)?
+            }
+            // An answer such as 503 is how CUCM says that it does not have the file.
+            Kind::HttpFailed { status: None, .. } => self.http_failed(&event.kind)?,
+            Kind::HttpsConnected {
+                server,
+                serial,
+                found_in,
+                ..
+            } => match found_in.as_str() {
+                "none" => format!("HTTPS server {server} shows a certificate of no list: {serial}"),
+                list => format!("HTTPS server {server} is in the {list}: {serial}"),
+            },
             Kind::NotFound {
                 file,
                 server,
@@ -382,6 +390,48 @@ impl Story {
         })
     }
 
+    fn downloaded(&self, kind: &Kind) -> Option<String> {
+        let Kind::Downloaded {
+            facts,
+            server,
+            transport,
+            ..
+        } = kind
+        else {
+            return None;
+        };
+        Some(format!(
+            "{}  {} bytes from {} over {}",
+            facts.file,
+            thousands(facts.bytes),
+            self.name(server),
+            upper(transport)
+        ))
+    }
+
+    fn http_failed(&self, kind: &Kind) -> Option<String> {
+        let Kind::HttpFailed {
+            file,
+            server,
+            transport,
+            text,
+            then,
+            ..
+        } = kind
+        else {
+            return None;
+        };
+        let next = then
+            .as_deref()
+            .map(|next| format!("; tries {}", upper(next)));
+        Some(format!(
+            "{file}  not over {} from {}: {text}{}",
+            upper(transport),
+            self.name(server),
+            next.unwrap_or_default()
+        ))
+    }
+
     fn rare(&self, event: &Event) -> Option<String> {
         Some(match &event.kind {
             Kind::Node {
@@ -411,21 +461,16 @@ impl Story {
                 ..
             } => {
                 format!(
-                    "asks {} for {file} over {transport}, options: {options}",
-                    self.name(server)
+                    "asks {} for {file} over {}, options: {options}",
+                    self.name(server),
+                    upper(transport)
                 )
             }
             Kind::Retransmitted { file, attempt } => {
                 format!("{file}: sends again, time {attempt}")
             }
-            Kind::Downloaded { facts, server, .. } => {
-                format!(
-                    "{}  {} bytes from {}",
-                    facts.file,
-                    thousands(facts.bytes),
-                    self.name(server)
-                )
-            }
+            Kind::Downloaded { .. } => self.downloaded(&event.kind)?,
+            Kind::HttpFailed { .. } => self.http_failed(&event.kind)?,
             Kind::HeaderNote { file, text } => format!("{file}: {text}"),
             Kind::SignerLookedUp {
                 file,
@@ -495,8 +540,9 @@ impl Story {
             Kind::Served {
                 file,
                 client,
+                transport,
                 result,
-            } => format!("{file} to {client}: {result}"),
+            } => format!("{file} to {client} over {}: {result}", upper(transport)),
             Kind::TvsServed { client, result } => format!("TVS, {client}: {result}"),
             _ => return None,
         })
@@ -558,6 +604,11 @@ pub fn thousands(n: usize) -> String {
         out.push(c);
     }
     out
+}
+
+/// The name of a transport in a sentence: `HTTP`.
+fn upper(transport: &str) -> String {
+    transport.to_ascii_uppercase()
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ mod tests {
                 let name = rule(forced.0).name;
                 left_out += usize::from(beside.is_none());
                 unlike += usize::from(alone != usual.verdicts);
-                assert_eq!(beside.unwrap_or(alone.clone()), alone, "{name}");
+                assert_eq!(beside.unwrap_or_else(|| alone.clone()), alone, "{name}");
             }
         }
         assert!(unlike > 0, "no rule matters");

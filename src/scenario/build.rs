@@ -7,13 +7,13 @@ use super::model::{self, FirmwareProfile, Mode, PhoneGroup, PhoneSecurity, Scena
 use super::registry::{parameter_of, value_of};
 use super::words::ClosedWord;
 use crate::cluster::{
-    BlankItl, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, KeyBits, KeyPool,
-    Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, Release, RolesOfStore, ServerNames,
-    Service,
+    BlankItl, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, HttpMissing,
+    KeyBits, KeyPool, Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, Release, RolesOfStore,
+    ServerNames, Service,
 };
 use crate::phone::{BootCause, DeviceIdentity, Identity, Pace, PhoneSetup, Profile};
 use crate::trust::rules::{
-    self, DigestScope, Key, Settings, SignerKeyBits, SignerVersion, TvsRestartNeeded,
+    self, DigestScope, HttpsRecord, Key, Settings, SignerKeyBits, SignerVersion, TvsRestartNeeded,
     TvsRolesOfStore,
 };
 use crate::wire::phone_config::SecurityMode;
@@ -217,6 +217,11 @@ pub(super) fn cluster_settings(s: &Settings) -> ClusterSettings {
             SignerKeyBits::B2048 => KeyBits::B2048,
             SignerKeyBits::B4096 => KeyBits::B4096,
         },
+        http_missing: match s.word::<rules::HttpMissing>() {
+            rules::HttpMissing::Unavailable => HttpMissing::Unavailable,
+            rules::HttpMissing::NotFound => HttpMissing::NotFound,
+        },
+        https_record: s.word::<HttpsRecord>() == HttpsRecord::Yes,
         digest_applies_to_lists: s.word::<DigestScope>() == DigestScope::All,
         // The rule allows nothing larger.
         tvs_ttl_secs: u32::try_from(s.count(Key::TvsAnswerTtl)).unwrap_or(u32::MAX),

@@ -410,6 +410,16 @@ pub enum Action {
         /// At which byte, from 0; `None` leaves it to the run. Never with [`Damage::Empty`].
         at: Option<u64>,
     },
+    /// Lets a node answer every request over HTTP and HTTPS with a status, whatever it has; TFTP
+    /// stays as it is.
+    AnswerHttp {
+        /// Which TFTP node.
+        node: Located<String>,
+        /// For which file; `None` is for all.
+        file: Option<ServedFile>,
+        /// The status; 200 lets it answer as it should again.
+        status: u16,
+    },
     /// Fills in the SFTP form of a cluster's page. What is left out is as the scenario's key `sftp`
     /// has it, and without that the lab's own server's.
     BulkSftp {

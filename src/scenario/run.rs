@@ -617,11 +617,7 @@ impl<'a> Run<'a> {
                 how,
                 at,
             } => {
-                let file = match file {
-                    model::ServedFile::Itl => DamagedFile::Itl,
-                    model::ServedFile::Ctl => DamagedFile::Ctl,
-                    model::ServedFile::Config => DamagedFile::Config,
-                };
+                let file = served_file(*file);
                 let at = at.and_then(|n| usize::try_from(n).ok());
                 let damage = match how {
                     model::Damage::FlipBit => Damage::FlipBit { at },
@@ -629,6 +625,10 @@ impl<'a> Run<'a> {
                     model::Damage::Empty => Damage::Empty,
                 };
                 self.on_node(&node.value, |c, n| c.damage_file(n, file, damage))?;
+            }
+            Action::AnswerHttp { node, file, status } => {
+                let file = file.map(served_file);
+                self.on_node(&node.value, |c, n| c.answer_http(n, file, *status))?;
             }
             Action::BulkSftp { cluster, server } => {
                 self.exchange.fill_in(self.scenario, &cluster.value, server);
@@ -734,6 +734,14 @@ pub(super) fn reborrow<'b>(
     match witness {
         Some(witness) => Some(&mut **witness),
         None => None,
+    }
+}
+
+fn served_file(file: model::ServedFile) -> DamagedFile {
+    match file {
+        model::ServedFile::Itl => DamagedFile::Itl,
+        model::ServedFile::Ctl => DamagedFile::Ctl,
+        model::ServedFile::Config => DamagedFile::Config,
     }
 }
 

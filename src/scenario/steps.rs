@@ -195,6 +195,18 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
                 how.as_str()
             )
         }
+        Action::AnswerHttp {
+            node,
+            file,
+            status: 200,
+        } => {
+            let file = file.map_or("everything", ClosedWord::as_str);
+            format!("{} answers over HTTP as it should: {file}", node.value)
+        }
+        Action::AnswerHttp { node, file, status } => {
+            let file = file.map_or("everything", ClosedWord::as_str);
+            format!("{} answers over HTTP with {status}: {file}", node.value)
+        }
         Action::BulkSftp { cluster, server } => match &server.host {
             Some(host) => format!(
                 "the page of {} names the SFTP server {}",
@@ -321,6 +333,9 @@ fn link_text(link: &Link) -> String {
     share("come twice", link.duplicate);
     share("come late", link.reorder);
     share("come damaged", link.corrupt);
+    if link.lose_first > 0 {
+        parts.push(format!("the first {} datagrams lost", link.lose_first));
+    }
     if link.latency != whole.latency || link.jitter != whole.jitter {
         let mut way = format!("{} one way", time_text(link.latency));
         if !link.jitter.is_zero() {

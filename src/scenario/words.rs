@@ -228,6 +228,8 @@ closed_words! {
         UpdateCtl = "update-ctl",
         /// See [`Action::DamageFile`].
         DamageFile = "damage-file",
+        /// See [`Action::AnswerHttp`].
+        AnswerHttp = "http-answers",
         /// See [`Action::BulkSftp`].
         BulkSftp = "bulk-sftp",
         /// See [`Action::Bulk`].

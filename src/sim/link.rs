@@ -72,6 +72,8 @@ pub struct Link {
     pub corrupt: PerMille,
     /// Nothing arrives at all.
     pub partition: bool,
+    /// This many datagrams are lost, the first from when the link is set.
+    pub lose_first: u16,
 }
 
 impl Default for Link {
@@ -85,6 +87,7 @@ impl Default for Link {
             reorder: PerMille::NONE,
             corrupt: PerMille::NONE,
             partition: false,
+            lose_first: 0,
         }
     }
 }
@@ -197,7 +200,9 @@ impl State {
         let damaged = self.happens(self.link.corrupt);
         let bit = self.luck.below(bytes.len() as u64 * 8);
         let (first, second) = (self.way(), self.way());
-        if lost {
+        let is_first = self.link.lose_first > 0;
+        self.link.lose_first = self.link.lose_first.saturating_sub(1);
+        if lost || is_first {
             return;
         }
         if twice {

@@ -5,6 +5,7 @@
 //! without the cryptography. Between a phone and a node lies a [`Link`] with latency and, if it is
 //! set, losses and worse; what is planned comes in the middle of a boot.
 
+mod http;
 mod link;
 mod nodes;
 mod phones;

@@ -164,6 +164,7 @@ impl World {
         let kind = Kind::Served {
             file,
             client,
+            transport: "tftp".into(),
             result,
         };
         self.event(actor, kind);

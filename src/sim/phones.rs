@@ -191,6 +191,21 @@ impl World {
                 });
             }
             Output::CloseTransfer { .. } => {}
+            Output::HttpOpen { request, to, tls } => {
+                let node = match to.ip() {
+                    IpAddr::V4(address) => lock(&self.lab).at(address),
+                    IpAddr::V6(_) => None,
+                };
+                self.http_open(phone, request, node, tls);
+            }
+            Output::HttpGet {
+                request,
+                path,
+                max_bytes,
+            } => self.http_get(phone, request, path, max_bytes),
+            Output::HttpClose { request } => {
+                self.http.remove(&(phone, request));
+            }
             Output::TvsConnect {
                 connection,
                 host,

@@ -132,6 +132,7 @@ impl World {
                 Turn::Stop(service) | Turn::Restart(service) => self.break_service(node, service),
                 Turn::Off => {
                     self.break_transfers(node, "the node was switched off");
+                    self.break_http(node, false);
                     // Nobody is left to say goodbye: the phones' own time runs out.
                     self.connections.retain(|_, c| c.node() != Some(node));
                 }
@@ -143,7 +144,10 @@ impl World {
     /// What a process does that ends: its sockets close.
     fn break_service(&mut self, node: NodeId, service: Service) {
         match service {
-            Service::Tftp => self.break_transfers(node, "the service stopped"),
+            Service::Tftp => {
+                self.break_transfers(node, "the service stopped");
+                self.break_http(node, true);
+            }
             Service::Tvs => {
                 let of_node = self
                     .connections

@@ -11,7 +11,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection};
 
 use super::world::{Happening, World, lock};
-use crate::cluster::{NodeId, Service, TvsIdentity};
+use crate::cluster::{NodeId, Service, TlsIdentity};
 use crate::event::Kind;
 use crate::net::tls::{ClientTls, Identity, ServerTls, TlsFailure, TlsInfo, TlsOptions};
 use crate::phone::{ConnectFailure, DeviceIdentity, TvsInput};
@@ -240,7 +240,7 @@ impl World {
     }
 }
 
-fn server(own: TvsIdentity) -> Option<ServerConnection> {
+fn server(own: TlsIdentity) -> Option<ServerConnection> {
     let identity = Identity {
         certificate: own.certificate.to_vec(),
         key: own.key.to_vec(),

@@ -1,5 +1,7 @@
 //! Seeing a world from outside: bytes and state, not the phone's own opinion.
 
+use std::sync::Arc;
+
 use crate::cluster::{Lab, NodeId};
 use crate::event::Event;
 use crate::phone::power::BootEnd;
@@ -22,6 +24,9 @@ pub trait Witness {
     /// A TVS node dealt with a request of a phone; both as they are inside TLS. The answer is empty
     /// where the node closed without one.
     fn tvs(&mut self, _at: Time, _device: &str, _node: NodeId, _request: &[u8], _answer: &[u8]) {}
+
+    /// A phone asks for a file over HTTPS, from a node that showed this certificate.
+    fn https(&mut self, _at: Time, _device: &str, _certificate: &[u8]) {}
 
     /// A boot is over.
     fn over(&mut self, _at: Time, _device: &str, _end: BootEnd, _flash: &Flash) {}
@@ -54,6 +59,11 @@ pub(super) enum Seen {
         request: Vec<u8>,
         answer: Vec<u8>,
     },
+    Https {
+        at: Time,
+        device: String,
+        certificate: Arc<[u8]>,
+    },
     Over {
         at: Time,
         device: String,
@@ -84,6 +94,11 @@ impl Seen {
                 request,
                 answer,
             } => witness.tvs(*at, device, *node, request, answer),
+            Self::Https {
+                at,
+                device,
+                certificate,
+            } => witness.https(*at, device, certificate),
             Self::Over {
                 at,
                 device,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use super::http::HttpConnection;
 use super::link::{Links, Segment};
 use super::nodes::Nodes;
 use super::phones::Running;
@@ -13,8 +14,8 @@ use super::tvs::Connection;
 use super::witness::{Seen, Witness};
 use crate::cluster::{ClusterError, Lab, NodeId, Registration};
 use crate::event::{Event, Kind};
-use crate::phone::TvsInput;
 use crate::phone::power::{Booted, Booting, LONGEST_BOOT};
+use crate::phone::{HttpInput, TvsInput};
 use crate::time::Time;
 
 /// The simulated world.
@@ -37,6 +38,8 @@ pub struct World {
     pub(super) nodes: Nodes,
     /// TVS connections by phone and number.
     pub(super) connections: BTreeMap<(usize, u32), Connection>,
+    /// HTTP connections by phone and request.
+    pub(super) http: BTreeMap<(usize, u32), HttpConnection>,
     /// What has happened and is not yet told.
     pub(super) seen: Vec<Seen>,
     /// True while there is a witness.
@@ -93,6 +96,22 @@ pub(super) enum Happening {
         connection: u32,
         bytes: Vec<u8>,
     },
+    /// An HTTP connection has reached the node.
+    HttpUp {
+        phone: usize,
+        request: u32,
+    },
+    HttpRequest {
+        phone: usize,
+        request: u32,
+        path: String,
+        max_bytes: usize,
+    },
+    HttpToPhone {
+        phone: usize,
+        request: u32,
+        input: HttpInput,
+    },
     RegisterAtNode {
         phone: usize,
         attempt: u32,
@@ -124,6 +143,7 @@ impl World {
             plans: Plans::default(),
             nodes: Nodes::default(),
             connections: BTreeMap::new(),
+            http: BTreeMap::new(),
             seen: Vec::new(),
             is_watched: false,
         }
@@ -169,6 +189,7 @@ impl World {
         let end = self.now + LONGEST_BOOT;
         self.nodes.forget_transfers();
         self.connections.clear();
+        self.http.clear();
         self.queue.clear();
         self.phones.clear();
         self.booting = 0;
@@ -274,6 +295,18 @@ impl World {
                 connection,
                 bytes,
             } => self.tls_at_phone(phone, connection, &bytes),
+            Happening::HttpUp { phone, request } => self.http_up(phone, request),
+            Happening::HttpRequest {
+                phone,
+                request,
+                path,
+                max_bytes,
+            } => self.http_asked(phone, request, &path, max_bytes),
+            Happening::HttpToPhone {
+                phone,
+                request,
+                input,
+            } => self.reach_phone(phone, |p, now| p.handle_http(now, request, input)),
             Happening::RegisterAtNode {
                 phone,
                 attempt,

@@ -241,6 +241,14 @@ impl<'a> InForce<'a> {
             .is_some_and(|l| !l.has_signer_with(|role| role.signs_files() || role == Role::Tvs))
     }
 
+    /// The list that holds this certificate as one of a file server: with a role that signs files.
+    pub fn file_server(&self, certificate: &[u8]) -> Option<&'a InstalledList> {
+        self.iter().find(|list| {
+            let mut all = list.signers().iter().filter(|s| s.role.signs_files());
+            all.any(|s| list.certificate_of(s) == Some(certificate))
+        })
+    }
+
     /// The certificates of the TVS records, with the list that holds each.
     pub fn tvs_certificates(&self) -> Vec<(&'a InstalledList, &'a [u8])> {
         let of = |l: &'a InstalledList| {

@@ -118,6 +118,10 @@ codes! {
     ConfigMalformed = "config-malformed",
     /// The configuration is unsigned, as asked.
     ConfigUnsigned = "config-unsigned",
+    /// The configuration came over HTTPS from a server that the phone trusts, so it is unsigned.
+    ConfigOverHttps = "config-over-https",
+    /// The certificate of an HTTPS server is in no installed list, and no TVS vouches for it.
+    HttpsCertificateUnknown = "https-certificate-unknown",
     /// A CallManager does not trust the issuer of the phone's LSC.
     LscNotTrusted = "lsc-not-trusted",
     /// Option 150 has changed, and the phone has not booted since.

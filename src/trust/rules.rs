@@ -307,6 +307,18 @@ rules! {
     TftpBackoff "tftp.backoff" of::<TftpBackoff>(), 0, Assumed,
         "how the time between retransmissions grows",
         "no source for phones; RFC 1123 asks for exponential";
+    HttpFirst "http.first" of::<HttpFirst>(), 0, Documented,
+        "whether a file is asked for over HTTP (port 6970) before TFTP",
+        "usecallmanager.nz; EMCC technote, a 7821; an 8945's log: HTTP, on an error TFTP";
+    HttpFallbackOn "http.fallback_on" of::<HttpFallbackOn>(), 0, Inferred,
+        "after which HTTP answers the same server is asked over TFTP (it always is where no answer comes)",
+        "EMCC technote: a 503 leads to TFTP; an 8945's log: any download error does; of a plain 404 no source speaks";
+    HttpTimeout "http.timeout_ms" number("milliseconds", 100, 60_000, &[15_000]), 5_000, Assumed,
+        "how long an HTTP or HTTPS download may take before the phone gives it up",
+        "no source";
+    HttpsConfig "https.config" of::<HttpsConfig>(), 0, Documented,
+        "whether the configuration is asked for over HTTPS (port 6971) while the installed ITL has signer version 1.1",
+        "usecallmanager.nz, HTTP provisioning; seen at an 8845 with 12.1";
     AfterRefusal "phone.after_refusal" of::<AfterRefusal>(), 0, Assumed,
         "where a phone registers that has refused its configuration",
         "sources disagree: CUCM 14SU2 Security Guide says it bounces back to its prior server, Cisco's community page that it registers with the TFTP server";
@@ -328,6 +340,12 @@ rules! {
     SignerKeyBits "cluster.signer_key_bits" of::<SignerKeyBits>(), 0, Assumed,
         "RSA key size, in bits, of the certificates that sign lists and files",
         "Cisco 118893: 1024 in 10.5.1, 2048 after regeneration; defaults of other releases are not said";
+    HttpMissing "cluster.http_missing" of::<HttpMissing>(), 0, Assumed,
+        "what CUCM answers over HTTP for a file that it does not have",
+        "EMCC technote: 503 for the CTL of a non-secure cluster; elsewhere 404 was seen for a missing configuration";
+    HttpsRecord "cluster.https_record" of::<HttpsRecord>(), 0, Assumed,
+        "whether an ITL lists the EC certificate of HTTPS (port 6971) with role TFTP, from release 11.0 on",
+        "CUCM Security Guide: phones that use CallManager-ECDSA need it in the ITL; when CUCM puts it there is not said";
     LscTrustedBy "cluster.lsc_trusted_by" of::<LscTrustedBy>(), 0, Assumed,
         "which store must hold the CAPF certificate of another cluster before a phone with its LSC registers over TLS",
         "sources disagree: Cisco 215539 imports CAPF into CallManager-trust, CUCM 12.5(1)SU5 Security Guide asks for CAPF-trust, which stays on its node";
@@ -653,6 +671,10 @@ mod tests {
             ),
             ("tftp.options", "none", "none tsize tsize-blksize"),
             ("tftp.retries", "5", ""),
+            ("http.first", "yes", "yes no"),
+            ("http.fallback_on", "any-error", "any-error 5xx"),
+            ("https.config", "yes", "yes no"),
+            ("cluster.http_missing", "503", "503 404"),
             (
                 "cluster.blank_itl",
                 "no-records",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::certificate::{Certificate, escape_for_terminal, same_name};
 use super::installed::{InForce, InstalledList, InstalledSigner, ListLabel};
+use super::name::name_text;
 use super::rules::{Settings, SignerMatch};
 use crate::event::SignerFacts;
 use crate::wire::Role;
@@ -29,6 +30,15 @@ impl SignerId {
             subject: subject.to_vec(),
             issuer: issuer.to_vec(),
             serial: serial_number(serial).to_vec(),
+        }
+    }
+
+    /// The owner of a certificate, with names as lists write them.
+    pub fn of_certificate(certificate: &Certificate<'_>) -> Self {
+        Self {
+            subject: name_text(certificate.subject, ';').into_bytes(),
+            issuer: name_text(certificate.issuer, ';').into_bytes(),
+            serial: serial_number(certificate.serial).to_vec(),
         }
     }
 

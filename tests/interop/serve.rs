@@ -1,5 +1,5 @@
-//! `trustline serve` at the ports of real clusters: curl, tftp-hpa and atftp fetch, openssl asks
-//! TVS. Each test has loopback addresses of its own.
+//! `trustline serve` at the ports of real clusters: curl, tftp-hpa and atftp fetch over TFTP, curl
+//! over HTTP and HTTPS, openssl asks TVS. Each test has loopback addresses of its own.
 
 #![allow(
     clippy::disallowed_methods,
@@ -82,13 +82,24 @@ impl RealPorts {
     }
 }
 
-/// Fetches a file with a foreign client, at port 69.
+/// Fetches a file with a foreign client: over TFTP, or with curl over the transport that it is named
+/// after.
 fn fetched(client: &str, from: Ipv4Addr, file: &str) -> Vec<u8> {
     let folder = TempDir::new().unwrap();
     let host = from.to_string();
     let out = folder.path().join("out");
-    let mut command = Command::new(program(client).unwrap_or_else(|| panic!("no {client}")));
+    let name = if client.starts_with("http") {
+        "curl"
+    } else {
+        client
+    };
+    let mut command = Command::new(program(name).unwrap_or_else(|| panic!("no {name}")));
+    let http = ["-sS", "--fail", "--insecure", "-o", "out"];
     match client {
+        "http" => command.args(http).arg(format!("http://{host}:6970/{file}")),
+        "https" => command
+            .args(http)
+            .arg(format!("https://{host}:6971/{file}")),
         "curl" => command.args(["-sS", "-o", "out", &format!("tftp://{host}/{file}")]),
         "tftp" => command.args(["-m", "binary", &host, "-c", "get", file, "out"]),
         _ => command.args(["-g", "-r", file, "-l", "out", &host, "69"]),
@@ -107,6 +118,17 @@ fn serve_gives_the_same_bytes_to_every_client() {
     assert_eq!(served.at("src-pub", "tftp"), (lab.source, 69).into());
     assert_eq!(served.at("src-pub", "tvs"), (lab.source, 2_445).into());
 
+    assert_eq!(served.at("src-pub", "http"), (lab.source, 6_970).into());
+    assert_eq!(
+        served.at("dst-pub", "https"),
+        (lab.destination, 6_971).into()
+    );
+    let of_old = served.node("src-pub").get("https");
+    assert_eq!(
+        of_old, None,
+        "10.5.2 has no EC certificate to serve HTTPS with"
+    );
+
     let files = [
         "ITLFile.tlv".to_owned(),
         format!("ITL{PHONE}.tlv"),
@@ -118,15 +140,19 @@ fn serve_gives_the_same_bytes_to_every_client() {
         ("destination/dst-pub", lab.destination),
     ];
     let mut got = Vec::new();
-    for client in ["curl", "tftp", "atftp"] {
+    for client in ["curl", "tftp", "atftp", "http"] {
         for (place, from) in places {
             for file in &files {
                 let bytes = fetched(client, from, file);
-                println!("{client} <- {from}:69: {file}, {} bytes", bytes.len());
+                println!("{client} <- {from}: {file}, {} bytes", bytes.len());
                 got.push((client, place, file, bytes));
             }
         }
     }
+    // What HTTPS protects needs no signature.
+    let plain = fetched("http", lab.destination, &files[2]);
+    let over_https = fetched("https", lab.destination, &files[3]);
+    assert!(over_https == plain, "the body is the unsigned file");
     served.signal("TERM");
     let ended = served.ended();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);

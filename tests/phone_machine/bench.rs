@@ -9,13 +9,14 @@ use trustline::cluster::{Lab, NodeId, Registration, Service};
 use trustline::event::Kind;
 use trustline::phone::flash::CONFIG;
 use trustline::phone::{
-    BootCause, ConnectFailure, Flash, Output, Pace, Phone, PhoneSetup, TvsInput,
+    BootCause, ConnectFailure, Flash, HTTP_PORT, HttpFailure, HttpInput, Output, Pace, Phone,
+    PhoneSetup, TvsInput,
 };
 use trustline::scenario::model::Action;
 use trustline::scenario::run::rehearse;
 use trustline::scenario::{self, Network, Rules};
 use trustline::time::Time;
-use trustline::trust::rules;
+use trustline::trust::rules::{self, HttpFirst};
 use trustline::tvs::{CertificateSource, Found, ServerExchange};
 use trustline::wire::tftp::Packet;
 
@@ -38,6 +39,10 @@ pub(crate) enum Input {
         connection: u32,
         input: TvsInput,
     },
+    Http {
+        request: u32,
+        input: HttpInput,
+    },
     Registered(Registration),
 }
 
@@ -53,6 +58,8 @@ pub(crate) struct Bench {
     /// Files under way, by transfer.
     pub(crate) files: BTreeMap<u32, Arc<[u8]>>,
     pub(crate) connections: BTreeMap<u32, (NodeId, ServerExchange)>,
+    /// HTTP requests, with their node and whether they are over TLS.
+    pub(crate) requests: BTreeMap<u32, (NodeId, bool)>,
     pub(crate) events: Vec<Kind>,
     /// Time between an input and the next.
     pub(crate) pace: Duration,
@@ -97,11 +104,14 @@ impl Before {
         let phone = &rehearsed.phones[phone];
         let mut setup = phone.setup.clone();
         setup.cause = BootCause::Reset;
-        Self {
+        let mut before = Self {
             lab: Arc::clone(&rehearsed.lab),
             setup,
             old: phone.flash.clone(),
-        }
+        };
+        // A test of HTTP says so.
+        before.set("http.first", HttpFirst::No as i64);
+        before
     }
 
     pub(crate) fn set(&mut self, name: &str, value: i64) {
@@ -123,6 +133,7 @@ impl Before {
             now: Time::ZERO,
             files: BTreeMap::new(),
             connections: BTreeMap::new(),
+            requests: BTreeMap::new(),
             events: Vec::new(),
             pace: Duration::from_millis(1),
         }
@@ -181,6 +192,7 @@ impl Bench {
             Input::Tvs { connection, input } => {
                 self.phone.handle_tvs(self.now, connection, input);
             }
+            Input::Http { request, input } => self.phone.handle_http(self.now, request, input),
             Input::Registered(answer) => self.phone.handle_registered(self.now, answer),
         }
     }
@@ -193,6 +205,30 @@ impl Bench {
                 to,
                 payload,
             } => self.tftp(*transfer, *to, payload),
+            Output::HttpOpen { request, to, tls } => {
+                assert_eq!(*tls, to.port() != HTTP_PORT);
+                let input = self.http_open(*request, *to, *tls);
+                vec![http(*request, input)]
+            }
+            Output::HttpGet {
+                request,
+                path,
+                max_bytes,
+            } => {
+                let (node, tls) = self.requests[request];
+                let answer = lock(&self.lab).http(node, path, tls);
+                assert!(answer.body().len() <= *max_bytes);
+                let input = HttpInput::Answer {
+                    status: answer.status(),
+                    reason: answer.reason().into(),
+                    body: answer.body().to_vec(),
+                };
+                vec![http(*request, input)]
+            }
+            Output::HttpClose { request } => {
+                self.requests.remove(request);
+                Vec::new()
+            }
             Output::TvsConnect {
                 connection,
                 host,
@@ -250,6 +286,25 @@ impl Bench {
                 Vec::new()
             }
             Output::CloseTransfer { .. } | Output::TvsClose { .. } => Vec::new(),
+        }
+    }
+
+    fn http_open(&mut self, request: u32, to: SocketAddr, tls: bool) -> HttpInput {
+        let lab = lock(&self.lab);
+        let std::net::IpAddr::V4(address) = to.ip() else {
+            panic!()
+        };
+        let node = lab.at(address).filter(|&n| lab.serves(n, Service::Tftp));
+        let identity = node.and_then(|n| lab.https_identity(n)).filter(|_| tls);
+        match node {
+            Some(node) if identity.is_some() == tls => {
+                self.requests.insert(request, (node, tls));
+                HttpInput::Connected {
+                    certificate: identity.map(|i| i.certificate.to_vec()),
+                    tls: tls.then(|| "bench".into()),
+                }
+            }
+            _ => HttpInput::Failed(HttpFailure::Refused("refused".into())),
         }
     }
 
@@ -362,6 +417,11 @@ pub(crate) fn datagram(transfer: u32, server: SocketAddr, bytes: &[u8]) -> Input
         from,
         bytes: bytes.to_vec(),
     }
+}
+
+/// What happens to a request.
+pub(crate) fn http(request: u32, input: HttpInput) -> Input {
+    Input::Http { request, input }
 }
 
 pub(crate) fn is_tvs(input: &Input) -> bool {

@@ -9,5 +9,6 @@
 mod bench;
 mod cache;
 mod downloads;
+mod http;
 mod moments;
 mod tvs;

@@ -135,7 +135,7 @@ fn what_the_user_set_away_from_its_default_is_assumed() {
     let accepted = rests(&made("mixed.toml", &["trust.leap_of_faith=accept"]));
     assert_eq!(accepted, rests(&made("mixed.toml", &[])));
     // Where the user's choice changes nothing, nothing rests on it.
-    let inert = rests(&made("mixed.toml", &["tftp.timeout_ms=1000"]));
+    let inert = rests(&made("mixed.toml", &["tvs.connect_timeout_ms=10000"]));
     assert_eq!(inert.basis, Basis::Documented);
-    assert!(inert.trace.iter().any(|r| r == "tftp.timeout_ms"));
+    assert!(inert.trace.iter().any(|r| r == "tvs.connect_timeout_ms"));
 }

@@ -3,13 +3,15 @@
 //!
 //! The situation is that of the recording R1: an 8861 is offered a CTL whose signer it does not
 //! know, so it asks TVS. One of these TVS answers with another certificate, the others take the
-//! question and say nothing.
+//! question and say nothing. Over HTTPS nobody listens; over HTTP the server forbids the CTL, is
+//! silent about the phone's own ITL, and has nothing else.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use trustline::cluster::Registration;
 use trustline::phone::{
-    BootCause, Flash, Identity, Output, Pace, Phone, PhoneSetup, Profile, TvsInput, flash,
+    BootCause, Flash, HttpFailure, HttpInput, Identity, Output, Pace, Phone, PhoneSetup, Profile,
+    TvsInput, flash,
 };
 use trustline::time::Time;
 use trustline::trust::rules::{Rule, Settings};
@@ -57,7 +59,7 @@ impl Conversation {
 
 /// What a phone with its list says and does, and then one whose list is cut off.
 fn both(settings: &Settings) -> Vec<String> {
-    let itl = lab::file_once("tool/itl-a-v10-sha1.tlv");
+    let itl = lab::file_once("tool/itl-a-v11-sha1.tlv");
     let damaged = itl[..itl.len() - 1].to_vec();
     let of = |itl| talk(settings.clone(), itl);
     [of(itl), of(damaged)].concat()
@@ -139,6 +141,31 @@ fn talk(settings: Settings, itl: Vec<u8>) -> Vec<String> {
                     phone.handle_datagram(now, transfer, from, &answer);
                 }
             }
+            Some(Output::HttpOpen { request, to, tls }) => {
+                lines.push(format!("{now} opens {to}"));
+                let input = match tls {
+                    true => HttpInput::Failed(HttpFailure::Refused("refused".into())),
+                    false => HttpInput::Connected {
+                        certificate: None,
+                        tls: None,
+                    },
+                };
+                phone.handle_http(now, request, input);
+            }
+            Some(Output::HttpGet { request, path, .. }) => {
+                lines.push(format!("{now} gets {path}"));
+                let status = match &path[1..4] {
+                    "CTL" => 403,
+                    "ITL" if path.contains(DEVICE) => continue,
+                    _ => 404,
+                };
+                let answer = HttpInput::Answer {
+                    status,
+                    reason: "No".into(),
+                    body: Vec::new(),
+                };
+                phone.handle_http(now, request, answer);
+            }
             Some(Output::TvsConnect {
                 connection, host, ..
             }) => {
@@ -164,7 +191,9 @@ fn talk(settings: Settings, itl: Vec<u8>) -> Vec<String> {
                 phone.handle_registered(now, Registration::Accepted);
             }
             Some(Output::Event(event)) => lines.push(serde_json::to_string(&event).unwrap()),
-            Some(Output::CloseTransfer { .. } | Output::TvsClose { .. }) => {}
+            Some(
+                Output::CloseTransfer { .. } | Output::HttpClose { .. } | Output::TvsClose { .. },
+            ) => {}
             None if phone.is_over() => return lines,
             None => {
                 let timeout = phone.next_timeout();

@@ -14,7 +14,7 @@ const MS: u64 = 1_000;
 #[test]
 fn latency_counts_for_every_datagram_and_every_round_trip() {
     let lab = Lab {
-        settings: "\"tvs.poll_ms\" = 0",
+        settings: "\"tvs.poll_ms\" = 0\n\"http.first\" = \"no\"",
         ..Lab::default()
     };
     let run = lab.run(&under("latency = \"50ms\""));
@@ -38,6 +38,47 @@ fn latency_counts_for_every_datagram_and_every_round_trip() {
     let registering = run.when(|k| matches!(k, Kind::Registering { .. }));
     let registered = run.when(|k| matches!(k, Kind::Registered { .. }));
     assert_eq!(registered - registering, 100 * MS);
+}
+
+#[test]
+fn a_file_over_http_takes_two_round_trips() {
+    let run = Lab::default().run(&under("latency = \"50ms\""));
+    let itl = |file: &str| file.starts_with("ITLSEP");
+    let asked = run.when(|k| matches!(k, Kind::Requested { file, .. } if itl(file)));
+    let whole = run.when(
+        |k| matches!(k, Kind::Downloaded { facts, transport, .. } if itl(&facts.file) && transport == "http"),
+    );
+    assert_eq!(whole - asked, 200 * MS, "TCP, then the file");
+}
+
+#[test]
+fn over_a_partition_http_is_given_up_before_tftp() {
+    let run = Lab::default().run(&under("nodes = [\"dst-pub\"]\npartition = true"));
+    let asked = run.when(|k| matches!(k, Kind::Requested { .. }));
+    let failed = run.when(|k| matches!(k, Kind::HttpFailed { .. }));
+    assert_eq!(failed - asked, 5_000 * MS, "http.timeout_ms");
+    let over_tftp =
+        |k: &Kind| matches!(k, Kind::Requested { transport, .. } if transport == "tftp");
+    assert_eq!(run.when(over_tftp), failed);
+}
+
+#[test]
+fn the_first_datagrams_are_lost_and_no_more() {
+    let lab = Lab {
+        settings: "\"http.first\" = \"no\"",
+        ..Lab::default()
+    };
+    let again = |run: &Run| run.count(|k| matches!(k, Kind::Retransmitted { .. }));
+    for lost in [0, 1, 2] {
+        let run = lab.run(&under(&format!(
+            "nodes = [\"dst-pub\"]\nlose-first = {lost}"
+        )));
+        assert_eq!(again(&run), lost, "{}", run.lines());
+        assert_eq!(run.migrated(), 1);
+    }
+    // A connection is not made of datagrams.
+    let run = Lab::default().run(&under("lose-first = 1"));
+    assert!(run.has(r#""status":503"#));
 }
 
 #[test]
@@ -141,7 +182,11 @@ after = "3s"
 [[step]]
 do = "reset-phones"
 "#;
-    let run = Lab::default().run(steps);
+    let lab = Lab {
+        settings: "\"http.first\" = \"no\"",
+        ..Lab::default()
+    };
+    let run = lab.run(steps);
     assert_eq!(run.migrated(), 1);
     assert!(run.count(|k| matches!(k, Kind::Retransmitted { .. })) > 0);
     let start = run.when(|k| matches!(k, Kind::Boot { .. }));

@@ -84,8 +84,12 @@ fn a_tftp_service_that_stops_breaks_its_transfers() {
             "broken off: the node was switched off",
         ),
     ] {
+        let lab = Lab {
+            settings: "\"http.first\" = \"no\"",
+            ..Lab::default()
+        };
         // In the middle of the list, which takes 15 round trips of 100 ms after one for the CTL.
-        let run = lab().run(&struck(change, 700));
+        let run = lab.run(&struck(change, 700));
         assert!(run.has(why), "{change}\n{}", run.lines());
         let failed = |k: &Kind| matches!(k, Kind::DownloadFailed { file, .. } if file == "ITLSEP001122334401.tlv");
         assert_eq!(run.count(failed), 1, "{change}\n{}", run.lines());
@@ -94,6 +98,30 @@ fn a_tftp_service_that_stops_breaks_its_transfers() {
         let itl = |f: &trustline::phone::Flash| f.get("ITLFile.tlv").cloned();
         assert_eq!(itl(&phone.flash), itl(&phone.before));
     }
+}
+
+#[test]
+fn a_tftp_service_that_stops_breaks_its_http_connections() {
+    let asks_at = {
+        let run = lab().run(&struck(
+            "do = \"switch-off\"\nnode = \"src-pub\"",
+            3_000_000,
+        ));
+        let itl =
+            |k: &Kind| matches!(k, Kind::Requested { file, .. } if file.starts_with("ITLSEP"));
+        run.when(itl) / 1_000 - boot_at(&run)
+    };
+    let itl = |k: &Kind| matches!(k, Kind::HttpFailed { file, .. } if file.starts_with("ITLSEP"));
+    // A round trip for TCP, then the question, which takes 50 ms and has not arrived.
+    let at = asks_at + 120;
+    let stop = "do = \"stop-service\"\nnode = \"dst-pub\"\nservice = \"tftp\"";
+    let run = lab().run(&struck(stop, at));
+    assert_eq!(run.when(itl) / 1_000 - boot_at(&run), at + 50, "one way");
+    assert!(run.has("the server closed without an answer"));
+    assert_eq!(run.migrated(), 0, "TFTP has stopped as well");
+    // A node that is off says nothing: the phone's own time runs out.
+    let run = lab().run(&struck("do = \"switch-off\"\nnode = \"dst-pub\"", at));
+    assert_eq!(run.when(itl) / 1_000 - boot_at(&run), asks_at + 100 + 5_000);
 }
 
 #[test]

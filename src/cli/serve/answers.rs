@@ -29,6 +29,10 @@ struct Node<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     tftp: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    http: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    https: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     tvs: Option<SocketAddr>,
     /// In a status alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,6 +48,8 @@ impl<'a> Node<'a> {
             node: &node.name,
             address: node.address.to_string(),
             tftp: node.at.tftp,
+            http: node.at.http,
+            https: node.at.https,
             tvs: node.at.tvs,
             up: None,
             down: None,
@@ -210,11 +216,13 @@ fn of_node(node: &ServedNode, paint: Paint) -> String {
     };
     let is_up = |service| node.up.contains(&service);
     format!(
-        "{:<12} {:<12} {:<15}{}{}\n",
+        "{:<12} {:<12} {:<15}{}{}{}{}\n",
         node.cluster,
         node.name,
         node.address.to_string(),
         shown("TFTP", node.at.tftp, is_up(Service::Tftp)),
+        shown("HTTP", node.at.http, is_up(Service::Tftp)),
+        shown("HTTPS", node.at.https, is_up(Service::Tftp)),
         shown("TVS", node.at.tvs, is_up(Service::Tvs)),
     )
 }

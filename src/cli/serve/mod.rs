@@ -40,14 +40,9 @@ fn serve(args: &ServeArgs, output: &Output) -> Result<ExitCode, Failure> {
     scenario.seed = args.seed.unwrap_or(scenario.seed);
     let site = args.site(&scenario)?;
     let steps = args.steps.of(&scenario)?;
-    let file = match &args.keep {
-        Some(dir) => {
-            let unreachable = |text: String| Failure::new(ExitCode::Unreachable, text);
-            keep::prepare(dir).map_err(unreachable)?;
-            Some(keep::begin(dir, &text).map_err(|e| cannot_keep(dir, &e))?)
-        }
-        None => None,
-    };
+    if let Some(dir) = &args.keep {
+        keep::prepare(dir).map_err(|text| Failure::new(ExitCode::Unreachable, text))?;
+    }
     let (story, answers) = match args.format {
         Format::Json => (None, Answers::Json),
         Format::Human => {
@@ -55,11 +50,15 @@ fn serve(args: &ServeArgs, output: &Output) -> Result<ExitCode, Failure> {
             (Some(Story::of_nodes(paint)), Answers::Human(paint))
         }
     };
-    let told = RefCell::new(Told::new(output, story, file));
+    let told = RefCell::new(Told::new(output, story, args.keep.is_some()));
     let mut sink = |event: &Event| told.borrow_mut().take(event);
     let ports = args.ports.into();
     let failed = |e| failed::to_run(&args.scenario, &e);
     let mut serving = Serving::start(&scenario, &site, ports, &mut sink).map_err(failed)?;
+    if let Some(dir) = &args.keep {
+        let file = keep::begin(dir, &text).map_err(|e| cannot_keep(dir, &e))?;
+        told.borrow_mut().keep_in(file);
+    }
     let Some(mut orders) = serving.orders(|signal| process::exit(128 + signal)) else {
         return Err(Failure::new(ExitCode::Bug, "the clusters have no sockets"));
     };
@@ -105,7 +104,7 @@ fn serve(args: &ServeArgs, output: &Output) -> Result<ExitCode, Failure> {
         keep::finish(dir, &left).map_err(|e| cannot_keep(dir, &e))?;
         output.note(&format!("kept in {}", shown(dir)));
     }
-    let of_events = if told.borrow().is_broken {
+    let of_events = if told.borrow().is_broken() {
         ExitCode::Unreachable
     } else {
         ExitCode::Good

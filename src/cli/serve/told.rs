@@ -16,21 +16,59 @@ pub(super) struct Told<'a> {
     seq: usize,
     /// What comes before all is ready waits for the line that says so.
     waiting: Option<String>,
-    file: Option<File>,
-    /// True once the file takes no more.
-    pub(super) is_broken: bool,
+    kept: Kept,
+}
+
+/// Where events are kept.
+enum Kept {
+    /// Nowhere.
+    No,
+    /// They wait for their file, which gives way to nothing before the clusters are there.
+    Waiting(String),
+    To(File),
+    /// Their file takes no more.
+    Broken,
 }
 
 impl<'a> Told<'a> {
-    pub(super) fn new(output: &'a Output, story: Option<Story>, file: Option<File>) -> Self {
+    pub(super) fn new(output: &'a Output, story: Option<Story>, keep: bool) -> Self {
         Self {
             output,
             story,
             seq: 0,
             waiting: Some(String::new()),
-            file,
-            is_broken: false,
+            kept: match keep {
+                true => Kept::Waiting(String::new()),
+                false => Kept::No,
+            },
         }
+    }
+
+    /// Keeps what came until now in a file, and what comes.
+    pub(super) fn keep_in(&mut self, file: File) {
+        let before = std::mem::replace(&mut self.kept, Kept::To(file));
+        if let Kept::Waiting(lines) = before {
+            self.keep(&lines);
+        }
+    }
+
+    fn keep(&mut self, line: &str) {
+        match &mut self.kept {
+            Kept::No | Kept::Broken => {}
+            Kept::Waiting(lines) => lines.push_str(line),
+            Kept::To(file) => {
+                if let Err(e) = file.write_all(line.as_bytes()) {
+                    self.kept = Kept::Broken;
+                    let text = format!("cannot keep events any more: {e}");
+                    self.output.error(&text);
+                }
+            }
+        }
+    }
+
+    /// True if events were to be kept and are not.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.kept, Kept::Broken)
     }
 
     /// Takes an event.
@@ -39,14 +77,7 @@ impl<'a> Told<'a> {
         let mut line = event_line(self.seq, event).unwrap_or_default();
         line.push('\n');
         self.seq += 1;
-        if let Some(file) = &mut self.file
-            && let Err(e) = file.write_all(line.as_bytes())
-        {
-            self.is_broken = true;
-            self.file = None;
-            self.output
-                .error(&format!("cannot keep events any more: {e}"));
-        }
+        self.keep(&line);
         let text = match &mut self.story {
             Some(story) => story.tell(event).iter().map(|l| format!("{l}\n")).collect(),
             None => line,

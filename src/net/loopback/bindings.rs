@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::{Loopback, Shared, lock};
 use crate::cluster::NodeId;
+use crate::phone::{HTTP_PORT, HTTPS_PORT};
 
 /// Which ports the nodes of a lab have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +36,10 @@ impl Ports {
 pub enum Endpoint {
     /// Files over UDP.
     Tftp,
+    /// Files over HTTP.
+    Http,
+    /// Files over HTTPS.
+    Https,
     /// Questions over TLS.
     Tvs,
 }
@@ -44,6 +49,8 @@ impl Endpoint {
     pub fn real_port(self) -> u16 {
         match self {
             Self::Tftp => 69,
+            Self::Http => HTTP_PORT,
+            Self::Https => HTTPS_PORT,
             Self::Tvs => 2_445,
         }
     }
@@ -52,7 +59,7 @@ impl Endpoint {
     pub fn protocol(self) -> &'static str {
         match self {
             Self::Tftp => "UDP",
-            Self::Tvs => "TCP",
+            Self::Http | Self::Https | Self::Tvs => "TCP",
         }
     }
 }
@@ -61,6 +68,8 @@ impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Tftp => "TFTP",
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
             Self::Tvs => "TVS",
         })
     }
@@ -85,6 +94,10 @@ pub struct BindError {
 pub struct NodeAddresses {
     /// TFTP.
     pub tftp: Option<SocketAddr>,
+    /// HTTP.
+    pub http: Option<SocketAddr>,
+    /// HTTPS.
+    pub https: Option<SocketAddr>,
     /// TVS.
     pub tvs: Option<SocketAddr>,
 }
@@ -152,6 +165,8 @@ impl Loopback {
         let directory = lock(&self.shared.directory);
         NodeAddresses {
             tftp: directory.tftp.get(&id).copied(),
+            http: directory.http.get(&id).copied(),
+            https: directory.https.get(&id).copied(),
             tvs: directory.tvs.get(&id).copied(),
         }
     }

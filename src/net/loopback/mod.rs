@@ -1,4 +1,4 @@
-//! The lab on loopback sockets: each node's TFTP over UDP and TVS over TLS, and phones that use
+//! The lab on loopback sockets: each node's TFTP over UDP, HTTP over TCP, HTTPS and TVS over TLS, and phones that use
 //! them.
 //!
 //! A node has its own loopback address where the system has one to give, else its own ports. The
@@ -40,6 +40,8 @@ const PHONES_AT_ONCE: usize = 64;
 pub(super) struct Directory {
     tftp: BTreeMap<NodeId, SocketAddr>,
     tvs: BTreeMap<NodeId, SocketAddr>,
+    http: BTreeMap<NodeId, SocketAddr>,
+    https: BTreeMap<NodeId, SocketAddr>,
 }
 
 /// What all parts of the lab share.
@@ -100,6 +102,18 @@ impl Surroundings for Shared {
         let IpAddr::V4(v4) = server else { return None };
         let node = self.lab().at(v4)?;
         lock(&self.directory).tftp.get(&node).copied()
+    }
+
+    fn http(&self, address: IpAddr, is_tls: bool) -> Option<SocketAddr> {
+        let IpAddr::V4(v4) = address else { return None };
+        let node = self.lab().at(v4)?;
+        let directory = lock(&self.directory);
+        let all = if is_tls {
+            &directory.https
+        } else {
+            &directory.http
+        };
+        all.get(&node).copied()
     }
 
     fn tvs(&self, host: &str, _port: u16) -> Place {

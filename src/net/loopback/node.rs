@@ -10,8 +10,9 @@ use tokio::task::JoinHandle;
 
 use super::bindings::{Endpoint, Place};
 use super::{Shared, lock};
-use crate::cluster::{NodeId, Service, TvsIdentity};
+use crate::cluster::{HttpAnswer, NodeId, Service, TlsIdentity};
 use crate::event::{Event, Kind};
+use crate::net::http;
 use crate::net::tftp;
 use crate::net::tls::{Identity, ServerTls, TlsOptions};
 use crate::net::tvs::{self, ServeConfig, ServeEvent};
@@ -38,10 +39,16 @@ impl Running {
 pub(super) struct NodeSockets {
     tftp: Option<Running>,
     tvs: Option<Running>,
+    http: Option<Running>,
+    https: Option<Running>,
     tftp_at: Option<SocketAddr>,
     tvs_at: Option<SocketAddr>,
+    http_at: Option<SocketAddr>,
+    https_at: Option<SocketAddr>,
     /// The certificate that the running TVS presents.
     tvs_certificate: Option<Arc<[u8]>>,
+    /// The certificate that the running HTTPS presents.
+    https_certificate: Option<Arc<[u8]>>,
 }
 
 impl NodeSockets {
@@ -58,6 +65,7 @@ impl NodeSockets {
         if wants_tftp && self.tftp.is_none() {
             self.start_tftp(id, shared).await?;
         }
+        self.follow_http(wants_tftp, id, shared).await?;
         let certificate = identity.as_ref().map(|i| Arc::clone(&i.certificate));
         let stale = self.tvs_certificate != certificate;
         if (!wants_tvs || stale)
@@ -75,9 +83,52 @@ impl NodeSockets {
         Ok(())
     }
 
+    /// HTTP and HTTPS are parts of the TFTP service.
+    async fn follow_http(
+        &mut self,
+        wants: bool,
+        id: NodeId,
+        shared: &Arc<Shared>,
+    ) -> io::Result<()> {
+        if !wants && let Some(running) = self.http.take() {
+            running.end().await;
+        }
+        if wants && self.http.is_none() {
+            let (running, at) = start_http(self.http_at, None, id, shared)?;
+            self.http = Some(running);
+            self.http_at = Some(at);
+            lock(&shared.directory).http.insert(id, at);
+        }
+        let identity = shared.lab().https_identity(id);
+        let certificate = identity.as_ref().map(|i| Arc::clone(&i.certificate));
+        if self.https_certificate != certificate
+            && let Some(running) = self.https.take()
+        {
+            running.end().await;
+        }
+        if self.https.is_none()
+            && let Some(identity) = identity
+        {
+            let (running, at) = start_http(self.https_at, Some(identity), id, shared)?;
+            self.https = Some(running);
+            self.https_at = Some(at);
+            lock(&shared.directory).https.insert(id, at);
+        }
+        self.https_certificate = certificate;
+        Ok(())
+    }
+
     /// Ends what runs.
     pub(super) async fn close(&mut self) {
-        for running in [self.tftp.take(), self.tvs.take()].into_iter().flatten() {
+        for running in [
+            self.tftp.take(),
+            self.http.take(),
+            self.https.take(),
+            self.tvs.take(),
+        ]
+        .into_iter()
+        .flatten()
+        {
             running.end().await;
         }
     }
@@ -110,7 +161,7 @@ impl NodeSockets {
     fn start_tvs(
         &mut self,
         id: NodeId,
-        lab_identity: TvsIdentity,
+        lab_identity: TlsIdentity,
         shared: &Arc<Shared>,
     ) -> io::Result<()> {
         let listener = bind_tcp(Endpoint::Tvs, self.tvs_at, id, shared)?;
@@ -146,6 +197,78 @@ impl NodeSockets {
         });
         self.tvs = Some(Running { stop, task });
         Ok(())
+    }
+}
+
+/// Starts HTTP, or with an identity HTTPS.
+fn start_http(
+    before: Option<SocketAddr>,
+    identity: Option<TlsIdentity>,
+    id: NodeId,
+    shared: &Arc<Shared>,
+) -> io::Result<(Running, SocketAddr)> {
+    let is_tls = identity.is_some();
+    let endpoint = if is_tls {
+        Endpoint::Https
+    } else {
+        Endpoint::Http
+    };
+    let listener = bind_tcp(endpoint, before, id, shared)?;
+    let address = listener.local_addr()?;
+    let tls = identity.map(|own| {
+        let identity = Identity {
+            certificate: own.certificate.to_vec(),
+            key: own.key.to_vec(),
+        };
+        ServerTls::new(&identity, false, TlsOptions::default())
+            .map_err(|e| io::Error::other(format!("HTTPS of node {}: {e}", shared.lab().name(id))))
+    });
+    let tls = tls.transpose()?;
+    let files = Arc::new(HttpNode {
+        id,
+        is_tls,
+        shared: Arc::clone(shared),
+    });
+    let (stop, stopped) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        http::serve(listener, tls, files, http::Limits::default(), stopped).await;
+    });
+    Ok((Running { stop, task }, address))
+}
+
+/// A node as its HTTP or HTTPS service sees it.
+struct HttpNode {
+    id: NodeId,
+    is_tls: bool,
+    shared: Arc<Shared>,
+}
+
+impl http::Files for HttpNode {
+    fn get(&self, path: &str) -> HttpAnswer {
+        self.shared.lab().http(self.id, path, self.is_tls)
+    }
+
+    fn told(&self, event: http::ServerEvent) {
+        use http::ServerEvent as E;
+        let (path, peer, result) = match event {
+            E::Answered { peer, path, answer } => (path, peer, answer.to_string()),
+            E::HandshakeFailed { peer, failure } => {
+                let why = failure.map_or_else(|| "too slow".to_owned(), |f| f.to_string());
+                (String::new(), peer, format!("handshake failed: {why}"))
+            }
+            E::AcceptFailed(_) => return,
+        };
+        let transport = if self.is_tls { "https" } else { "http" };
+        let served = Kind::Served {
+            file: path.trim_start_matches('/').escape_debug().to_string(),
+            client: peer.to_string(),
+            transport: transport.into(),
+            result,
+        };
+        tell(&self.shared, self.id, served);
     }
 }
 
@@ -235,6 +358,7 @@ fn tell_tftp(shared: &Shared, id: NodeId, event: tftp::ServerEvent) {
         Kind::Served {
             file,
             client: from.to_string(),
+            transport: "tftp".into(),
             result,
         },
     );

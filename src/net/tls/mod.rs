@@ -109,6 +109,23 @@ impl ClientTls {
         identity: Option<&Identity>,
         options: TlsOptions,
     ) -> Result<Self, SetupError> {
+        Self::trusting(Some(pins), identity, options)
+    }
+
+    /// Takes whatever certificate the server presents, as long as it holds its key: whoever asks
+    /// judges the certificate afterwards.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn any(identity: Option<&Identity>, options: TlsOptions) -> Result<Self, SetupError> {
+        Self::trusting(None, identity, options)
+    }
+
+    fn trusting(
+        pins: Option<Vec<Vec<u8>>>,
+        identity: Option<&Identity>,
+        options: TlsOptions,
+    ) -> Result<Self, SetupError> {
         let provider = provider();
         let checks = Checks::new(&provider, options.legacy);
         let builder = ClientConfig::builder_with_provider(provider)

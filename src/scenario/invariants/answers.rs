@@ -13,8 +13,8 @@ use crate::wire::tvs::{Message, Request, STATUS_FOUND};
 /// One positive answer.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
-    issuer: Vec<u8>,
-    serial: Vec<u8>,
+    /// The question; a server's certificate is asked about by itself, without names.
+    subject: Question,
     certificate: Vec<u8>,
     roles: Vec<Role>,
     life: Duration,
@@ -33,17 +33,20 @@ pub(super) struct Answers {
 }
 
 /// The question that a message asks.
-pub(super) struct Question {
-    pub(super) issuer: Vec<u8>,
-    pub(super) serial: Vec<u8>,
+#[derive(Clone, Debug)]
+pub(super) enum Question {
+    /// About a signer.
+    Signer { issuer: Vec<u8>, serial: Vec<u8> },
+    /// About the server with this certificate.
+    Server { certificate: Vec<u8> },
 }
 
-/// The question about a signer in these bytes, if they are one.
+/// The question in these bytes, if they are one.
 pub(super) fn question(bytes: &[u8], terms: &Terms) -> Option<Question> {
     let message = Message::parse(bytes, &terms.tags).ok()?;
     match message.request(&terms.tags, terms.duplicates).ok()? {
-        Request::Query { issuer, serial, .. } => Some(Question { issuer, serial }),
-        Request::Verify { .. } => None,
+        Request::Query { issuer, serial, .. } => Some(Question::Signer { issuer, serial }),
+        Request::Verify { certificate, .. } => Some(Question::Server { certificate }),
     }
 }
 
@@ -57,13 +60,17 @@ impl Answers {
         let Ok(answer) = message.answer(&terms.tags, terms.duplicates) else {
             return;
         };
-        let (STATUS_FOUND, Some(certificate)) = (answer.status, answer.certificate) else {
+        // The answer about a server does not repeat its certificate.
+        let certificate = match &question {
+            Question::Signer { .. } => answer.certificate,
+            Question::Server { certificate } => Some(certificate.clone()),
+        };
+        let (STATUS_FOUND, Some(certificate)) = (answer.status, certificate) else {
             return;
         };
         let roles = answer.roles.unwrap_or_default();
         self.coming = Some(Answer {
-            issuer: question.issuer,
-            serial: question.serial,
+            subject: question,
             certificate,
             roles: roles
                 .iter()
@@ -145,11 +152,23 @@ impl Answers {
         }
         Err(nearest)
     }
+
+    /// Whether an answer lets the server with this certificate hand out files.
+    pub(super) fn let_serve(&self, certificate: &[u8], at: Time, terms: &Terms) -> bool {
+        self.all()
+            .filter(|(_, answer)| answer.certificate == certificate)
+            .any(|(is_fresh, answer)| answer.lets(is_fresh, at, signs_files, terms).is_ok())
+    }
 }
 
 impl Answer {
-    fn is_about(&self, issuer: &[u8], serial: &[u8]) -> bool {
-        self.issuer == issuer && same_serial(&self.serial, serial)
+    fn is_about(&self, asked_issuer: &[u8], asked_serial: &[u8]) -> bool {
+        match &self.subject {
+            Question::Signer { issuer, serial } => {
+                issuer == asked_issuer && same_serial(serial, asked_serial)
+            }
+            Question::Server { .. } => false,
+        }
     }
 
     fn lets(
@@ -159,7 +178,9 @@ impl Answer {
         wanted: impl Fn(Role) -> bool,
         terms: &Terms,
     ) -> Result<(), Law> {
-        if !is_named(&self.certificate, &self.issuer, &self.serial) {
+        if let Question::Signer { issuer, serial } = &self.subject
+            && !is_named(&self.certificate, issuer, serial)
+        {
             return Err(Law::AnswerForItsCertificate);
         }
         if terms.tvs_role_required && !self.roles.iter().any(|&role| wanted(role)) {
@@ -193,8 +214,10 @@ mod tests {
         settings.set(TvsCacheClock::KEY, clock as i64, Basis::Assumed);
         let mut answers = Answers {
             coming: Some(Answer {
-                issuer: Vec::new(),
-                serial: Vec::new(),
+                subject: Question::Signer {
+                    issuer: Vec::new(),
+                    serial: Vec::new(),
+                },
                 certificate: Vec::new(),
                 roles: Vec::new(),
                 life: Duration::from_secs(3_600),

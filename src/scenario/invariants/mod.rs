@@ -108,6 +108,12 @@ impl Witness for Laws {
         });
     }
 
+    fn https(&mut self, at: Time, device: &str, certificate: &[u8]) {
+        self.at_phone(at, device, |phone, found| {
+            phone.https(at, certificate, found)
+        });
+    }
+
     fn over(&mut self, at: Time, device: &str, end: BootEnd, flash: &Flash) {
         self.at_phone(at, device, |phone, found| phone.over(at, end, flash, found));
     }

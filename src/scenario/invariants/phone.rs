@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answers::{Answers, question};
+use super::answers::{Answers, Question, question};
 use super::held::{Held, signs_files, signs_lists};
 use super::law::Law;
 use super::terms::Terms;
@@ -54,6 +54,8 @@ pub(super) struct WatchedPhone {
     judging: Option<String>,
     /// Lists that were installed and whose event has not come yet.
     installed: Vec<(ListKind, Ground)>,
+    /// In this boot a file was asked for over HTTPS, of a server that may hand out files.
+    asked_over_https: bool,
     events: usize,
 }
 
@@ -79,6 +81,7 @@ impl WatchedPhone {
         self.old_ctl = None;
         self.judging = None;
         self.installed.clear();
+        self.asked_over_https = false;
         self.events = 0;
     }
 
@@ -256,7 +259,17 @@ impl WatchedPhone {
         let Some(question) = question(request, terms) else {
             return;
         };
-        let (issuer, serial) = (&question.issuer[..], &question.serial[..]);
+        let (issuer, serial) = match &question {
+            Question::Signer { issuer, serial } => (&issuer[..], &serial[..]),
+            Question::Server { certificate } => {
+                if self.serves_files(certificate) {
+                    let text = "TVS was asked about an HTTPS server that the installed lists hold";
+                    found.push((Law::TvsNotNeeded, text.to_owned()));
+                }
+                let terms = terms.clone();
+                return self.answers.sent(question, answer, &terms);
+            }
+        };
         let file = self.judging.clone().unwrap_or_default();
         let suffices = match ListKind::of_file_name(&file) {
             Some(kind) => {
@@ -281,6 +294,28 @@ impl WatchedPhone {
         self.answers.sent(question, answer, &terms);
     }
 
+    /// True if an installed list holds this certificate with a role that signs files.
+    fn serves_files(&self, certificate: &[u8]) -> bool {
+        let (ctl, itl) = self.in_force();
+        let lists = ctl.into_iter().chain(itl);
+        lists
+            .flat_map(|list| list.certificates(signs_files))
+            .any(|own| own == certificate)
+    }
+
+    /// A file is asked for over HTTPS, of a server with this certificate.
+    pub(super) fn https(&mut self, at: Time, certificate: &[u8], found: &mut Found) {
+        let Some(terms) = &self.terms else {
+            return;
+        };
+        self.asked_over_https =
+            self.serves_files(certificate) || self.answers.let_serve(certificate, at, terms);
+        if !self.asked_over_https {
+            let text = "a configuration was asked for over HTTPS of a server that neither an installed list nor a TVS answer lets hand out files";
+            found.push((Law::ConfigurationTrusted, text.to_owned()));
+        }
+    }
+
     pub(super) fn event(&mut self, event: &Event, found: &mut Found) {
         self.events += 1;
         if self.events == MAX_EVENTS {
@@ -295,8 +330,18 @@ impl WatchedPhone {
                 self.answers.decided();
             }
             Kind::ListRefused { .. } | Kind::ConfigRefused { .. } => self.answers.decided(),
-            Kind::ConfigAccepted { facts, signer, .. } => {
-                self.configuration(&facts.file, signer.as_ref(), event.at, found);
+            Kind::ConfigAccepted {
+                facts,
+                signer,
+                transport,
+                ..
+            } => {
+                if transport != "https" {
+                    self.configuration(&facts.file, signer.as_ref(), event.at, found);
+                } else if !self.asked_over_https {
+                    let text = format!("{} was taken over HTTPS of nobody", facts.file);
+                    found.push((Law::ConfigurationTrusted, text));
+                }
                 self.answers.decided();
             }
             _ => {}

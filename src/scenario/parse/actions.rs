@@ -36,6 +36,7 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::UploadCertificate => &["do", "from", "certificate", "into", "store"],
         Verb::UpdateCtl => &["do", "cluster"],
         Verb::DamageFile => &["do", "node", "file", "how", "at"],
+        Verb::AnswerHttp => &["do", "node", "file", "status"],
         Verb::BulkSftp => &[
             "do",
             "cluster",
@@ -64,6 +65,7 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
             "latency",
             "jitter",
             "partition",
+            "lose-first",
             "after",
         ],
         Verb::ClearLinks => &["do", "after"],
@@ -203,6 +205,7 @@ impl Parser<'_, '_> {
                     at: at.map(|at| at.value),
                 }
             }
+            Verb::AnswerHttp => self.answer_http(s)?,
             Verb::BulkSftp => {
                 let cluster = self.name(s, "cluster", "the cluster whose page is filled in");
                 let server = self.sftp_form(s);

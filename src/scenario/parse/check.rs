@@ -299,6 +299,7 @@ impl<'s> Names<'s> {
                     self.mixed(problems, cluster, node);
                 }
             }
+            Action::AnswerHttp { node, .. } => self.node_running(problems, node, Service::Tftp),
             Action::BulkSftp { cluster, .. } => {
                 self.cluster(problems, cluster);
             }

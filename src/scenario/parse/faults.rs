@@ -6,13 +6,14 @@ use toml::de::DeValue;
 
 use super::super::diagnostic::{Located, Span, quote};
 use super::super::model::{Action, ClockJump, Nodes, Step};
+use super::super::words::ServedFile;
 use super::Parser;
 use super::read::{Entry, Problem, Problems, Section};
 use crate::phone::power::LONGEST_BOOT;
 use crate::sim::{Link, PerMille};
 
 /// The keys of a link, as `set-link` has them.
-const OF_LINK: [&str; 7] = [
+const OF_LINK: [&str; 8] = [
     "loss",
     "duplicate",
     "reorder",
@@ -20,8 +21,14 @@ const OF_LINK: [&str; 7] = [
     "latency",
     "jitter",
     "partition",
+    "lose-first",
 ];
 
+/// The statuses that a node can be told to answer with over HTTP; 200 is back to normal.
+const STATUSES: [u16; 5] = [200, 403, 404, 500, 503];
+
+/// The most datagrams that `lose-first` may name: no transfer sends as many before it gives up.
+const MAX_LOSE_FIRST: u64 = 1_000;
 /// The slowest link: by then every machine has given up.
 const MAX_LATENCY: Duration = Duration::from_secs(10);
 /// The longest jump of a clock: ten years.
@@ -58,6 +65,12 @@ impl Parser<'_, '_> {
             Some(entry) => entry.flag(self.problems),
             None => Some(false),
         };
+        let lose_first = match s.optional("lose-first") {
+            Some(entry) => entry
+                .number(self.problems, 0..=MAX_LOSE_FIRST)
+                .and_then(|n| u16::try_from(n.value).ok()),
+            None => Some(0),
+        };
         if OF_LINK.iter().all(|key| s.optional(key).is_none())
             && let Some(span) = s.span
         {
@@ -75,6 +88,7 @@ impl Parser<'_, '_> {
             reorder: reorder?,
             corrupt: corrupt?,
             partition: partition?,
+            lose_first: lose_first?,
         };
         let set = Action::SetLink {
             phones: phones?,
@@ -82,6 +96,30 @@ impl Parser<'_, '_> {
             link,
         };
         self.later(s, set)
+    }
+
+    pub(super) fn answer_http(&mut self, s: &Section<'_>) -> Option<Action> {
+        let what = "the TFTP node that answers";
+        let node = s.required(self.problems, "node", what);
+        let node = node.and_then(|entry| entry.text(self.problems));
+        let file = match s.optional("file") {
+            Some(entry) => Some(entry.word::<ServedFile>(self.problems)?.value),
+            None => None,
+        };
+        let known = STATUSES.map(|status| status.to_string()).join(", ");
+        let status = s.required(self.problems, "status", &format!("one of: {known}"))?;
+        let status = status.number(self.problems, 0..=u64::from(u16::MAX))?;
+        let Some(&found) = STATUSES.iter().find(|s| u64::from(**s) == status.value) else {
+            let message = format!("no node is told to answer with status {}", status.value);
+            let problem = Problem::at(status.span, message);
+            self.problems.add(problem.label(format!("one of: {known}")));
+            return None;
+        };
+        Some(Action::AnswerHttp {
+            node: node?,
+            file,
+            status: found,
+        })
     }
 
     pub(super) fn jump_clock(&mut self, s: &Section<'_>) -> Option<Action> {

@@ -270,6 +270,41 @@ words! {
         /// It stays.
         Constant = "constant",
     }
+    /// Whether a file is asked for over HTTP before TFTP.
+    HttpFirst {
+        /// HTTP, and TFTP where that brings nothing.
+        Yes = "yes",
+        /// TFTP alone.
+        No = "no",
+    }
+    /// After which HTTP answers the same server is asked over TFTP.
+    HttpFallbackOn {
+        /// After any but 200.
+        AnyError = "any-error",
+        /// After 500 to 599. 404 counts as a missing file, anything else as a failed download.
+        ServerError = "5xx",
+    }
+    /// Whether the configuration is asked for over HTTPS.
+    HttpsConfig {
+        /// While the installed ITL has signer version 1.1.
+        Yes = "yes",
+        /// Never.
+        No = "no",
+    }
+    /// What CUCM answers over HTTP for a file that it does not have.
+    HttpMissing {
+        /// 503 Service Unavailable.
+        Unavailable = "503",
+        /// 404 Not Found.
+        NotFound = "404",
+    }
+    /// Whether an ITL lists the EC certificate of HTTPS with role TFTP.
+    HttpsRecord {
+        /// It does not: phones ask TVS about the certificate.
+        No = "no",
+        /// It does, where the node has one.
+        Yes = "yes",
+    }
     /// Where a phone registers that has refused its configuration.
     AfterRefusal {
         /// With its old CallManager group; with the TFTP server where that does not answer.

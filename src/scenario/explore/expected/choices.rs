@@ -137,6 +137,11 @@ const SETTINGS: &[(&str, Cover)] = &[
     ("tftp.retries", Cover::Any),
     ("tftp.timeout_ms", Cover::Any),
     ("tftp.backoff", Cover::Any),
+    // TFTP brings what HTTP does not, and a signed file is the same over both.
+    ("http.first", Cover::Any),
+    ("http.fallback_on", Cover::Only("any-error")),
+    ("http.timeout_ms", Cover::Any),
+    ("cluster.http_missing", Cover::Any),
     // Both shapes have neither a TFTP nor a TVS certificate, and that is what counts.
     ("cluster.blank_itl", Cover::Any),
     (

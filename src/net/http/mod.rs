@@ -1,0 +1,7 @@
+//! HTTP/1.1 over TCP and TLS, both ends, with hyper: files for phones.
+
+mod client;
+mod server;
+
+pub use client::{Answer, Connection, connect};
+pub use server::{Files, Limits, ServerEvent, serve};
