@@ -22,7 +22,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ),
     (
         "capf-uploaded-astray",
-        "registration of a secured phone that the destination may not take",
+        "registration of a secured phone that a cluster may not take",
     ),
     ("certificate-unknown-to-cluster", "encrypted configurations"),
     (
