@@ -489,6 +489,53 @@ pub enum Kind {
         /// Why, in order; the last is the decisive one.
         reasons: Vec<ReasonFacts>,
     },
+    /// The phone compared its certificate with the one that a configuration is encrypted for.
+    CertHashCompared {
+        /// The companion of the encrypted configuration.
+        file: String,
+        /// `certHash`: an MD5 in hex, or nothing.
+        offered: String,
+        /// MD5 of the phone's certificate, in hex; none for a phone without one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        own: Option<String>,
+        /// True if they are one.
+        matches: bool,
+    },
+    /// The phone would go to CAPF for a certificate now, which is not emulated.
+    CapfNeeded {
+        /// CAPF servers of the configuration, host and port.
+        servers: Vec<String>,
+        /// How the phone would prove itself to CAPF, `capfAuthMode`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        auth_mode: Option<u8>,
+        /// Why.
+        reason: ReasonFacts,
+    },
+    /// A file that the configuration names was accepted.
+    NamedFileAccepted {
+        /// What it is: `soft keys`, `user locale`.
+        what: String,
+        /// The file.
+        #[serde(flatten)]
+        facts: FileFacts,
+        /// Who signed it; none for a plain one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signer: Option<SignerFacts>,
+        /// Why.
+        reasons: Vec<ReasonFacts>,
+    },
+    /// A file that the configuration names is missing or was refused; the phone goes on without.
+    NamedFileRefused {
+        /// What it is: `soft keys`, `user locale`.
+        what: String,
+        /// The file.
+        file: String,
+        /// The signer, if the header could be read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signer: Option<SignerFacts>,
+        /// Why, in order; the last is the decisive one.
+        reasons: Vec<ReasonFacts>,
+    },
     /// The phone tries to register.
     Registering {
         /// Host.
@@ -653,6 +700,10 @@ pub const KINDS: &[&str] = &[
     "power-cut",
     "config-accepted",
     "config-refused",
+    "cert-hash-compared",
+    "capf-needed",
+    "named-file-accepted",
+    "named-file-refused",
     "registering",
     "registration-refused",
     "registered",

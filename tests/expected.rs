@@ -22,9 +22,16 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ),
     (
         "capf-uploaded-astray",
-        "registration of a secured phone that the destination may not take",
+        "registration of a secured phone that a cluster may not take",
+    ),
+    ("certificate-unknown-to-cluster", "encrypted configurations"),
+    (
+        "default-configuration",
+        "parameter auto-registration = true",
     ),
     ("emcc-exchange", "whether a bulk import resets phones"),
+    ("encrypted-configuration", "encrypted configurations"),
+    ("encrypted-for-another-key", "encrypted configurations"),
     (
         "newer-release-refused",
         "setting bulk.reject_newer_release = yes",

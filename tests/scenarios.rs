@@ -45,8 +45,14 @@ fn rehearse(name: &str) {
         println!("{lines}");
     }
     assert!(!outcome.checked.is_empty(), "{name} expects nothing");
+    let unknown = scenario::words::Verdict::Unknown;
+    let verdicts = scenario
+        .expectations
+        .iter()
+        .filter_map(|e| e.verdict.as_ref());
+    let expects_unknown = verdicts.clone().any(|v| v.value == unknown);
     for fate in &outcome.fates {
-        assert_ne!(fate.verdict, scenario::words::Verdict::Unknown, "{name}");
+        assert!(fate.verdict != unknown || expects_unknown, "{name}");
         let followed = fate.fix.is_none();
         assert!(
             !fate.reasons.is_empty(),
@@ -92,12 +98,16 @@ scenarios! {
     bulk_type_tftp = "bulk-type-tftp",
     capf_in_the_wrong_store = "capf-in-the-wrong-store",
     capf_uploaded_astray = "capf-uploaded-astray",
+    certificate_unknown_to_cluster = "certificate-unknown-to-cluster",
     certificates_not_imported = "certificates-not-imported",
+    default_configuration = "default-configuration",
     destination_without_ctl = "destination-without-ctl",
     dhcp_act_at_once = "dhcp-act-at-once",
     dhcp_renewal = "dhcp-renewal",
     dhcp_silent = "dhcp-silent",
     emcc_exchange = "emcc-exchange",
+    encrypted_configuration = "encrypted-configuration",
+    encrypted_for_another_key = "encrypted-for-another-key",
     factory_reset = "factory-reset",
     factory_reset_mixed = "factory-reset-mixed",
     first_ctl = "first-ctl",
@@ -108,6 +118,7 @@ scenarios! {
     itlrecovery_left_out = "itlrecovery-left-out",
     itlrecovery_roles_both = "itlrecovery-roles-both",
     itlrecovery_roles_by_store = "itlrecovery-roles-by-store",
+    locale_missing = "locale-missing",
     newer_release_refused = "newer-release-refused",
     no_way_back = "no-way-back",
     non_secure_migration = "non-secure-migration",
@@ -127,6 +138,7 @@ scenarios! {
     second_tftp_node_old = "second-tftp-node-old",
     secure_migration = "secure-migration",
     sha_512 = "sha-512",
+    soft_keys_of_a_stranger = "soft-keys-of-a-stranger",
     source_switched_off = "source-switched-off",
     source_tvs_stopped = "source-tvs-stopped",
     stale_itl = "stale-itl",

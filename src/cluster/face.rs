@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::config::PhoneRecord;
 use super::lab::{Answers, Lab};
 use super::node::{Damage, DamagedFile, Files, Node};
 use super::serve::served;
@@ -13,7 +14,7 @@ use super::tvs::Entry;
 use super::x509::{CertificateKind, PublicCertificate};
 use crate::time::UnixSeconds;
 use crate::wire::Digest;
-use crate::wire::phone_config::{PhoneConfig, SecurityMode};
+use crate::wire::phone_config::{NamedFiles, PhoneConfig};
 
 /// All that decides what the nodes of a lab answer to a phone: files, TVS, registrations.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +26,10 @@ pub struct Face {
 #[derive(Debug, PartialEq, Eq)]
 struct ClusterFace {
     knows_all_phones: bool,
-    phones: BTreeMap<[u8; 6], SecurityMode>,
+    phones: BTreeMap<[u8; 6], PhoneRecord>,
+    auto_registration: bool,
+    /// Files that configurations name, as far as nodes have them, and who signs them.
+    phone_files: (NamedFiles, Option<Arc<PublicCertificate>>),
     /// For TVS, which reads its records.
     ctl: Option<Arc<[u8]>>,
     /// For registrations.
@@ -55,6 +59,7 @@ struct FilesFace {
     base: PhoneConfig,
     version_stamp: String,
     is_mixed: bool,
+    seed: u64,
 }
 
 impl Lab {
@@ -72,8 +77,9 @@ impl Lab {
 impl ClusterFace {
     fn of(cluster: &Cluster) -> Self {
         let Cluster {
-            // What these decide shows in the nodes' files and in what their TVS have loaded.
-            spec: _,
+            // What these decide shows in the nodes' files and in what their TVS have loaded; but for
+            // auto-registration, which is for registrations.
+            spec,
             settings,
             profile: _,
             seed: _,
@@ -86,12 +92,19 @@ impl ClusterFace {
             // What `ctl` is made of.
             ctl_records: _,
             phones,
+            phone_files,
             publications: _,
             signed: _,
         } = cluster;
+        let signer = phone_files.signer.as_ref();
         Self {
             knows_all_phones: settings.lists_for_unknown_phones,
             phones: phones.clone(),
+            auto_registration: spec.parameters.auto_registration,
+            phone_files: (
+                phone_files.installed.clone(),
+                signer.map(|s| Arc::clone(&s.public)),
+            ),
             ctl: ctl.clone(),
             callmanager_trust: callmanager_trust.certificates().to_vec(),
             nodes: nodes.iter().map(NodeFace::of).collect(),
@@ -144,6 +157,7 @@ impl FilesFace {
             base: config.base.clone(),
             version_stamp: config.version_stamp.clone(),
             is_mixed: config.is_mixed,
+            seed: config.seed,
         }
     }
 }

@@ -5,7 +5,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::segment::Segment;
-use super::{Cluster, ClusterSettings, FileAnswer, HttpAnswer, HttpMissing, LscTrustedBy, Service};
+use super::{
+    Cluster, ClusterSettings, FileAnswer, HttpAnswer, HttpMissing, LscTrustedBy, Service,
+    SignedDefault,
+};
 use crate::tftp::FileError;
 use crate::trust::rules::{Settings, TvsMiss};
 use crate::tvs::{Found, Miss, ServerSettings};
@@ -246,6 +249,7 @@ pub struct Answers {
     tvs_ttl_secs: u32,
     lsc_trusted_by: LscTrustedBy,
     http_missing: HttpMissing,
+    signed_default: SignedDefault,
 }
 
 impl Answers {
@@ -256,6 +260,7 @@ impl Answers {
             tvs_ttl_secs: settings.tvs_ttl_secs,
             lsc_trusted_by: settings.lsc_trusted_by,
             http_missing: settings.http_missing,
+            signed_default: settings.signed_default,
         }
     }
 
@@ -264,6 +269,7 @@ impl Answers {
         settings.tvs_ttl_secs = self.tvs_ttl_secs;
         settings.lsc_trusted_by = self.lsc_trusted_by;
         settings.http_missing = self.http_missing;
+        settings.signed_default = self.signed_default;
     }
 }
 

@@ -11,6 +11,7 @@ use thiserror::Error;
 use super::key::{KeyBits, KeyError};
 use super::x509::{CertificateKind, LabCertificate, PublicCertificate};
 use crate::time::UnixSeconds;
+use crate::trust::decrypt::Encrypted;
 use crate::wire::element::{Element, header_tag as h, record_tag as r};
 use crate::wire::header::with_nul;
 use crate::wire::{Digest, Header, Record, Role, SignedFile, TrustList, WireError};
@@ -42,8 +43,13 @@ pub(super) struct Stamp<'a> {
 }
 
 /// A header with a signature of zeros, padded to a multiple of four bytes. Inferred: `show ctl`
-/// shows that there is padding, not where; the end is the open tools' place.
-fn header(signer: &LabCertificate, stamp: &Stamp<'_>) -> Result<Header<Vec<u8>>, KeyError> {
+/// shows that there is padding, not where; the end is the open tools' place. `more` are elements for
+/// behind the timestamp.
+fn header(
+    signer: &LabCertificate,
+    stamp: &Stamp<'_>,
+    more: Vec<Element<Vec<u8>>>,
+) -> Result<Header<Vec<u8>>, KeyError> {
     let public = &signer.public;
     let bits = signer.key.bits().ok_or(KeyError::NotRsa)?;
     let modulus = match bits {
@@ -87,6 +93,7 @@ fn header(signer: &LabCertificate, stamp: &Stamp<'_>) -> Result<Header<Vec<u8>>,
         Element::value(h::FILE_NAME, with_nul(stamp.file_name)),
         Element::value(h::TIMESTAMP, timestamp(stamp.at).to_be_bytes()),
     ]);
+    elements.extend(more);
     let mut header = Header { elements };
     let missing = header.length().next_multiple_of(4) - header.length();
     if missing > 0 {
@@ -146,7 +153,7 @@ pub(super) fn signed_list(
     records: Vec<Record<Vec<u8>>>,
 ) -> Result<Vec<u8>, PublishError> {
     let mut list = TrustList {
-        header: header(signer, stamp)?,
+        header: header(signer, stamp, Vec::new())?,
         records,
         trailing: Vec::new(),
     };
@@ -175,9 +182,29 @@ impl Unsigned {
         body: &[u8],
     ) -> Result<Self, PublishError> {
         let file = SignedFile {
-            header: header(signer, stamp)?,
+            header: header(signer, stamp, Vec::new())?,
             body: body.to_vec(),
         };
+        Self::of(file, stamp)
+    }
+
+    /// A `.enc.sgn` around what was encrypted. The signature covers the cipher text.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub(super) fn encrypted(
+        signer: &LabCertificate,
+        stamp: &Stamp<'_>,
+        encrypted: Encrypted,
+    ) -> Result<Self, PublishError> {
+        let file = SignedFile {
+            header: header(signer, stamp, encrypted.elements)?,
+            body: encrypted.body,
+        };
+        Self::of(file, stamp)
+    }
+
+    fn of(file: SignedFile<Vec<u8>>, stamp: &Stamp<'_>) -> Result<Self, PublishError> {
         let message = without_signature(file.emit()?, &file.header);
         Ok(Self {
             file,

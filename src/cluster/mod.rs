@@ -13,11 +13,13 @@ pub mod x509;
 
 mod certificates;
 mod change;
+mod config;
 mod face;
 mod lab;
 mod list;
 mod node;
 mod operate;
+mod phone_files;
 mod records;
 mod register;
 mod saved;
@@ -35,6 +37,7 @@ pub use lab::{Answers, Lab, NodeId, TlsIdentity, answers_of_tvs};
 pub use list::PublishError;
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;
+pub use phone_files::PhoneFiles;
 pub use register::Registration;
 pub use release::Release;
 pub use saved::{OwnCertificate, SavedCluster};
@@ -42,7 +45,7 @@ pub use segment::phone_address;
 pub use serve::{FileAnswer, HttpAnswer, is_device_name};
 pub use spec::{
     BlankItl, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, HttpMissing, LscTrustedBy,
-    NodeSpec, Parameter, Parameters, RolesOfStore, ServerNames, Service,
+    NodeSpec, Parameter, Parameters, RolesOfStore, ServerNames, Service, SignedDefault,
 };
 pub use state::{Cluster, Publication};
 pub use store::{Store, TrustStore, Trusted};

@@ -165,4 +165,6 @@ pub(super) struct ConfigSource {
     pub(super) base: PhoneConfig,
     pub(super) version_stamp: String,
     pub(super) is_mixed: bool,
+    /// Where the keys of encrypted configurations come from.
+    pub(super) seed: u64,
 }

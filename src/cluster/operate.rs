@@ -2,6 +2,7 @@
 
 use super::key::KeyPool;
 use super::node::{Damage, DamagedFile};
+use super::phone_files::PhoneFiles;
 use super::release::Scope;
 use super::serve::served;
 use super::spec::{ClusterError, Parameter, Service};
@@ -147,6 +148,7 @@ impl Cluster {
             Parameter::TftpFileSignatureAlgorithm(digest) => {
                 parameters.tftp_file_signature_algorithm = Some(digest);
             }
+            Parameter::AutoRegistration(value) => parameters.auto_registration = value,
         }
         parameters.check()?;
         self.spec.parameters = parameters;
@@ -256,6 +258,19 @@ impl Cluster {
         };
         self.nodes[index].kept = Some(files);
         Ok(())
+    }
+
+    /// Names these files in the configurations of all phones, and installs them on the TFTP nodes.
+    ///
+    /// # Errors
+    /// [`ClusterError::Publish`] if a list cannot be made.
+    pub fn set_phone_files(
+        &mut self,
+        files: PhoneFiles,
+        at: UnixSeconds,
+    ) -> Result<(), ClusterError> {
+        self.phone_files = files;
+        self.publish(at)
     }
 
     /// The certificates that this cluster can give to another, with the node that each is from:

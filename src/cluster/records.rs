@@ -174,6 +174,7 @@ impl Cluster {
                     port: 3_804,
                 })
                 .collect(),
+            files: self.phone_files.named.clone(),
             ..PhoneConfig::default()
         }
     }
@@ -201,6 +202,7 @@ impl Cluster {
             base,
             version_stamp: format!("{at}-{tail:016x}"),
             is_mixed: self.is_mixed(),
+            seed: self.stream(&format!("encryption/{at}")).next_u64(),
         }
     }
 

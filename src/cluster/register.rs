@@ -14,7 +14,7 @@ pub enum Registration {
     Accepted,
     /// No CallManager answers.
     NoAnswer,
-    /// CallManager does not take the certificate that the phone shows.
+    /// CallManager does not know the phone, or does not take the certificate that it shows.
     Refused(Reason),
     /// The driver does not register: it speaks no SIP, and asked nobody.
     NotTried,
@@ -23,8 +23,9 @@ pub enum Registration {
 impl Lab {
     /// A phone registers with the node of this host name or address. `lsc` is the certificate that
     /// it shows, DER; none for a phone that registers without TLS or with the one that it was made
-    /// with.
-    pub fn register(&self, host: &str, lsc: Option<&[u8]>) -> Registration {
+    /// with. Without auto-registration a phone that is not in the database is rejected (6901 and
+    /// 6911 Administration Guide).
+    pub fn register(&self, host: &str, device: &str, lsc: Option<&[u8]>) -> Registration {
         let Some(id) = self
             .host(host)
             .filter(|&n| self.serves(n, Service::CallManager))
@@ -33,6 +34,13 @@ impl Lab {
         };
         let cluster = &self.clusters()[id.cluster];
         let node = self.name(id);
+        if !cluster.has_phone(device) && !cluster.parameters().auto_registration {
+            let text = format!(
+                "{device} is not in the database of {}, and auto-registration is disabled",
+                cluster.id()
+            );
+            return Registration::Refused(Reason::new(Code::PhoneNotInDatabase, text).at(node));
+        }
         match lsc.map(PublicCertificate::from_der) {
             None => Registration::Accepted,
             Some(Ok(lsc)) if cluster.trusts_issuer(node, &lsc) => Registration::Accepted,

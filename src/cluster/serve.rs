@@ -4,12 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use super::list::{PublishError, Stamp, Unsigned};
-use super::node::{ConfigSource, DamagedFile, Files, Node};
-use super::spec::{HttpMissing, Service};
+use super::list::{PublishError, Unsigned};
+use super::node::{DamagedFile, Files, Node};
+use super::spec::{HttpMissing, Service, SignedDefault};
 use super::state::{Cluster, sha256};
-use super::x509::CertificateKind;
-use crate::wire::phone_config::{PhoneConfig, SecurityMode, Transport};
+use super::x509::{CertificateKind, LabCertificate};
 
 /// The answer to a request for a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,16 +93,16 @@ impl SignedCache {
     /// A few megabytes; a fleet's phones each ask once, so more would not help.
     const LIMIT: usize = 1_024;
 
-    fn get_or_sign(
+    pub(super) fn get_or_sign(
         &mut self,
         unsigned: Unsigned,
-        source: &ConfigSource,
+        signer: &LabCertificate,
     ) -> Result<Arc<[u8]>, PublishError> {
         let key = sha256(&unsigned.message);
         if let Some(found) = self.files.get(&key) {
             return Ok(Arc::clone(found));
         }
-        let file: Arc<[u8]> = unsigned.sign(&source.signer)?.into();
+        let file: Arc<[u8]> = unsigned.sign(signer)?.into();
         if self.order.len() >= Self::LIMIT
             && let Some(oldest) = self.order.pop_front()
         {
@@ -126,8 +125,12 @@ enum Asked {
     Config([u8; 6]),
     /// `SEP<MAC>.cnf.xml.sgn`.
     SignedConfig([u8; 6]),
+    /// `SEP<MAC>.cnf.xml.enc.sgn`.
+    EncryptedConfig([u8; 6]),
     /// `XMLDefault.cnf.xml`.
     Default,
+    /// `XMLDefault.cnf.xml.sgn`.
+    SignedDefault,
 }
 
 impl Asked {
@@ -136,6 +139,7 @@ impl Asked {
             "CTLFile.tlv" => return Some(Self::Ctl(None)),
             "ITLFile.tlv" => return Some(Self::Itl(None)),
             "XMLDefault.cnf.xml" => return Some(Self::Default),
+            "XMLDefault.cnf.xml.sgn" => return Some(Self::SignedDefault),
             _ => {}
         }
         // A device name has 15 bytes.
@@ -147,14 +151,17 @@ impl Asked {
             .or_else(|| list("ITL", Self::Itl))
             .or_else(|| mac_in("", ".cnf.xml").map(Self::Config))
             .or_else(|| mac_in("", ".cnf.xml.sgn").map(Self::SignedConfig))
+            .or_else(|| mac_in("", ".cnf.xml.enc.sgn").map(Self::EncryptedConfig))
     }
 
     fn damaged_as(self) -> Option<DamagedFile> {
         match self {
             Self::Ctl(_) => Some(DamagedFile::Ctl),
             Self::Itl(_) => Some(DamagedFile::Itl),
-            Self::Config(_) | Self::SignedConfig(_) => Some(DamagedFile::Config),
-            Self::Default => None,
+            Self::Config(_) | Self::SignedConfig(_) | Self::EncryptedConfig(_) => {
+                Some(DamagedFile::Config)
+            }
+            Self::Default | Self::SignedDefault => None,
         }
     }
 }
@@ -194,7 +201,7 @@ impl Cluster {
     pub fn file(&mut self, node: &str, name: &str) -> FileAnswer {
         match Asked::parse(name) {
             Some(asked) => self.answer_to(node, name, asked),
-            None => FileAnswer::NotFound,
+            None => self.phone_file(node, name),
         }
     }
 
@@ -218,9 +225,13 @@ impl Cluster {
             Some(Asked::SignedConfig(mac)) if is_tls => Some(Asked::Config(mac)),
             other => other,
         };
-        match asked.map(|asked| self.answer_to(node, name, asked)) {
-            Some(FileAnswer::Found(bytes)) => HttpAnswer::Found(bytes),
-            Some(FileAnswer::NotFound) | None => HttpAnswer::Status(missing),
+        let answer = match asked {
+            Some(asked) => self.answer_to(node, name, asked),
+            None => self.phone_file(node, name),
+        };
+        match answer {
+            FileAnswer::Found(bytes) => HttpAnswer::Found(bytes),
+            FileAnswer::NotFound => HttpAnswer::Status(missing),
         }
     }
 
@@ -247,15 +258,31 @@ impl Cluster {
             Asked::Ctl(mac) => files.ctl.clone().filter(|_| knows(mac)),
             Asked::Itl(mac) => Some(Arc::clone(&files.itl)).filter(|_| knows(mac)),
             Asked::Default => Some(files.config.base.emit_default().into_bytes().into()),
-            Asked::Config(mac) => self
-                .phones
-                .get(&mac)
-                .map(|mode| files.config.body(*mode).into()),
+            Asked::SignedDefault => {
+                let is_served = match self.settings.signed_default {
+                    SignedDefault::AutoRegistration => self.spec.parameters.auto_registration,
+                    SignedDefault::Always => true,
+                    SignedDefault::Never => false,
+                };
+                let text = files.config.base.emit_default();
+                let config = &files.config;
+                let signed = is_served
+                    .then(|| config.sign(&mut self.signed, &config.signer, text.as_bytes(), name));
+                signed.and_then(Result::ok)
+            }
+            Asked::Config(mac) => {
+                let phone = self.phones.get(&mac);
+                phone.map(|phone| files.config.plain(phone).into())
+            }
             // A pool's key signs with every digest that a parameter can have.
-            Asked::SignedConfig(mac) => self
-                .phones
-                .get(&mac)
-                .and_then(|mode| signed_config(&mut self.signed, &files.config, *mode, name).ok()),
+            Asked::SignedConfig(mac) => {
+                let phone = self.phones.get(&mac);
+                phone.and_then(|p| files.config.signed(&mut self.signed, p, name).ok())
+            }
+            Asked::EncryptedConfig(mac) => {
+                let phone = self.phones.get(&mac);
+                phone.and_then(|p| files.config.encrypted(&mut self.signed, p, name))
+            }
         };
         let Some(bytes) = found else {
             return FileAnswer::NotFound;
@@ -267,19 +294,48 @@ impl Cluster {
         })
     }
 
+    /// A file that configurations name, plain or signed.
+    fn phone_file(&mut self, node: &str, name: &str) -> FileAnswer {
+        let node = self.nodes.iter().find(|n| n.spec.name == node);
+        let Some(files) = node.and_then(served) else {
+            return FileAnswer::NotFound;
+        };
+        let (plain, is_signed) = match name.strip_suffix(".sgn") {
+            Some(plain) => (plain, true),
+            None => (name, false),
+        };
+        let Some(content) = self.phone_files.content(plain) else {
+            return FileAnswer::NotFound;
+        };
+        let body = content.into_bytes();
+        if !is_signed {
+            return FileAnswer::Found(body.into());
+        }
+        let config = &files.config;
+        let signer = self.phone_files.signer.as_ref().unwrap_or(&config.signer);
+        match config.sign(&mut self.signed, signer, &body, name) {
+            Ok(bytes) => FileAnswer::Found(bytes),
+            Err(_) => FileAnswer::NotFound,
+        }
+    }
+
     /// All that the node serves now, by name: lists under their general names (those with a MAC
-    /// are the same bytes), the default configuration, and both forms of each phone's. Empty for a
-    /// node without TFTP.
+    /// are the same bytes), the default configuration, each form of each phone's, and both forms of
+    /// the files that they name outside folders. Empty for a node without TFTP.
     pub fn published(&mut self, node: &str) -> Vec<(String, Arc<[u8]>)> {
         let mut names = vec![
             "CTLFile.tlv".to_owned(),
             "ITLFile.tlv".to_owned(),
             "XMLDefault.cnf.xml".to_owned(),
+            "XMLDefault.cnf.xml.sgn".to_owned(),
         ];
+        let phone_files = self.phone_files.names();
+        names.extend(phone_files.flat_map(|name| [name.to_owned(), format!("{name}.sgn")]));
         for mac in self.phones.keys() {
             let device = device_name(*mac);
             names.push(format!("{device}.cnf.xml"));
             names.push(format!("{device}.cnf.xml.sgn"));
+            names.push(format!("{device}.cnf.xml.enc.sgn"));
         }
         let mut all = Vec::new();
         for name in names {
@@ -298,45 +354,6 @@ pub(super) fn served(node: &Node) -> Option<&Files> {
     node.kept.as_ref().or(node.files.as_ref())
 }
 
-impl ConfigSource {
-    /// The configuration of a phone with this security mode.
-    fn body(&self, mode: SecurityMode) -> Vec<u8> {
-        let mode = if self.is_mixed {
-            mode
-        } else {
-            SecurityMode::NonSecure
-        };
-        let config = PhoneConfig {
-            version_stamp: Some(self.version_stamp.clone()),
-            device_security_mode: mode,
-            transport: match mode {
-                SecurityMode::NonSecure => Transport::Tcp,
-                SecurityMode::Authenticated | SecurityMode::Encrypted => Transport::Tls,
-            },
-            ..self.base.clone()
-        };
-        config.emit().into_bytes()
-    }
-}
-
-/// A `.sgn`: header version 1.0, signed by the CallManager of the TFTP node in every release.
-fn signed_config(
-    cache: &mut SignedCache,
-    source: &ConfigSource,
-    mode: SecurityMode,
-    name: &str,
-) -> Result<Arc<[u8]>, PublishError> {
-    let stamp = Stamp {
-        version: (1, 0),
-        signer_version: None,
-        digest: source.digest,
-        file_name: name,
-        at: source.at,
-    };
-    let unsigned = Unsigned::new(&source.signer, &stamp, &source.body(mode))?;
-    cache.get_or_sign(unsigned, source)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -353,7 +370,12 @@ mod tests {
             ("ITLSEP0011223344AF.tlv", Asked::Itl(Some(mac))),
             ("SEP0011223344AF.cnf.xml", Asked::Config(mac)),
             ("SEP0011223344AF.cnf.xml.sgn", Asked::SignedConfig(mac)),
+            (
+                "SEP0011223344AF.cnf.xml.enc.sgn",
+                Asked::EncryptedConfig(mac),
+            ),
             ("XMLDefault.cnf.xml", Asked::Default),
+            ("XMLDefault.cnf.xml.sgn", Asked::SignedDefault),
         ] {
             assert_eq!(Asked::parse(name), Some(asked), "{name}");
         }
@@ -365,7 +387,7 @@ mod tests {
             "CTLSEP0011223344AFF.tlv",
             "ITLSEP0011223344A\u{e9}.tlv",
             "/ITLFile.tlv",
-            "SEP0011223344AF.cnf.xml.enc.sgn",
+            "SEP0011223344AF.cnf.xml.enc",
             "SEP0011223344AF.cnf",
             "CTL",
             ".tlv",

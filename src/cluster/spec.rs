@@ -95,6 +95,10 @@ pub struct Parameters {
     pub prepare_cluster_for_rollback: bool,
     /// TFTP File Signature Algorithm; without a value the release's default.
     pub tftp_file_signature_algorithm: Option<Digest>,
+    /// Whether CallManager takes phones that are not in the database. CUCM has it for each
+    /// CallManager; here it is for all of them. Disabled unless an engineer enables it (6901 and
+    /// 6911 Administration Guide).
+    pub auto_registration: bool,
 }
 
 impl Parameters {
@@ -118,13 +122,16 @@ pub enum Parameter {
     PrepareClusterForRollback(bool),
     /// TFTP File Signature Algorithm: SHA-1 or SHA-512.
     TftpFileSignatureAlgorithm(Digest),
+    /// Auto-registration of phones that are not in the database.
+    AutoRegistration(bool),
 }
 
 impl Parameter {
     /// Names of all parameters, as scenarios write them.
-    pub const NAMES: [&str; 2] = [
+    pub const NAMES: [&str; 3] = [
         "prepare-cluster-for-rollback",
         "tftp-file-signature-algorithm",
+        "auto-registration",
     ];
 
     /// A parameter from its name and a value in words: `true`, `false`, `sha1`, `sha512`.
@@ -147,6 +154,11 @@ impl Parameter {
                 "sha1" => Ok(Self::TftpFileSignatureAlgorithm(Digest::Sha1)),
                 "sha512" => Ok(Self::TftpFileSignatureAlgorithm(Digest::Sha512)),
                 _ => Err(wrong("sha1 or sha512")),
+            },
+            "auto-registration" => match value {
+                "true" => Ok(Self::AutoRegistration(true)),
+                "false" => Ok(Self::AutoRegistration(false)),
+                _ => Err(wrong("true or false")),
             },
             _ => Err(ClusterError::UnknownParameter { name: clip(name) }),
         }
@@ -205,6 +217,19 @@ pub enum BlankItl {
     EmptyRecords,
 }
 
+/// When the default configuration is served in its signed form.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SignedDefault {
+    /// While auto-registration is enabled: the default is for phones that register by it (guides of
+    /// 6900 to 7900 phones).
+    #[default]
+    AutoRegistration,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// What CUCM answers over HTTP for a file that it does not have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HttpMissing {
@@ -240,6 +265,8 @@ pub struct ClusterSettings {
     pub blank_itl: BlankItl,
     /// `cluster.lsc_trusted_by`.
     pub lsc_trusted_by: LscTrustedBy,
+    /// `cluster.signed_default`.
+    pub signed_default: SignedDefault,
     /// `cluster.http_missing`.
     pub http_missing: HttpMissing,
     /// `cluster.https_record`: an ITL lists the EC certificate of HTTPS with role TFTP.
@@ -267,6 +294,7 @@ impl Default for ClusterSettings {
             lsc_trusted_by: LscTrustedBy::default(),
             tvs_ttl_secs: 86_400,
             blank_itl: BlankItl::default(),
+            signed_default: SignedDefault::default(),
             http_missing: HttpMissing::default(),
             https_record: false,
             signer_key_bits: KeyBits::default(),
@@ -322,7 +350,7 @@ pub enum ClusterError {
     },
     /// A parameter that is not known.
     #[error(
-        "unknown parameter `{name}`, expected prepare-cluster-for-rollback or tftp-file-signature-algorithm"
+        "unknown parameter `{name}`, expected prepare-cluster-for-rollback, tftp-file-signature-algorithm or auto-registration"
     )]
     UnknownParameter {
         /// The name.

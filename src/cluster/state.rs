@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::config::PhoneRecord;
 use super::key::KeyPool;
 use super::list;
 use super::node::{Files, ItlInput, Node};
+use super::phone_files::PhoneFiles;
 use super::release::{ListSigner, ReleaseProfile, Scope};
 use super::serve::{SignedCache, mac_of};
 use super::spec::{
@@ -34,7 +36,7 @@ pub struct Publication {
 
 /// An emulated cluster. Same spec, settings, dates, key pool and calls: same bytes.
 ///
-/// What it does not have: encrypted configurations, proxy TFTP. Its certificates with EC keys stand
+/// What it does not have: CAPF sessions, proxy TFTP. Its certificates with EC keys stand
 /// in no list: phones that use them need them in the ITL (Cisco security guide), but no source shows
 /// as which record.
 #[derive(Debug)]
@@ -52,7 +54,8 @@ pub struct Cluster {
     pub(super) ctl: Option<Arc<[u8]>>,
     pub(super) ctl_records: Vec<Record<Vec<u8>>>,
     /// Phones in the database, by MAC address.
-    pub(super) phones: BTreeMap<[u8; 6], SecurityMode>,
+    pub(super) phones: BTreeMap<[u8; 6], PhoneRecord>,
+    pub(super) phone_files: PhoneFiles,
     pub(super) publications: Vec<Publication>,
     pub(super) signed: SignedCache,
 }
@@ -84,6 +87,7 @@ impl Cluster {
             ctl: None,
             ctl_records: Vec::new(),
             phones: BTreeMap::new(),
+            phone_files: PhoneFiles::default(),
             publications: Vec::new(),
             signed: SignedCache::default(),
         };
@@ -153,8 +157,33 @@ impl Cluster {
     /// [`ClusterError::DeviceName`].
     pub fn add_phone(&mut self, device: &str, mode: SecurityMode) -> Result<(), ClusterError> {
         let mac = mac_of(device).ok_or_else(|| ClusterError::DeviceName { name: clip(device) })?;
-        self.phones.insert(mac, mode);
+        self.phones.entry(mac).or_default().mode = mode;
         Ok(())
+    }
+
+    /// Sets TFTP Encrypted Config in the security profile of a phone. In a cluster that is not in
+    /// mixed mode it has no effect. False if the phone is not in the database.
+    pub fn set_encrypted_config(&mut self, device: &str, encrypted: bool) -> bool {
+        let phone = mac_of(device).and_then(|mac| self.phones.get_mut(&mac));
+        phone.is_some_and(|phone| {
+            phone.encrypted_config = encrypted;
+            true
+        })
+    }
+
+    /// Records the certificate of a phone, DER, as CAPF does when it has issued or seen it: its
+    /// configuration is encrypted for this one. False if the phone is not in the database.
+    pub fn record_certificate(&mut self, device: &str, certificate: Option<Arc<[u8]>>) -> bool {
+        let phone = mac_of(device).and_then(|mac| self.phones.get_mut(&mac));
+        phone.is_some_and(|phone| {
+            phone.certificate = certificate;
+            true
+        })
+    }
+
+    /// True if the phone is in the database.
+    pub fn has_phone(&self, device: &str) -> bool {
+        mac_of(device).is_some_and(|mac| self.phones.contains_key(&mac))
     }
 
     /// Removes a phone from the database. True if it was there.

@@ -144,6 +144,15 @@ const FIELDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("config-refused", &["file", "signer", "reasons"]),
+    ("cert-hash-compared", &["file", "offered", "own", "matches"]),
+    ("capf-needed", &["servers", "auth_mode", "reason"]),
+    (
+        "named-file-accepted",
+        &[
+            "what", "file", "bytes", "sha1", "sha256", "signer", "reasons",
+        ],
+    ),
+    ("named-file-refused", &["what", "file", "signer", "reasons"]),
     ("registering", &["server"]),
     ("registration-refused", &["server", "reason"]),
     ("registered", &["server", "text"]),

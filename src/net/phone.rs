@@ -66,7 +66,7 @@ pub trait Surroundings: Send + Sync + 'static {
     fn tls_stand_in(&self, host: &str) -> Option<&'static str>;
 
     /// What a CallManager says to the phone; `lsc` is the certificate that it shows, DER.
-    fn register(&self, host: &str, lsc: Option<&[u8]>) -> Registration;
+    fn register(&self, host: &str, device: &str, lsc: Option<&[u8]>) -> Registration;
 
     /// Something came from a server of files, whatever it was.
     fn heard(&self) {}
@@ -251,7 +251,7 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
                     }
                 }
                 Output::Register { host, lsc } => {
-                    let answer = shared.register(&host, lsc.as_deref());
+                    let answer = shared.register(&host, &device, lsc.as_deref());
                     phone.handle_registered(shared.now(), answer);
                 }
                 Output::Event(event) => shared.tell(*event),

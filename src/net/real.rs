@@ -171,7 +171,7 @@ impl Surroundings for Outside {
         None
     }
 
-    fn register(&self, _host: &str, _lsc: Option<&[u8]>) -> Registration {
+    fn register(&self, _host: &str, _device: &str, _lsc: Option<&[u8]>) -> Registration {
         Registration::NotTried
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::config::ConfigForm;
 use super::dhcp::DhcpStage;
 use super::download::{Download, Fetched, TftpTransfer};
 use super::facts::file_facts;
@@ -11,6 +12,7 @@ use super::flash::{self, Flash, FlashOperation};
 use super::identity::{BootCause, PhoneSetup};
 use super::notes::{KeptAnswer, Notes};
 use super::output::Output;
+use super::profile::NamedFile;
 use super::remarks::Remarks;
 use super::status;
 use super::tvs::{Asked, TvsStage};
@@ -47,8 +49,9 @@ pub(super) enum Stage {
     ItlOfDevice,
     ItlOfNode,
     Config {
-        fallback: bool,
+        form: ConfigForm,
     },
+    NamedFiles,
     Register,
     Over,
 }
@@ -99,6 +102,9 @@ pub struct Phone {
     flash_writes: u32,
     trust: TrustOutcome,
     pub(super) config_accepted: bool,
+    /// Files that the configuration names and that are still to come, with their unsigned names; the
+    /// one in front is asked for.
+    pub(super) named: VecDeque<(NamedFile, String)>,
     pub(super) register_queue: VecDeque<(String, String)>,
     /// When the phone gives the registration up that it waits for.
     pub(super) register_by: Option<Time>,
@@ -137,6 +143,7 @@ impl Phone {
             flash_writes: 0,
             trust: TrustOutcome::default(),
             config_accepted: false,
+            named: VecDeque::new(),
             register_queue: VecDeque::new(),
             register_by: None,
             outputs: VecDeque::new(),
@@ -330,7 +337,8 @@ impl Phone {
                 Stage::ItlOfDevice | Stage::ItlOfNode => {
                     self.list_fetched(ListKind::Itl, fetched, now);
                 }
-                Stage::Config { fallback } => self.config_fetched(fetched, fallback, now),
+                Stage::Config { form } => self.config_fetched(fetched, form, now),
+                Stage::NamedFiles => self.named_file_fetched(fetched, now),
                 Stage::Dhcp | Stage::Renewal | Stage::Register | Stage::Over => return,
             }
         }

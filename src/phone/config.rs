@@ -11,70 +11,113 @@ use super::flash;
 use super::output::Output;
 use super::tvs::{Asked, Waiting};
 use crate::cluster::Registration;
-use crate::event::Kind;
+use crate::event::{Kind, SignerFacts};
 use crate::time::Time;
 use crate::trust::certificate::escape_for_terminal;
-use crate::trust::decide::{FileQuestion, Ruling, asks_for_signed_files, decide_file, strictness};
+use crate::trust::decide::{Decision, FileQuestion, Ruling, asks_for_signed_files, decide_file};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{AfterRefusal, Key};
-use crate::wire::SignedFile;
 use crate::wire::phone_config::{PhoneConfig, SecurityMode};
 
 /// The default configuration, asked for when a phone is in nobody's database.
 const DEFAULT_CONFIG: &str = "XMLDefault.cnf.xml";
 
+/// How the name of a signed file ends.
+pub(super) const SIGNED: &str = ".sgn";
+
 /// How the status screen numbers a signature that does not hold (8945, community thread 2064222);
 /// the other numbers are not known.
 const REASON_AUTHENTICATION: &str = "14";
 
+/// Which configuration is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ConfigForm {
+    /// The phone's own, encrypted.
+    Encrypted {
+        /// The signed companion has said that it is there.
+        promised: bool,
+    },
+    /// The phone's own.
+    Own,
+    /// The one for phones that are in nobody's database.
+    Default,
+}
+
+/// A configuration that may be taken, and why.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    /// The name that was asked for.
+    pub(super) file: String,
+    /// The bytes that came.
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) transport: Transport,
+    pub(super) signer: Option<SignerFacts>,
+    pub(super) reasons: Vec<Reason>,
+}
+
 impl Phone {
-    /// Asks for the phone's own configuration.
+    /// Asks for the phone's own configuration: for the encrypted one first, if the last one says
+    /// that it is encrypted (6901 and 6911 Administration Guide; security guide 12.5).
     pub(super) fn begin_config(&mut self, now: Time) {
-        self.stage = Stage::Config { fallback: false };
-        self.fetch_config(now);
+        let is_encrypted = self.config.as_ref().is_some_and(|c| c.encr_config);
+        let form = if is_encrypted && asks_for_signed_files(&self.in_force()) {
+            ConfigForm::Encrypted { promised: false }
+        } else {
+            ConfigForm::Own
+        };
+        self.fetch_config(form, now);
     }
 
-    fn fetch_config(&mut self, now: Time) {
+    pub(super) fn fetch_config(&mut self, form: ConfigForm, now: Time) {
+        self.stage = Stage::Config { form };
         let secure = asks_for_signed_files(&self.in_force());
-        let file = self.config_file(secure);
+        let file = self.config_file(form, secure);
         self.fetch(file, secure, now);
     }
 
-    /// True if the stage asks for the phone's own configuration.
+    /// True if the stage asks for the phone's own configuration, as it may come over HTTPS.
     pub(super) fn wants_own_config(&self) -> bool {
-        self.stage == Stage::Config { fallback: false }
+        let form = ConfigForm::Own;
+        self.stage == Stage::Config { form }
     }
 
-    fn config_file(&self, secure: bool) -> String {
-        let base = match self.stage {
-            Stage::Config { fallback: true } => DEFAULT_CONFIG.to_owned(),
-            _ => format!("{}.cnf.xml", self.setup.identity.device),
+    fn config_file(&self, form: ConfigForm, secure: bool) -> String {
+        let device = &self.setup.identity.device;
+        let base = match form {
+            ConfigForm::Encrypted { .. } => return format!("{device}.cnf.xml.enc.sgn"),
+            ConfigForm::Own => format!("{device}.cnf.xml"),
+            ConfigForm::Default => DEFAULT_CONFIG.to_owned(),
         };
         if secure { base + ".sgn" } else { base }
     }
 
-    pub(super) fn config_fetched(&mut self, fetched: Fetched, fallback: bool, now: Time) {
+    pub(super) fn config_fetched(&mut self, fetched: Fetched, form: ConfigForm, now: Time) {
         let secure = asks_for_signed_files(&self.in_force());
-        let file = self.config_file(secure);
-        match fetched {
+        let file = self.config_file(form, secure);
+        let text = match fetched {
             Fetched::File { bytes, transport } => {
-                self.judge_config(file, bytes.into(), transport, None, now);
-            }
-            Fetched::NotFound if !fallback => {
-                self.stage = Stage::Config { fallback: true };
-                self.fetch_config(now);
-            }
-            Fetched::NotFound => {
-                self.status(now, self.setup.profile.texts.value.no_config);
-                let text = "neither the phone's own nor the default configuration was found";
-                self.config_refused(file, vec![Reason::new(Code::FileMissing, text)], None, now);
+                return self.judge_config(file, bytes.into(), transport, None, now);
             }
             Fetched::Failed(text) => {
                 let text = format!("{file} could not be downloaded: {text}");
                 let reasons = vec![Reason::new(Code::DownloadFailed, text)];
-                self.config_refused(file, reasons, None, now);
+                return self.config_refused(file, reasons, None, now);
             }
-        }
+            Fetched::NotFound => match form {
+                ConfigForm::Encrypted { promised: false } => {
+                    return self.fetch_config(ConfigForm::Own, now);
+                }
+                ConfigForm::Own => return self.fetch_config(ConfigForm::Default, now),
+                ConfigForm::Encrypted { promised: true } => {
+                    "the configuration is offered encrypted alone, and the encrypted one was not found"
+                }
+                ConfigForm::Default => {
+                    self.status(now, self.setup.profile.texts.value.no_config);
+                    "neither the phone's own nor the default configuration was found"
+                }
+            },
+        };
+        self.config_refused(file, vec![Reason::new(Code::FileMissing, text)], None, now);
     }
 
     /// Judges a configuration; `tvs` is what asking TVS came to, if it was asked.
@@ -86,41 +129,30 @@ impl Phone {
         tvs: Option<Asked>,
         now: Time,
     ) {
-        if transport == Transport::Https {
+        let unsigned = if transport == Transport::Https {
             let text = "it came over HTTPS from a server that the phone trusts, so it is unsigned";
-            let reasons = vec![Reason::new(Code::ConfigOverHttps, text)];
-            return self.apply_config(&file, &bytes, &bytes, transport, reasons, None, now);
-        }
-        if !file.ends_with(".sgn") {
-            let reason = if self.in_force().is_prepared_for_rollback() {
-                let text = "the installed ITL is the empty one of a rollback: an unsigned configuration is taken";
-                Reason::new(Code::RollbackConfig, text)
-            } else {
-                let text =
-                    "no installed list has a TFTP certificate: the configuration is unsigned";
-                Reason::new(Code::ConfigUnsigned, text)
+            Some(Reason::new(Code::ConfigOverHttps, text))
+        } else if file.ends_with(SIGNED) {
+            None
+        } else if self.in_force().is_prepared_for_rollback() {
+            let text = "the installed ITL is the empty one of a rollback: an unsigned configuration is taken";
+            Some(Reason::new(Code::RollbackConfig, text))
+        } else {
+            let text = "no installed list has a TFTP certificate: the configuration is unsigned";
+            Some(Reason::new(Code::ConfigUnsigned, text))
+        };
+        if let Some(reason) = unsigned {
+            let trusted = Trusted {
+                file,
+                bytes: Arc::clone(&bytes),
+                transport,
+                signer: None,
+                reasons: vec![reason],
             };
-            return self.apply_config(&file, &bytes, &bytes, transport, vec![reason], None, now);
+            return self.read_config(trusted, &bytes, now);
         }
-        let mut check = std::mem::take(&mut self.check);
-        let vouches = self.live_vouches(tvs.as_ref(), now);
-        let in_force = self.in_force();
-        let decision = self.setup.settings.weigh(|settings| {
-            let question = FileQuestion {
-                name: &file,
-                bytes: &bytes,
-                in_force,
-                vouches: &vouches,
-                settings,
-                now: self.wall_clock(now),
-            };
-            decide_file(&question, &mut check)
-        });
-        self.check = check;
         let asked = tvs.is_some();
-        if !asked {
-            self.tell_lookup(&file, &decision, now);
-        }
+        let decision = self.decide_file(&file, &bytes, tvs.as_ref(), now);
         if decision.ruling == Ruling::AskTvs && !asked {
             let signer = signer_of(&decision);
             let waiting = Waiting::Config {
@@ -134,51 +166,84 @@ impl Phone {
         let signer = decision.signer.as_ref().map(|s| s.facts());
         let reasons = with_tvs(decision.ruling, decision.reasons, tvs);
         if !matches!(decision.ruling, Ruling::Accept(_)) {
-            let text = self.setup.profile.config_refused.value;
-            let text = text
-                .replace("{file}", &file)
-                .replace("{reason}", REASON_AUTHENTICATION);
-            self.status(now, &text);
+            self.show_refused(&file, now);
             return self.config_refused(file, reasons, signer, now);
         }
-        // What was accepted was read whole, so it reads again.
-        let body = self.setup.settings.weigh(|s| {
-            SignedFile::parse(&bytes, &strictness(s))
-                .map(|f| f.body)
-                .unwrap_or_default()
-        });
-        self.apply_config(&file, &bytes, body, transport, reasons, signer, now);
+        let trusted = Trusted {
+            file,
+            bytes: Arc::clone(&bytes),
+            transport,
+            signer,
+            reasons,
+        };
+        self.open_config(trusted, &bytes, now);
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "a configuration, where it comes from, and why it is taken"
-    )]
-    fn apply_config(
+    /// Judges a signed file, and tells where its signer was found unless TVS was asked about it.
+    pub(super) fn decide_file(
         &mut self,
         file: &str,
         bytes: &[u8],
-        xml: &[u8],
-        transport: Transport,
-        mut reasons: Vec<Reason>,
-        signer: Option<crate::event::SignerFacts>,
+        tvs: Option<&Asked>,
         now: Time,
-    ) {
+    ) -> Decision {
+        let mut check = std::mem::take(&mut self.check);
+        let vouches = self.live_vouches(tvs, now);
+        let in_force = self.in_force();
+        let decision = self.setup.settings.weigh(|settings| {
+            let question = FileQuestion {
+                name: file,
+                bytes,
+                in_force,
+                vouches: &vouches,
+                settings,
+                now: self.wall_clock(now),
+            };
+            decide_file(&question, &mut check)
+        });
+        self.check = check;
+        if tvs.is_none() {
+            self.tell_lookup(file, &decision, now);
+        }
+        decision
+    }
+
+    /// Shows that the signature of a file was not accepted.
+    pub(super) fn show_refused(&mut self, file: &str, now: Time) {
+        let text = self.setup.profile.config_refused.value;
+        let text = text
+            .replace("{file}", file)
+            .replace("{reason}", REASON_AUTHENTICATION);
+        self.status(now, &text);
+    }
+
+    /// Looks into a configuration that is signed as it should be, or needs no signature.
+    pub(super) fn read_config(&mut self, mut trusted: Trusted, xml: &[u8], now: Time) {
         let config = match PhoneConfig::parse(xml) {
             Ok(config) => config,
             Err(error) => {
                 let error = escape_for_terminal(error.to_string().as_bytes());
-                let text = format!("{file} cannot be read: {error}");
-                reasons.push(Reason::new(Code::ConfigMalformed, text));
-                return self.config_refused(file.to_owned(), reasons, signer, now);
+                let text = format!("{} cannot be read: {error}", trusted.file);
+                let reason = Reason::new(Code::ConfigMalformed, text);
+                trusted.reasons.push(reason);
+                return self.config_refused(trusted.file, trusted.reasons, trusted.signer, now);
             }
         };
+        if config.full_config {
+            self.apply_config(trusted, xml, config, now);
+        } else {
+            self.take_companion(trusted, &config, now);
+        }
+    }
+
+    fn apply_config(&mut self, trusted: Trusted, xml: &[u8], config: PhoneConfig, now: Time) {
+        let file = trusted.file;
         let accepted = Kind::ConfigAccepted {
-            facts: file_facts(file, bytes),
-            signer,
-            transport: transport.as_str().into(),
+            facts: file_facts(&file, &trusted.bytes),
+            signer: trusted.signer,
+            transport: trusted.transport.as_str().into(),
             callmanager_group: group(&config),
-            reasons: reasons.iter().map(Reason::facts).collect(),
+            reasons: trusted.reasons.iter().map(Reason::facts).collect(),
         };
         if self.config_bytes.as_deref() != Some(xml) {
             let xml: Arc<[u8]> = xml.into();
@@ -189,18 +254,18 @@ impl Phone {
         }
         self.event(now, accepted);
         // `SEP....cnf.xml.sgn(HTTP)` is a line of a real phone; over HTTPS it is inferred.
-        self.status(now, &format!("{file}{}", transport.suffix()));
+        self.status(now, &format!("{file}{}", trusted.transport.suffix()));
         self.config = Some(config);
         self.config_accepted = true;
-        self.notes.config_file = Some(file.to_owned());
-        self.begin_registration(now);
+        self.notes.config_file = Some(file);
+        self.begin_named_files(now);
     }
 
-    fn config_refused(
+    pub(super) fn config_refused(
         &mut self,
         file: String,
         reasons: Vec<Reason>,
-        signer: Option<crate::event::SignerFacts>,
+        signer: Option<SignerFacts>,
         now: Time,
     ) {
         let reasons = reasons.iter().map(Reason::facts).collect();
@@ -216,7 +281,7 @@ impl Phone {
     }
 
     /// Lists the servers to register with, in order, and tries the first.
-    fn begin_registration(&mut self, now: Time) {
+    pub(super) fn begin_registration(&mut self, now: Time) {
         self.stage = Stage::Register;
         let group = self.config.as_ref().map(group).unwrap_or_default();
         let tftp: Vec<_> = self

@@ -425,9 +425,13 @@ fn meaning_of_missing(file: &str) -> &'static str {
         "ITLFile.tlv is asked next"
     } else if file == "ITLFile.tlv" {
         "this TFTP server has no ITL; the installed one stays"
+    } else if file.ends_with(".enc.sgn") {
+        "it is not encrypted on this server"
     } else if file.starts_with("SEP") {
         "the phone is not in this cluster's database"
-    } else {
+    } else if file.starts_with("XMLDefault") {
         "the installed one stays"
+    } else {
+        "the phone goes on without it"
     }
 }

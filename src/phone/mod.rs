@@ -9,16 +9,19 @@
 //! Its servers come from DHCP ([`DhcpSetup`]) or are set by hand.
 //!
 //! Order of a boot (captures of a 7942, a 7962 and an 8851; Cisco 213407): CTLSEP, ITLSEP, ITLFile if that was not found, then the
-//! configuration: its signed name only if a list with a TFTP certificate is installed. A CTL is
+//! configuration: its signed name only if a list with a TFTP certificate is installed, the encrypted
+//! one first if the last configuration says so; and the files that it names. A CTL is
 //! installed at once, so the ITL of the same boot is checked by it.
 
 mod boot;
 mod config;
 mod dhcp;
 mod download;
+mod encrypted;
 mod facts;
 mod http;
 mod identity;
+mod named_files;
 mod notes;
 mod output;
 mod remarks;

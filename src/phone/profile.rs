@@ -74,12 +74,60 @@ pub struct StatusTexts {
     pub tftp_timeout: &'static str,
     /// The phone registered after a reset that the cluster asked for.
     pub restart: &'static str,
+    /// A file of the locale is missing or was refused.
+    pub locale_failed: &'static str,
 }
+
+/// A file that a configuration names, or that has one name everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedFile {
+    /// The soft keys: `SK<uuid>.xml`.
+    SoftKeys,
+    /// The feature policy.
+    FeaturePolicy,
+    /// Texts of the phone's language: an archive in the folder of the user locale.
+    UserLocale,
+    /// Tones of the country, in the folder of the network locale.
+    Tones,
+    /// `AppDialRules.xml`: rules for numbers out of call history and directory.
+    ApplicationDialRules,
+    /// The dial plan.
+    DialTemplate,
+    /// The list of ring tones, with its name.
+    RingList(&'static str),
+}
+
+/// Soft keys come first in recordings of a 7821; captures of an 8851 have locale, tones and
+/// application dial rules in this order, of a 7942 locale and dial plan.
+const NAMED_FILES_SOURCE: &str = "EMCC technote: soft keys after the configuration; captures of an 8851, a 7942 and a 7962: locale, tones, dial rules";
+
+const NEWER_NAMED_FILES: &[NamedFile] = &[
+    NamedFile::SoftKeys,
+    NamedFile::FeaturePolicy,
+    NamedFile::UserLocale,
+    NamedFile::Tones,
+    NamedFile::ApplicationDialRules,
+    NamedFile::DialTemplate,
+    NamedFile::RingList("Ringlist-wb.xml"),
+];
+
+const LOCALE_FILES_SOURCE: &str = "usecallmanager.nz, User Locale";
+
+/// The tones of these families.
+const TONES: Cited<&str> = documented(
+    "g3-tones.xml",
+    "captures of a 7962 and an 8851; usecallmanager.nz, Network Locale",
+);
 
 /// No guide of these families has a text for this; an 8945 is the nearest phone that was seen.
 const CONFIG_REFUSED: Cited<&str> = inferred(
     "invalid file {file}, authenticated fail. Reason:{reason}",
     "an 8945 with an ITL of another cluster, community.cisco.com m-p/2064222",
+);
+
+const CONFIG_UNOPENED: Cited<&str> = assumed(
+    "invalid file {file}",
+    "no source shows it; the words for a refused signature, without the number of the reason",
 );
 
 const TEXTS_8800: StatusTexts = StatusTexts {
@@ -94,6 +142,7 @@ const TEXTS_8800: StatusTexts = StatusTexts {
     no_config: "File not found <Cfg File>",
     tftp_timeout: "TFTP timeout",
     restart: "Restart requested by Cisco Unified Communications Manager",
+    locale_failed: "Error update locale",
 };
 
 /// The firmware of a family of phones.
@@ -111,14 +160,22 @@ pub struct Profile {
     pub stamp: Cited<Stamp>,
     /// How many status messages are kept.
     pub status_capacity: Cited<usize>,
-    /// Status messages, but for [`Self::config_refused`].
+    /// Status messages, but for [`Self::config_refused`] and [`Self::config_unopened`].
     pub texts: Cited<StatusTexts>,
     /// The status message for a refused configuration; `{file}` and `{reason}` are filled in.
     pub config_refused: Cited<&'static str>,
+    /// The status message for an encrypted configuration that does not open; `{file}` is filled in.
+    pub config_unopened: Cited<&'static str>,
     /// The TLS that this firmware speaks, where rustls cannot: it stands in.
     pub tls: Cited<Option<&'static str>>,
     /// Largest file that is downloaded, in bytes.
     pub max_download: Cited<usize>,
+    /// The files that are asked for after the configuration, in order.
+    pub named_files: Cited<&'static [NamedFile]>,
+    /// The archive with a phone's language, by what its model begins with; the last is for others.
+    pub locale_files: Cited<&'static [(&'static str, &'static str)]>,
+    /// The file with a country's tones.
+    pub tones: Cited<&'static str>,
     /// Rules that this family has otherwise.
     pub overrides: &'static [Override],
 }
@@ -143,11 +200,34 @@ pub const PROFILES: &[Profile] = &[
             "8800 guide; 79xx differ in wording that no readable source gives",
         ),
         config_refused: CONFIG_REFUSED,
+        config_unopened: CONFIG_UNOPENED,
         tls: documented(
             Some("TLS 1.0"),
             "usecallmanager.nz: 7900 speaks TLS 1.0 only",
         ),
         max_download: inferred(2_048 * 1_024, "EMCC technote, a 7821"),
+        named_files: inferred(
+            &[
+                NamedFile::SoftKeys,
+                NamedFile::UserLocale,
+                NamedFile::Tones,
+                NamedFile::DialTemplate,
+                NamedFile::RingList("Ringlist.xml"),
+            ],
+            NAMED_FILES_SOURCE,
+        ),
+        locale_files: documented(
+            &[
+                ("CP-7906", "tc-sip.jar"),
+                ("CP-7911", "tc-sip.jar"),
+                ("CP-7945", "be-sip.jar"),
+                ("CP-7965", "be-sip.jar"),
+                ("CP-797", "td-sip.jar"),
+                ("CP-79", "mk-sip.jar"),
+            ],
+            LOCALE_FILES_SOURCE,
+        ),
+        tones: TONES,
         overrides: &[
             Override {
                 key: Key::DigestSha512,
@@ -186,13 +266,18 @@ pub const PROFILES: &[Profile] = &[
             StatusTexts {
                 updated: "Trust List Updated",
                 update_failed: "Trust List Update Failed",
+                locale_failed: "Error Updating Locale",
                 ..TEXTS_8800
             },
             "7832 Administration Guide, status messages",
         ),
         config_refused: CONFIG_REFUSED,
+        config_unopened: CONFIG_UNOPENED,
         tls: assumed(None, "the exact offer to TVS is not known; TLS 1.2 exists"),
         max_download: documented(2_048 * 1_024, "EMCC technote: limited to 2048 KB"),
+        named_files: inferred(NEWER_NAMED_FILES, NAMED_FILES_SOURCE),
+        locale_files: documented(&[("CP-78", "sp-sip.jar")], LOCALE_FILES_SOURCE),
+        tones: TONES,
         overrides: &[],
     },
     Profile {
@@ -207,11 +292,22 @@ pub const PROFILES: &[Profile] = &[
         status_capacity: documented(30, "8800 Administration Guide"),
         texts: documented(TEXTS_8800, "8800 Administration Guide, status messages"),
         config_refused: CONFIG_REFUSED,
+        config_unopened: CONFIG_UNOPENED,
         tls: inferred(
             None,
             "Cisco 213407 shows AES256-SHA with CUCM 10.5.2; TLS 1.2 exists",
         ),
         max_download: inferred(2_048 * 1_024, "EMCC technote, a 7821"),
+        named_files: inferred(NEWER_NAMED_FILES, NAMED_FILES_SOURCE),
+        locale_files: documented(
+            &[
+                ("CP-8845", "sl-bev-sip.jar"),
+                ("CP-8865", "sl-bev-sip.jar"),
+                ("CP-88", "sl-be-sip.jar"),
+            ],
+            LOCALE_FILES_SOURCE,
+        ),
+        tones: TONES,
         overrides: &[],
     },
 ];
@@ -227,6 +323,14 @@ impl Profile {
         PROFILES
             .iter()
             .find(|p| p.models.value.iter().any(|m| model.starts_with(m)))
+    }
+
+    /// The archive with the language of a model of this family.
+    pub fn locale_file(&self, model: &str) -> &'static str {
+        let mut files = self.locale_files.value.iter();
+        let own = files.clone().find(|(prefix, _)| model.starts_with(prefix));
+        own.or_else(|| files.next_back())
+            .map_or("", |(_, file)| file)
     }
 
     /// The rules of this family.

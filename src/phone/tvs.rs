@@ -36,6 +36,8 @@ pub(super) enum Waiting {
         bytes: Arc<[u8]>,
         transport: Transport,
     },
+    /// A file that the configuration names.
+    NamedFile { file: String, bytes: Arc<[u8]> },
     /// An HTTPS server with this certificate, DER.
     HttpsServer { certificate: Vec<u8> },
 }
@@ -391,12 +393,14 @@ impl Phone {
                 device,
                 certificate: certificate.clone(),
             },
-            Waiting::List { .. } | Waiting::Config { .. } => Request::Query {
-                device,
-                subject: signer.subject.clone(),
-                issuer: signer.issuer.clone(),
-                serial: signer.serial.clone(),
-            },
+            Waiting::List { .. } | Waiting::Config { .. } | Waiting::NamedFile { .. } => {
+                Request::Query {
+                    device,
+                    subject: signer.subject.clone(),
+                    issuer: signer.issuer.clone(),
+                    serial: signer.serial.clone(),
+                }
+            }
         };
         let mut exchange = match Exchange::new(&request, session, settings, now) {
             Ok(exchange) => exchange,
@@ -464,7 +468,7 @@ impl Phone {
         let signer = stage.signer.clone();
         let asked = match &stage.waiting {
             Waiting::HttpsServer { certificate } => Some(certificate.clone()),
-            Waiting::List { .. } | Waiting::Config { .. } => None,
+            Waiting::List { .. } | Waiting::Config { .. } | Waiting::NamedFile { .. } => None,
         };
         let roles: Vec<Role> = answer
             .roles
@@ -594,6 +598,9 @@ impl Phone {
             } => {
                 debug_assert!(matches!(self.stage, Stage::Config { .. }));
                 self.judge_config(file, bytes, transport, Some(asked), now);
+            }
+            Waiting::NamedFile { file, bytes } => {
+                self.judge_named_file(file, bytes, Some(asked), now);
             }
             Waiting::HttpsServer { .. } => self.server_judged(asked, now),
         }

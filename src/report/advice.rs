@@ -69,6 +69,21 @@ pub fn advice(code: Code) -> Option<&'static str> {
         }
         Code::TvsWrongCertificate => "remove the stale certificate from the TVS node's stores",
         Code::ConfigMalformed => "correct the configuration on the cluster, and apply it again",
+        Code::EncryptedForAnotherKey | Code::CapfSessionNeeded => {
+            "let the cluster have the phone's certificate (a CAPF operation on the phone's page), \
+             or clear TFTP Encrypted Config in its security profile until it has"
+        }
+        Code::DeviceKeyMissing => {
+            "give the phone an LSC, or clear TFTP Encrypted Config in its security profile"
+        }
+        Code::DecryptionFailed => "let the cluster publish the configuration anew",
+        Code::ConfigIncomplete => {
+            "give the phone a list with a TFTP certificate, so that it asks for signed files, or \
+             clear TFTP Encrypted Config in its security profile"
+        }
+        Code::PhoneNotInDatabase => {
+            "add the phone to the cluster's database, or enable auto-registration"
+        }
         Code::LscNotTrusted => {
             "import the CAPF certificate that issued the LSC into the trust stores of the cluster \
              that the phone registers with, and restart CallManager"
@@ -86,6 +101,8 @@ pub fn advice(code: Code) -> Option<&'static str> {
         | Code::SignatureHolds
         | Code::FileEqual
         | Code::FileMissing
+        | Code::ConfigDecrypted
+        | Code::FileUnsigned
         | Code::ConfigUnsigned
         | Code::ConfigOverHttps => return None,
     })

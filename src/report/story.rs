@@ -9,6 +9,7 @@ use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::time::Time;
 use crate::trust::certificate::escape_for_terminal;
+use crate::trust::reason::Code;
 
 /// Turns events into lines.
 #[derive(Debug)]
@@ -276,7 +277,7 @@ impl Story {
                     // A lease says which servers.
                     [] => format!("boots ({cause}), {lists}"),
                     _ => format!(
-                        "boots ({cause}), set to {}, {lists}",
+                        "boots ({cause}), option 150 names {}, {lists}",
                         self.all_names(option_150)
                     ),
                 }
@@ -312,7 +313,7 @@ impl Story {
             Kind::FlashDamaged { file, text } => {
                 p.warn(&format!("{file} in flash is damaged: {text}"))
             }
-            Kind::Downloaded { facts, .. } if !facts.file.contains(".cnf.xml") => {
+            Kind::Downloaded { facts, .. } if facts.file.ends_with(".tlv") => {
                 self.downloaded(&event.kind)?
             }
             // An answer such as 503 is how CUCM says that it does not have the file.
@@ -343,7 +344,7 @@ impl Story {
                 found_in,
                 searched,
                 file,
-            } if !file.contains(".cnf.") => {
+            } if file.ends_with(".tlv") => {
                 let who = signer_text(signer);
                 match found_in.as_str() {
                     "nowhere" if searched == "no installed list" => {
@@ -395,13 +396,53 @@ impl Story {
                 )
             }
             Kind::PowerCut { text } => p.warn(text),
-            Kind::ConfigAccepted { facts, signer, .. } => {
+            Kind::ConfigAccepted {
+                facts,
+                signer,
+                reasons,
+                ..
+            } => {
                 let by = signer.as_ref().map_or_else(
                     || "unsigned".to_owned(),
                     |s| format!("signed by {}", signer_text(s)),
                 );
-                format!("{} {}, {by}", facts.file, p.good("accepted"))
+                let is_opened = |r: &ReasonFacts| r.code == Code::ConfigDecrypted.as_str();
+                let opened = if reasons.iter().any(is_opened) {
+                    ", encrypted for this phone"
+                } else {
+                    ""
+                };
+                format!("{} {}, {by}{opened}", facts.file, p.good("accepted"))
             }
+            Kind::CertHashCompared {
+                file,
+                matches: true,
+                ..
+            } => {
+                format!("{file} offers the encrypted one, for the phone's own certificate")
+            }
+            Kind::NamedFileAccepted {
+                what,
+                facts,
+                signer,
+                ..
+            } => {
+                let by = signer.as_ref().map_or_else(
+                    || "unsigned".to_owned(),
+                    |s| format!("signed by {}", signer_text(s)),
+                );
+                format!("{what} {} {}, {by}", facts.file, p.good("accepted"))
+            }
+            Kind::NamedFileRefused {
+                what,
+                file,
+                reasons,
+                ..
+            } if came(reasons) => format!(
+                "{what} {file} {}: {}",
+                p.warn("refused"),
+                last_text(reasons)
+            ),
             Kind::ConfigRefused { file, reasons, .. } => {
                 format!("{file} {}: {}", p.bad("refused"), last_text(reasons))
             }
@@ -586,6 +627,12 @@ impl Story {
 }
 
 /// Status messages that say what another line says already are left out.
+/// True if the file of these reasons came at all; where not, that is told already.
+fn came(reasons: &[ReasonFacts]) -> bool {
+    let absent = [Code::FileMissing, Code::DownloadFailed].map(Code::as_str);
+    reasons.last().is_none_or(|r| !absent.contains(&r.code))
+}
+
 fn is_told(text: &str) -> bool {
     !text.contains(".cnf.xml")
         && !text.starts_with("File Not Found <CTL")

@@ -35,6 +35,8 @@ pub struct Verdicts {
     signers: std::collections::BTreeMap<String, SignerFacts>,
     shows: std::collections::BTreeMap<String, String>,
     stand_ins: std::collections::BTreeSet<String>,
+    /// Files that phones went on without in their last boot: what and why, by device.
+    left_out: std::collections::BTreeMap<String, Vec<String>>,
     failed: Vec<(String, String)>,
     held: usize,
     expectations: usize,
@@ -57,6 +59,12 @@ impl Verdicts {
             Kind::Boot { .. } => {
                 self.signers.remove(&event.actor);
                 self.shows.remove(&event.actor);
+                self.left_out.remove(&event.actor);
+            }
+            Kind::NamedFileRefused { what, reasons, .. } => {
+                let why = reasons.last().map_or("", |r| r.text.as_str());
+                let texts = self.left_out.entry(event.actor.clone()).or_default();
+                texts.push(format!("without its {what}: {why}"));
             }
             Kind::ListRefused {
                 signer: Some(s), ..
@@ -133,6 +141,7 @@ impl Verdicts {
                 old.join(" and ")
             ));
         }
+        out.push_str(&self.without_files());
         for (text, found) in &self.failed {
             out.push_str(&format!(" {} expected {text}\n", paint.bad("FAILED")));
             out.push_str(&format!("        found    {found}\n"));
@@ -141,6 +150,33 @@ impl Verdicts {
             out.push_str(&format!(" repeat with: {again}\n\n"));
         }
         out.push_str(&self.last_line(paint, seconds));
+        out
+    }
+
+    /// A note for each file that phones went on without, which no verdict hangs on.
+    fn without_files(&self) -> String {
+        let mut notes: Vec<(&str, Vec<&str>)> = Vec::new();
+        for (device, texts) in &self.left_out {
+            for text in texts {
+                match notes.iter_mut().find(|(t, _)| t == text) {
+                    Some((_, devices)) => devices.push(device),
+                    None => notes.push((text, vec![device])),
+                }
+            }
+        }
+        let mut out = String::new();
+        for (text, devices) in &notes {
+            let who = match devices.as_slice() {
+                [first, .., last] => {
+                    format!("{} to {} ({})", short(first), short(last), devices.len())
+                }
+                one => one.first().map_or_else(String::new, |d| short(d)),
+            };
+            out.push_str(&format!(" note: {who} goes on {text}\n"));
+        }
+        if !out.is_empty() {
+            out.push('\n');
+        }
         out
     }
 

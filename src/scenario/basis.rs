@@ -348,6 +348,10 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
             used.insert(key);
         }
     }
+    let removes = |s: &Step| matches!(s.action, Action::RemovePhones { .. });
+    if scenario.steps.iter().any(removes) {
+        used.insert(Key::SignedDefault);
+    }
     let is_exchange = |s: &Step| matches!(s.action, Action::Bulk { .. });
     if scenario.steps.iter().any(is_exchange) {
         used.extend(OF_EXCHANGES);

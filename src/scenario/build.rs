@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
-use super::model::{self, FirmwareProfile, Mode, PhoneGroup, PhoneSecurity, Scenario};
+use super::model::{
+    self, CertificateRecord, FirmwareProfile, Mode, PhoneFile, PhoneGroup, PhoneSecurity, Scenario,
+};
 use super::registry::{parameter_of, value_of};
 use super::run::LabPhone;
 use super::words::ClosedWord;
 use crate::cluster::{
-    BlankItl, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec, HttpMissing,
-    KeyBits, KeyPool, Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, Release, RolesOfStore,
-    ServerNames, Service, phone_address,
+    BlankItl, CertificateKind, Cluster, ClusterError, ClusterMode, ClusterSettings, ClusterSpec,
+    HttpMissing, KeyBits, KeyPool, Lab, LscTrustedBy, NodeSpec, Parameter, Parameters, PhoneFiles,
+    Release, RolesOfStore, ServerNames, Service, SignedDefault, phone_address,
 };
 use crate::dhcp::{Mac, Scope};
 use crate::phone::{BootCause, DeviceIdentity, DhcpSetup, Identity, Pace, PhoneSetup, Profile};
+use crate::time::UnixSeconds;
 use crate::trust::rules::{
     self, DigestScope, HttpsRecord, Key, Settings, SignerKeyBits, SignerVersion, TvsRestartNeeded,
     TvsRolesOfStore,
 };
-use crate::wire::phone_config::SecurityMode;
+use crate::wire::phone_config::{NamedFiles, SecurityMode};
 
 /// What a lab has that its scenario does not say.
 #[derive(Clone, Debug, Default)]
@@ -93,13 +97,21 @@ pub(super) fn lab(
         )?;
         for group in &scenario.phones {
             for number in group.numbers() {
-                cluster.add_phone(&model::device_name(number), security(group.security))?;
+                let device = model::device_name(number);
+                cluster.add_phone(&device, security(group.security))?;
+                cluster.set_encrypted_config(&device, group.encrypted_config);
             }
         }
         for (device, _) in site.phones.iter().filter(|(_, id)| *id == c.id.value) {
             cluster.add_phone(device, SecurityMode::NonSecure)?;
         }
         clusters.push(cluster);
+    }
+    for (index, c) in scenario.clusters.iter().enumerate() {
+        if !c.phone_files.names.is_empty() {
+            let files = phone_files(&c.phone_files, &clusters);
+            clusters[index].set_phone_files(files, scenario.date.value)?;
+        }
     }
     Ok(Lab::new(clusters, settings))
 }
@@ -132,6 +144,7 @@ fn spec(c: &model::Cluster, index: usize) -> Result<ClusterSpec, ClusterError> {
             Ok(Parameter::TftpFileSignatureAlgorithm(digest)) => {
                 parameters.tftp_file_signature_algorithm = Some(digest);
             }
+            Ok(Parameter::AutoRegistration(on)) => parameters.auto_registration = on,
             Err(_) => {}
         }
     }
@@ -171,6 +184,37 @@ fn spec(c: &model::Cluster, index: usize) -> Result<ClusterSpec, ClusterError> {
             .collect(),
         parameters,
     })
+}
+
+/// The files that a cluster's configurations name, and who signs them.
+fn phone_files(files: &model::PhoneFiles, clusters: &[Cluster]) -> PhoneFiles {
+    let name = |file| files.name(file).map(str::to_owned);
+    let named = NamedFiles {
+        soft_keys: name(PhoneFile::SoftKeys),
+        dial_template: name(PhoneFile::DialPlan),
+        feature_policy: name(PhoneFile::FeaturePolicy),
+        user_locale: name(PhoneFile::UserLocale),
+        network_locale: name(PhoneFile::NetworkLocale),
+    };
+    let mut installed = named.clone();
+    for file in &files.missing {
+        match file {
+            PhoneFile::SoftKeys => installed.soft_keys = None,
+            PhoneFile::DialPlan => installed.dial_template = None,
+            PhoneFile::FeaturePolicy => installed.feature_policy = None,
+            PhoneFile::UserLocale => installed.user_locale = None,
+            PhoneFile::NetworkLocale => installed.network_locale = None,
+        }
+    }
+    let signer = files.signed_by.as_ref().and_then(|node| {
+        let mut all = clusters.iter();
+        all.find_map(|c| c.certificate(&node.value, CertificateKind::CallManager))
+    });
+    PhoneFiles {
+        named,
+        installed,
+        signer: signer.cloned(),
+    }
 }
 
 /// A loopback address for each node: 127.1, the cluster, the node.
@@ -223,6 +267,11 @@ pub(super) fn cluster_settings(s: &Settings) -> ClusterSettings {
             rules::HttpMissing::Unavailable => HttpMissing::Unavailable,
             rules::HttpMissing::NotFound => HttpMissing::NotFound,
         },
+        signed_default: match s.word::<rules::SignedDefault>() {
+            rules::SignedDefault::AutoRegistration => SignedDefault::AutoRegistration,
+            rules::SignedDefault::Always => SignedDefault::Always,
+            rules::SignedDefault::Never => SignedDefault::Never,
+        },
         https_record: s.word::<HttpsRecord>() == HttpsRecord::Yes,
         digest_applies_to_lists: s.word::<DigestScope>() == DigestScope::All,
         // The rule allows nothing larger.
@@ -236,13 +285,65 @@ pub(super) fn cluster_settings(s: &Settings) -> ClusterSettings {
     }
 }
 
+/// How long ago the certificate was issued that a cluster has of a phone, where it is an old one.
+const OLD_CERTIFICATE: UnixSeconds = 180 * 86_400;
+
+/// Makes the phone's LSC, and tells the clusters what they have of its certificates.
+fn certificates(
+    scenario: &Scenario,
+    lab: &mut Lab,
+    group: &PhoneGroup,
+    device: &str,
+    keys: &mut KeyPool,
+) -> Result<Option<DeviceIdentity>, ClusterError> {
+    let Some(home) = lab
+        .cluster_index(&group.cluster.value)
+        .filter(|_| group.lsc)
+    else {
+        return Ok(None);
+    };
+    let name = format!("{}-{device}", group.model.value);
+    let date = scenario.date.value;
+    let lsc = lab.clusters()[home].issue_lsc(&name, date, keys)?;
+    let current: Arc<[u8]> = lsc.public.der.as_slice().into();
+    let records = &group.certificate_records;
+    let old = if records.iter().any(|(_, r)| *r == CertificateRecord::Old) {
+        let before = date.saturating_sub(OLD_CERTIFICATE);
+        let old = lab.clusters()[home].issue_lsc(&name, before, keys)?;
+        Some(Arc::from(old.public.der.as_slice()))
+    } else {
+        None
+    };
+    for (index, c) in scenario.clusters.iter().enumerate() {
+        let given = records.iter().find(|(id, _)| id.value == c.id.value);
+        let usual = if index == home {
+            CertificateRecord::Current
+        } else {
+            CertificateRecord::None
+        };
+        let certificate = match given.map_or(usual, |(_, record)| *record) {
+            CertificateRecord::Current => Some(Arc::clone(&current)),
+            CertificateRecord::Old => old.clone(),
+            CertificateRecord::None => None,
+        };
+        if let Some(cluster) = lab.cluster_mut(index) {
+            cluster.record_certificate(device, certificate);
+        }
+    }
+    Ok(Some(DeviceIdentity {
+        kind: "LSC",
+        certificate: current,
+        key: lsc.key.pkcs8().into(),
+    }))
+}
+
 /// Sets a phone up as it first starts, in its own cluster, and what DHCP tells it there.
 ///
 /// # Errors
 /// Its LSC cannot be made.
 pub(super) fn phone(
     scenario: &Scenario,
-    lab: &Lab,
+    lab: &mut Lab,
     group: &PhoneGroup,
     number: usize,
     pace: Pace,
@@ -251,19 +352,7 @@ pub(super) fn phone(
 ) -> Result<(PhoneSetup, Scope), ClusterError> {
     let device = model::device_name(number);
     let identity = Identity {
-        certificate: match lab.cluster_index(&group.cluster.value) {
-            Some(home) if group.lsc => {
-                let name = format!("{}-{device}", group.model.value);
-                let date = scenario.date.value;
-                let lsc = lab.clusters()[home].issue_lsc(&name, date, keys)?;
-                Some(DeviceIdentity {
-                    kind: "LSC",
-                    certificate: lsc.public.der.as_slice().into(),
-                    key: lsc.key.pkcs8().into(),
-                })
-            }
-            _ => None,
-        },
+        certificate: certificates(scenario, lab, group, &device, keys)?,
         device,
         model: group.model.value.clone(),
     };

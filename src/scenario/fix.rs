@@ -108,6 +108,20 @@ fn action(
             "upload CAPF of {} into CAPF-trust and CallManager-trust of {destination}, restart CallManager there, then reset the phone; or give the phone an LSC of {destination}",
             phone.home
         ),
+        "encrypted-for-another-key" | "capf-session-needed" | "device-key-missing" => format!(
+            "clear TFTP Encrypted Config in the phone's security profile in {destination} until the phone has moved, then reset it; or let CAPF of {destination} install an LSC first, so that {destination} encrypts for the key that the phone has"
+        ),
+        "decryption-failed" | "config-malformed" => format!(
+            "{} is damaged on the server: apply the phone's configuration again in {destination}, then reset it",
+            file.unwrap_or("the configuration"),
+        ),
+        "config-incomplete" => format!(
+            "clear TFTP Encrypted Config in the phone's security profile in {destination}: without a TFTP certificate in its lists the phone asks for no signed file; then reset it"
+        ),
+        "phone-not-in-database" => format!(
+            "add {} to the database of {destination}, or enable auto-registration there, then reset it",
+            fate.device
+        ),
         "not-booted" => "reset the phone".into(),
         "no-lease" => format!(
             "let a DHCP server on the phone's segment name {} in option 150, then reset the phone",

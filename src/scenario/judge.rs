@@ -147,7 +147,12 @@ impl<'a> Seen<'a> {
                 && config_of(lab, &p.flash).is_some_and(|c| Some(c) == destination.as_deref()));
         let trusts = obeys && holds(&itl) && !refused;
         let waits = !booted && p.scope != p.home_scope;
-        let verdict = if p.end != BootEnd::Done || destination.is_none() || waits {
+        // What becomes of a phone that goes to CAPF hangs on CAPF, which is not emulated.
+        let needs_capf = events
+            .iter()
+            .any(|e| matches!(e.kind, Kind::CapfNeeded { .. }));
+        let is_open = p.end != BootEnd::Done || waits || needs_capf;
+        let verdict = if is_open || destination.is_none() {
             Verdict::Unknown
         } else if trusts && follows_destination {
             if lists_same {

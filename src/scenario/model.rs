@@ -11,9 +11,9 @@ use super::pattern::{EventPattern, FilePattern};
 use super::select::Selector;
 use super::settings::Setting;
 pub use super::words::{
-    BulkFault, BulkKind, BulkResult, CarriedCertificate, CutMoment, Damage, FirmwareProfile,
-    FlashFile, Mode, OwnCertificate, PhoneSecurity, RestsOn, ServedFile, Service, StoppableService,
-    Store, Tls, Verb, Verdict,
+    BulkFault, BulkKind, BulkResult, CarriedCertificate, CertificateRecord, CutMoment, Damage,
+    FirmwareProfile, FlashFile, Mode, OwnCertificate, PhoneFile, PhoneSecurity, RestsOn,
+    ServedFile, Service, StoppableService, Store, Tls, Verb, Verdict,
 };
 use crate::sim::Link;
 use crate::time::UnixSeconds;
@@ -132,6 +132,28 @@ pub struct Cluster {
     /// The CallManager group of its phones, highest priority first: up to [`MAX_GROUP_MEMBERS`]
     /// names of nodes. Unless given, the first nodes of the file that run CallManager.
     pub callmanager_group: Vec<Located<String>>,
+    /// The files that its phones' configurations name; none unless given.
+    pub phone_files: PhoneFiles,
+}
+
+/// The files that the configurations of a cluster name.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PhoneFiles {
+    /// Which, with the name of the file; of a locale, of its folder.
+    pub names: Vec<(PhoneFile, Located<String>)>,
+    /// Those of them that no node has.
+    pub missing: Vec<PhoneFile>,
+    /// The node of any cluster whose CallManager signs them, as a proxy TFTP does; unless given, the
+    /// node that serves them.
+    pub signed_by: Option<Located<String>>,
+}
+
+impl PhoneFiles {
+    /// What configurations name.
+    pub fn name(&self, file: PhoneFile) -> Option<&str> {
+        let found = self.names.iter().find(|(named, _)| *named == file);
+        found.map(|(_, name)| name.value.as_str())
+    }
 }
 
 impl Cluster {
@@ -186,6 +208,12 @@ pub struct PhoneGroup {
     pub security: PhoneSecurity,
     /// Whether they hold an LSC; false unless given.
     pub lsc: bool,
+    /// TFTP Encrypted Config of their security profile, in every cluster; false unless given. It
+    /// counts in clusters in mixed mode.
+    pub encrypted_config: bool,
+    /// What clusters have of their certificates, where it is not the usual: the cluster of their
+    /// first boot has the LSC, the others nothing.
+    pub certificate_records: Vec<(Located<String>, CertificateRecord)>,
 }
 
 impl PhoneGroup {

@@ -20,6 +20,7 @@ mod clusters;
 mod dhcp;
 mod expect;
 mod faults;
+mod phone_files;
 mod phones;
 mod read;
 mod sftp;
@@ -170,6 +171,7 @@ impl Parser<'_, '_> {
         check::dhcp(self.problems, dhcp, &steps);
         check::sftp(self.problems, sftp.as_ref(), &steps);
         let names = Names::new(&clusters, clusters_sound, &phones, phones_sound);
+        names.check_clusters(self.problems);
         names.check_phones(self.problems);
         for step in &steps {
             names.check_step(self.problems, step);

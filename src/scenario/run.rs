@@ -316,7 +316,7 @@ impl<'a> Run<'a> {
         for group in &scenario.phones {
             for number in group.numbers() {
                 let (setup, scope) =
-                    build::phone(scenario, &lab, group, number, pace, forced, &mut keys)
+                    build::phone(scenario, &mut lab, group, number, pace, forced, &mut keys)
                         .map_err(at_start)?;
                 phones.push(LabPhone {
                     home_scope: scope.clone(),

@@ -221,6 +221,8 @@ mod tests {
                     cluster: here("a".to_owned()),
                     security: PhoneSecurity::NonSecure,
                     lsc: false,
+                    encrypted_config: false,
+                    certificate_records: Vec::new(),
                 };
                 first += count;
                 group

@@ -94,6 +94,30 @@ closed_words! {
         Encrypted = "encrypted",
     }
 
+    /// What a cluster has of a phone's certificates.
+    CertificateRecord, "record" {
+        /// The LSC that the phone holds.
+        Current = "current",
+        /// One that it held before.
+        Old = "old",
+        /// Nothing.
+        None = "none",
+    }
+
+    /// A file that configurations name.
+    PhoneFile, "file" {
+        /// The soft keys, `SK<uuid>.xml`.
+        SoftKeys = "soft-keys",
+        /// The feature policy.
+        FeaturePolicy = "feature-policy",
+        /// The folder of the phones' language.
+        UserLocale = "user-locale",
+        /// The folder of the country's tones.
+        NetworkLocale = "network-locale",
+        /// The dial plan.
+        DialPlan = "dial-plan",
+    }
+
     /// Certificates that the bulk exchange carries to another cluster.
     CarriedCertificate, "certificate" {
         /// Signs configuration files, and trust lists before 12.0; also called TFTP certificate.
@@ -346,6 +370,8 @@ mod tests {
             assert_eq!(T::from_word("nothing"), None);
         }
         all::<Service>();
+        all::<CertificateRecord>();
+        all::<PhoneFile>();
         all::<Verdict>();
         all::<Store>();
         all::<FirmwareProfile>();

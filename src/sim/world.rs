@@ -360,9 +360,10 @@ impl World {
     }
 
     fn register_at_node(&mut self, phone: usize, attempt: u32, host: &str, lsc: Option<&[u8]>) {
+        let device = self.phones.get(phone).map_or("", |p| p.device.as_str());
         let (node, answer) = {
             let lab = lock(&self.lab);
-            (lab.host(host), lab.register(host, lsc))
+            (lab.host(host), lab.register(host, device, lsc))
         };
         let arriving = Happening::Registered {
             phone,

@@ -56,19 +56,25 @@ impl DeviceKey {
     /// If there is none, or it is no RSA key.
     pub fn from_pem(pem: &[u8]) -> Result<Self, DeviceKeyError> {
         let key = PrivateKeyDer::from_pem_slice(pem).map_err(|_| DeviceKeyError::NoKey)?;
-        let damaged = || DeviceKeyError::Damaged;
         match key {
-            PrivateKeyDer::Pkcs1(der) => {
-                RsaPrivateKey::from_pkcs1_der(der.secret_pkcs1_der()).map_err(|_| damaged())
-            }
-            PrivateKeyDer::Pkcs8(der) => RsaPrivateKey::from_pkcs8_der(der.secret_pkcs8_der())
-                .map_err(|error| match error {
-                    rsa::pkcs8::Error::PublicKey(_) => DeviceKeyError::NotRsa,
-                    _ => damaged(),
-                }),
+            PrivateKeyDer::Pkcs1(der) => RsaPrivateKey::from_pkcs1_der(der.secret_pkcs1_der())
+                .map(Self)
+                .map_err(|_| DeviceKeyError::Damaged),
+            PrivateKeyDer::Pkcs8(der) => Self::from_pkcs8(der.secret_pkcs8_der()),
             _ => Err(DeviceKeyError::NotRsa),
         }
-        .map(Self)
+    }
+
+    /// The private key in `der`, PKCS#8, as a phone has it.
+    ///
+    /// # Errors
+    /// If it is no RSA key, or a damaged one.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, DeviceKeyError> {
+        let key = RsaPrivateKey::from_pkcs8_der(der).map_err(|error| match error {
+            rsa::pkcs8::Error::PublicKey(_) => DeviceKeyError::NotRsa,
+            _ => DeviceKeyError::Damaged,
+        })?;
+        Ok(Self(key))
     }
 
     /// Bytes of the modulus, and so of a key that it can unwrap.
@@ -176,6 +182,14 @@ pub fn decrypt(file: &SignedFile<&[u8]>, key: &DeviceKey) -> Result<Vec<u8>, Dec
         return Err(DecryptFault::DigestMismatch);
     }
     Ok(plain)
+}
+
+/// What a configuration's `certHash` says of a certificate: its MD5, in lower hex (security guide
+/// 12.5; the open `enccnf` writes it so). It only tells certificates apart; nothing is trusted for it.
+pub fn certificate_hash(der: &[u8]) -> String {
+    use md5::Digest as _;
+    let digest = md5::Md5::digest(der);
+    digest.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 /// What [`encrypt`] makes.
@@ -427,6 +441,8 @@ mod tests {
         }
         let key = DeviceKey::from_pem(PEM).unwrap();
         assert_eq!(format!("{key:?}"), "DeviceKey(RSA 2048)");
+        let no_key = DeviceKey::from_pkcs8(b"0");
+        assert_eq!(no_key.unwrap_err(), DeviceKeyError::Damaged);
         let ec = include_bytes!("../../testdata/vectors/keys/d-lsc-ec.der");
         let ec = Certificate::parse(ec).unwrap();
         let fault = encrypt(b"", &ec, [0; 16], [0; 16], Digest::Sha1, &mut Rng::new(1));

@@ -122,6 +122,22 @@ codes! {
     ConfigOverHttps = "config-over-https",
     /// The certificate of an HTTPS server is in no installed list, and no TVS vouches for it.
     HttpsCertificateUnknown = "https-certificate-unknown",
+    /// The phone's key opens the encrypted configuration.
+    ConfigDecrypted = "config-decrypted",
+    /// A file that the phone's configuration names is unsigned, as asked.
+    FileUnsigned = "file-unsigned",
+    /// The phone has no certificate, and so no key that opens an encrypted configuration.
+    DeviceKeyMissing = "device-key-missing",
+    /// The configuration is encrypted for another key than the phone's.
+    EncryptedForAnotherKey = "encrypted-for-another-key",
+    /// The encrypted configuration does not open, or not to what its header says.
+    DecryptionFailed = "decryption-failed",
+    /// The cluster has encrypted for another certificate or for none: the phone would go to CAPF.
+    CapfSessionNeeded = "capf-session-needed",
+    /// The configuration is only the companion of an encrypted one.
+    ConfigIncomplete = "config-incomplete",
+    /// A CallManager does not know the phone.
+    PhoneNotInDatabase = "phone-not-in-database",
     /// A CallManager does not trust the issuer of the phone's LSC.
     LscNotTrusted = "lsc-not-trusted",
     /// Option 150 has changed, and the phone has not booted since.

@@ -343,6 +343,12 @@ rules! {
     DamagedList "phone.damaged_list" of::<DamagedList>(), 0, Assumed,
         "what a damaged CTL or ITL in flash means to a phone without another list: no leap of faith, or absent",
         "no source says what a phone does with a damaged list in its flash";
+    FixedNameFiles "phone.fixed_name_files" of::<FixedNameFiles>(), 0, Assumed,
+        "whether a phone asks for AppDialRules.xml and the ring list too, which no configuration names (nothing that is trusted hangs on them)",
+        "captures of an 8851 always ask for AppDialRules.xml; the ring list is in no capture of a boot";
+    SignedDefault "cluster.signed_default" of::<SignedDefault>(), 0, Assumed,
+        "when a cluster serves the default configuration in its signed form, XMLDefault.cnf.xml.sgn",
+        "guides of 6900 to 7900 phones: the default is for auto-registration; the name is in lists of what CUCM serves, of which settings they have no source says";
     BlankItl "cluster.blank_itl" of::<BlankItl>(), 0, Assumed,
         "what is left in the ITL of a cluster that is prepared for rollback",
         "CUCM 15 Security Guide: empty TVS and TFTP sections; the bytes are not shown";

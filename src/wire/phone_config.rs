@@ -115,6 +115,21 @@ pub struct CapfServer {
     pub port: u16,
 }
 
+/// The files that a configuration names. All are fetched from the same server as it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedFiles {
+    /// `softKeyFile` of the SIP profile: `SK<uuid>.xml`.
+    pub soft_keys: Option<String>,
+    /// `dialTemplate` of the SIP profile: the dial plan.
+    pub dial_template: Option<String>,
+    /// `featurePolicyFile`.
+    pub feature_policy: Option<String>,
+    /// `userLocale`, `name`: the folder of the phone's language.
+    pub user_locale: Option<String>,
+    /// `networkLocaleInfo`, `name`: the folder of the country's tones.
+    pub network_locale: Option<String>,
+}
+
 /// What a phone configuration says as far as trust and registration go. An element that is not in
 /// the file has its default; strings are without the white space around them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,6 +158,8 @@ pub struct PhoneConfig {
     pub encr_config: bool,
     /// `TLSResumptionTimer`, in seconds.
     pub tls_resumption_secs: Option<u32>,
+    /// The files that it names.
+    pub files: NamedFiles,
 }
 
 impl Default for PhoneConfig {
@@ -160,6 +177,7 @@ impl Default for PhoneConfig {
             cert_hash: None,
             encr_config: false,
             tls_resumption_secs: None,
+            files: NamedFiles::default(),
         }
     }
 }
@@ -229,32 +247,62 @@ impl PhoneConfig {
             out.push_str("</member>\n");
         }
         out.push_str("</members>\n</TVS>\n");
+        sip_profile(&mut out, &self.files);
+        let policy = self.files.feature_policy.as_deref();
+        optional(&mut out, "featurePolicyFile", policy);
         optional(
             &mut out,
             "loadInformation",
             self.load_information.as_deref(),
         );
         optional(&mut out, "versionStamp", self.version_stamp.as_deref());
+        locale(&mut out, "userLocale", self.files.user_locale.as_deref());
+        let network = self.files.network_locale.as_deref();
+        locale(&mut out, "networkLocaleInfo", network);
         let mode = self.device_security_mode.code().to_string();
         element(&mut out, "deviceSecurityMode", &mode);
         let transport = self.transport.code().to_string();
         element(&mut out, "transportLayerProtocol", &transport);
-        let auth_mode = self.capf_auth_mode.map(|m| m.to_string());
-        optional(&mut out, "capfAuthMode", auth_mode.as_deref());
-        out.push_str("<capfList>\n");
-        for server in &self.capf {
-            out.push_str("<capf>\n");
-            element(&mut out, "phonePort", &server.port.to_string());
-            element(&mut out, "processNodeName", &server.host);
-            out.push_str("</capf>\n");
-        }
-        out.push_str("</capfList>\n");
-        optional(&mut out, "certHash", self.cert_hash.as_deref());
-        element(&mut out, "encrConfig", flag(self.encr_config));
+        self.emit_enrolment(&mut out);
         let timer = self.tls_resumption_secs.map(|s| s.to_string());
         optional(&mut out, "TLSResumptionTimer", timer.as_deref());
         out.push_str("</device>\n");
         out
+    }
+
+    /// The signed companion of an encrypted file: what a phone needs to see whether it can open that
+    /// file, and to get another certificate if not (the open `enccnf` writes the same elements).
+    /// Its `certHash` is written even where it is blank.
+    pub fn emit_companion(&self) -> String {
+        let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<device>\n");
+        element(&mut out, "fullConfig", flag(false));
+        // IPv4, which is all that this configuration holds addresses of.
+        element(&mut out, "ipAddressMode", "0");
+        let load = self.load_information.as_deref();
+        element(&mut out, "loadInformation", load.unwrap_or_default());
+        let companion = Self {
+            cert_hash: Some(self.cert_hash.clone().unwrap_or_default()),
+            ..self.clone()
+        };
+        companion.emit_enrolment(&mut out);
+        out.push_str("</device>\n");
+        out
+    }
+
+    /// How the phone gets a certificate, and whether its configuration is encrypted for it.
+    fn emit_enrolment(&self, out: &mut String) {
+        let auth_mode = self.capf_auth_mode.map(|m| m.to_string());
+        optional(out, "capfAuthMode", auth_mode.as_deref());
+        out.push_str("<capfList>\n");
+        for server in &self.capf {
+            out.push_str("<capf>\n");
+            element(out, "phonePort", &server.port.to_string());
+            element(out, "processNodeName", &server.host);
+            out.push_str("</capf>\n");
+        }
+        out.push_str("</capfList>\n");
+        optional(out, "certHash", self.cert_hash.as_deref());
+        element(out, "encrConfig", flag(self.encr_config));
     }
 
     /// `XMLDefault.cnf.xml`: what a phone without an entry in the database gets, the CallManager
@@ -288,6 +336,24 @@ fn callmanager_group(out: &mut String, members: &[Member]) {
         out.push_str("</callManager>\n</member>\n");
     }
     out.push_str("</members>\n</callManagerGroup>\n");
+}
+
+fn sip_profile(out: &mut String, files: &NamedFiles) {
+    if files.dial_template.is_none() && files.soft_keys.is_none() {
+        return;
+    }
+    out.push_str("<sipProfile>\n");
+    optional(out, "dialTemplate", files.dial_template.as_deref());
+    optional(out, "softKeyFile", files.soft_keys.as_deref());
+    out.push_str("</sipProfile>\n");
+}
+
+fn locale(out: &mut String, name: &str, folder: Option<&str>) {
+    if let Some(folder) = folder {
+        let _ = writeln!(out, "<{name}>");
+        element(out, "name", folder);
+        let _ = writeln!(out, "</{name}>");
+    }
 }
 
 fn optional(out: &mut String, name: &str, value: Option<&str>) {
@@ -351,6 +417,13 @@ mod tests {
             cert_hash: Some("00ff".into()),
             encr_config: true,
             tls_resumption_secs: Some(3_600),
+            files: NamedFiles {
+                soft_keys: Some("SKa9bea76c.xml".into()),
+                dial_template: Some("dialplan.xml".into()),
+                feature_policy: Some("FP.xml".into()),
+                user_locale: Some("English_United_Kingdom".into()),
+                network_locale: Some("United_Kingdom".into()),
+            },
         };
         assert_eq!(PhoneConfig::parse(config.emit().as_bytes()), Ok(config));
     }
@@ -363,6 +436,39 @@ mod tests {
         };
         let read = PhoneConfig::parse(config.emit().as_bytes()).unwrap();
         assert_eq!(read.load_information.as_deref(), Some("a\u{fffd}b\u{fffd}"));
+    }
+
+    #[test]
+    fn the_companion_says_how_to_open_the_file() {
+        let mut config = PhoneConfig {
+            callmanager_group: vec![Member {
+                priority: 0,
+                host: "pub".into(),
+                ethernet_phone_port: 2_000,
+                sip_port: 5_060,
+                secured_sip_port: 5_061,
+            }],
+            capf_auth_mode: Some(3),
+            capf: vec![CapfServer {
+                host: "pub".into(),
+                port: 3_804,
+            }],
+            cert_hash: Some("00ff".into()),
+            encr_config: true,
+            ..PhoneConfig::default()
+        };
+        let read = PhoneConfig::parse(config.emit_companion().as_bytes()).unwrap();
+        let expected = PhoneConfig {
+            full_config: false,
+            callmanager_group: Vec::new(),
+            ..config.clone()
+        };
+        assert_eq!(read, expected);
+        config.cert_hash = None;
+        let text = config.emit_companion();
+        assert!(text.contains("<certHash></certHash>"));
+        let read = PhoneConfig::parse(text.as_bytes()).unwrap();
+        assert_eq!(read.cert_hash, None);
     }
 
     #[test]

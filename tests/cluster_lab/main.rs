@@ -1,5 +1,6 @@
 //! The emulated cluster from outside: what it publishes, what its TVS knows, what happens to it.
 
+mod configs;
 mod operate;
 mod publish;
 mod tvs;

@@ -55,6 +55,7 @@ pub(crate) type Meddle<'a> = dyn FnMut(&Output, &mut Vec<Input>) + 'a;
 pub(crate) struct Bench {
     pub(crate) lab: Arc<Mutex<Lab>>,
     pub(crate) phone: Phone,
+    pub(crate) device: String,
     pub(crate) flash: Flash,
     pub(crate) now: Time,
     /// Files under way, by transfer.
@@ -133,6 +134,7 @@ impl Before {
         let setup = self.setup.clone();
         Bench {
             lab: Arc::clone(&self.lab),
+            device: setup.identity.device.clone(),
             phone: Phone::boot(setup, &flash, Time::ZERO),
             flash,
             now: Time::ZERO,
@@ -296,7 +298,7 @@ impl Bench {
                 Vec::new()
             }
             Output::Register { host, lsc } => {
-                let answer = lock(&self.lab).register(host, lsc.as_deref());
+                let answer = lock(&self.lab).register(host, &self.device, lsc.as_deref());
                 vec![Input::Registered(answer)]
             }
             Output::Event(event) => {

@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use trustline::cluster::Parameter;
 use trustline::event::Kind;
 use trustline::phone::Flash;
 use trustline::phone::Output;
@@ -213,13 +214,16 @@ fn a_silent_first_server_is_left_for_the_second() {
 }
 
 /// A phone in nobody's database, without a list that asks for signed files, takes the default
-/// configuration.
+/// configuration, and registers where auto-registration lets it.
 #[test]
 fn the_default_configuration_is_the_last_resort() {
     let before = Before::of("non-secure-migration");
     {
         let mut lab = lock(&before.lab);
-        lab.cluster_mut(1).unwrap().remove_phone("SEP001122334401");
+        let cluster = lab.cluster_mut(1).unwrap();
+        cluster.remove_phone("SEP001122334401");
+        let enabled = Parameter::AutoRegistration(true);
+        cluster.set_parameter(enabled, 1_583_053_200).unwrap();
     }
     let mut bench = before.boot_from(Flash::default());
     bench.run(&mut |output, replies| {

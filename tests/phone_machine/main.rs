@@ -8,6 +8,7 @@
 
 mod bench;
 mod cache;
+mod configs;
 mod downloads;
 mod http;
 mod moments;

@@ -141,8 +141,8 @@ impl Surroundings for Shared {
         lab.host(host).and_then(|node| lab.tls_stand_in(node))
     }
 
-    fn register(&self, host: &str, lsc: Option<&[u8]>) -> Registration {
-        self.lab().register(host, lsc)
+    fn register(&self, host: &str, device: &str, lsc: Option<&[u8]>) -> Registration {
+        self.lab().register(host, device, lsc)
     }
 }
 

@@ -158,6 +158,7 @@ mod tests {
             "wait",
             "upload-certificate",
             "jump-clock",
+            "http-answers",
         ] {
             let has = |w: &Draft| w.steps.iter().any(|s| s.verb == verb);
             assert!(count(&has) > 20, "{verb}");

@@ -110,7 +110,7 @@ impl Witness for Laws {
 
     fn https(&mut self, at: Time, device: &str, certificate: &[u8]) {
         self.at_phone(at, device, |phone, found| {
-            phone.https(at, certificate, found)
+            phone.https(at, certificate, found);
         });
     }
 

@@ -329,7 +329,13 @@ impl WatchedPhone {
                 self.marked(list, how, found);
                 self.answers.decided();
             }
-            Kind::ListRefused { .. } | Kind::ConfigRefused { .. } => self.answers.decided(),
+            Kind::ListRefused { .. }
+            | Kind::ConfigRefused { .. }
+            | Kind::NamedFileRefused { .. } => self.answers.decided(),
+            Kind::NamedFileAccepted { facts, signer, .. } => {
+                self.configuration(&facts.file, signer.as_ref(), event.at, found);
+                self.answers.decided();
+            }
             Kind::ConfigAccepted {
                 facts,
                 signer,

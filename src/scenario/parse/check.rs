@@ -166,6 +166,18 @@ impl<'s> Names<'s> {
             if !group.cluster.value.is_empty() {
                 self.cluster(problems, &group.cluster);
             }
+            for (cluster, _) in &group.certificate_records {
+                self.cluster(problems, cluster);
+            }
+        }
+    }
+
+    /// Checks the nodes that clusters name beside their own.
+    pub(super) fn check_clusters(&self, problems: &mut Problems<'_>) {
+        for cluster in self.clusters.values() {
+            if let Some(signer) = &cluster.phone_files.signed_by {
+                self.node(problems, signer);
+            }
         }
     }
 

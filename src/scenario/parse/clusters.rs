@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry as Slot;
 use toml::de::DeValue;
 
 use super::super::diagnostic::{Located, listed, quote};
-use super::super::model::{Cluster, MAX_GROUP_MEMBERS, Node, RELEASES};
+use super::super::model::{Cluster, MAX_GROUP_MEMBERS, Node, PhoneFiles, RELEASES};
 use super::super::words::{Mode, Service};
 use super::read::{Entry, Problem, Section, in_file_order};
 use super::{MAX_CLUSTERS, MAX_NODES, Parser, nothing};
@@ -60,6 +60,7 @@ impl Parser<'_, '_> {
                 "parameters",
                 "nodes",
                 "callmanager-group",
+                "phone-files",
             ],
         );
         let release = section
@@ -112,6 +113,10 @@ impl Parser<'_, '_> {
                 .map(|node| node.name.clone())
                 .collect(),
         };
+        let phone_files = match section.optional("phone-files") {
+            Some(entry) => self.phone_files(entry),
+            None => PhoneFiles::default(),
+        };
         Some(Cluster {
             id,
             release: release.map_or_else(nothing, |release| release.map(str::to_owned)),
@@ -119,6 +124,7 @@ impl Parser<'_, '_> {
             parameters,
             nodes,
             callmanager_group,
+            phone_files,
         })
     }
 

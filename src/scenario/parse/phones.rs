@@ -2,12 +2,12 @@
 
 use toml::de::DeTable;
 
-use super::super::diagnostic::{Span, quote};
+use super::super::diagnostic::{Located, Span, quote};
 use super::super::model::PhoneGroup;
 use super::super::select::is_group_name;
-use super::super::words::{ClosedWord, FirmwareProfile, PhoneSecurity};
-use super::read::{Problem, Section};
-use super::{MAX_GROUP_PHONES, MAX_PHONE_GROUPS, MAX_PHONES, Parser, nothing};
+use super::super::words::{CertificateRecord, ClosedWord, FirmwareProfile, PhoneSecurity};
+use super::read::{Entry, Problem, Section, in_file_order};
+use super::{MAX_CLUSTERS, MAX_GROUP_PHONES, MAX_PHONE_GROUPS, MAX_PHONES, Parser, nothing};
 use crate::phone::Profile;
 
 /// Models that look like 7900 phones and have no Security By Default (Cisco 118893).
@@ -53,7 +53,15 @@ impl Parser<'_, '_> {
             Some(span),
             "[[phones]]",
             &[
-                "name", "count", "model", "cluster", "security", "lsc", "profile",
+                "name",
+                "count",
+                "model",
+                "cluster",
+                "security",
+                "lsc",
+                "profile",
+                "encrypted-config",
+                "certificate-records",
             ],
         );
         let name = section
@@ -122,6 +130,14 @@ impl Parser<'_, '_> {
             .optional("lsc")
             .and_then(|entry| entry.flag(self.problems))
             .unwrap_or(false);
+        let encrypted_config = section
+            .optional("encrypted-config")
+            .and_then(|entry| entry.flag(self.problems))
+            .unwrap_or(false);
+        let certificate_records = match section.optional("certificate-records") {
+            Some(entry) => self.certificate_records(entry, lsc),
+            None => Vec::new(),
+        };
         PhoneGroup {
             name,
             first,
@@ -131,7 +147,34 @@ impl Parser<'_, '_> {
             cluster,
             security,
             lsc,
+            encrypted_config,
+            certificate_records,
         }
+    }
+
+    /// What clusters have of the phones' certificates.
+    fn certificate_records(
+        &mut self,
+        entry: Entry<'_>,
+        lsc: bool,
+    ) -> Vec<(Located<String>, CertificateRecord)> {
+        let Some(table) = entry.table(self.problems) else {
+            return Vec::new();
+        };
+        let mut records = Vec::new();
+        for entry in in_file_order(table).into_iter().take(MAX_CLUSTERS) {
+            let Some(record) = entry.word::<CertificateRecord>(self.problems) else {
+                continue;
+            };
+            if record.value != CertificateRecord::None && !lsc {
+                let message = "these phones have no LSC that a cluster could have";
+                self.problems
+                    .add(Problem::at(record.span, message).help("say `lsc = true`"));
+            }
+            let cluster = Located::new(entry.key.to_owned(), entry.key_span);
+            records.push((cluster, record.value));
+        }
+        records
     }
 }
 

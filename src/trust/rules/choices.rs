@@ -349,6 +349,22 @@ words! {
         /// The list counts as absent.
         AsAbsent = "as-absent",
     }
+    /// Whether a phone asks for files of fixed names that no configuration names.
+    FixedNameFiles {
+        /// It does not.
+        LeaveOut = "leave-out",
+        /// It does, after those that are named.
+        Ask = "ask",
+    }
+    /// When a cluster serves the default configuration in its signed form.
+    SignedDefault {
+        /// While auto-registration is enabled.
+        AutoRegistration = "auto-registration",
+        /// Always.
+        Always = "always",
+        /// Never: it is there in its plain form alone.
+        Never = "never",
+    }
     /// What is left in the ITL of a cluster that is prepared for rollback.
     BlankItl {
         /// No TFTP and no TVS record.

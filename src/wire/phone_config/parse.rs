@@ -5,12 +5,14 @@ use std::borrow::Cow;
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::{
-    CapfServer, ConfigError, MAX_BYTES, MAX_TVS, Member, PhoneConfig, SecurityMode, Transport,
-    TvsServer,
+    CapfServer, ConfigError, MAX_BYTES, MAX_TVS, Member, NamedFiles, PhoneConfig, SecurityMode,
+    Transport, TvsServer,
 };
 
 /// Longest host name or address, in bytes (RFC 1035).
 const MAX_HOST: usize = 255;
+/// Longest name of a file that a configuration names, in bytes: CUCM's have under 50.
+const MAX_FILE_NAME: usize = 128;
 /// Nodes of one file: generous for CUCM's, which have under a thousand.
 const MAX_NODES: u32 = 100_000;
 /// Undeclared prefixes that are mended in one file: CUCM uses one.
@@ -163,7 +165,44 @@ fn read(root: Node<'_, '_>) -> Result<PhoneConfig, ConfigError> {
         tls_resumption_secs: number(root, "TLSResumptionTimer", "seconds", |n| {
             u32::try_from(n).ok()
         })?,
+        files: named_files(root)?,
     })
+}
+
+fn named_files(root: Node<'_, '_>) -> Result<NamedFiles, ConfigError> {
+    let sip = child(root, "sipProfile");
+    let folder = |element| child(root, element).map_or(Ok(None), |n| file_name(n, "name"));
+    // Some files have only the older element, a text.
+    let network_locale = match folder("networkLocaleInfo")? {
+        Some(name) => Some(name),
+        None => file_name(root, "networkLocale")?,
+    };
+    let in_profile = |element| sip.map_or(Ok(None), |n| file_name(n, element));
+    Ok(NamedFiles {
+        soft_keys: in_profile("softKeyFile")?,
+        dial_template: in_profile("dialTemplate")?,
+        feature_policy: file_name(root, "featurePolicyFile")?,
+        user_locale: folder("userLocale")?,
+        network_locale,
+    })
+}
+
+fn is_printable(byte: u8) -> bool {
+    (b' '..=b'~').contains(&byte)
+}
+
+/// The name of a file or a folder that the phone asks for; none if the element is missing or empty.
+fn file_name(node: Node<'_, '_>, element: &'static str) -> Result<Option<String>, ConfigError> {
+    match text(node, element) {
+        // It goes into a request, where a NUL would end it and a line end would begin another line.
+        Some(name) if name.len() > MAX_FILE_NAME || !name.bytes().all(is_printable) => Err(wrong(
+            child(node, element).unwrap_or(node),
+            element,
+            &name,
+            "the name of a file, at most 128 printable ASCII characters",
+        )),
+        name => Ok(name),
+    }
 }
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {

@@ -286,7 +286,11 @@ impl<'a> Phone<'a> {
         server: Option<NodeId>,
         boot: &Boot,
     ) -> Result<Option<ClusterId>, Unsupported> {
-        let up = |node: &&NodeId| world.nodes[**node].answers(Service::CallManager);
+        let up = |node: &&NodeId| {
+            let node = &world.nodes[**node];
+            let knows = !world.clusters[node.cluster].removed.contains(&self.number);
+            node.answers(Service::CallManager) && knows
+        };
         let last_resort = || {
             let node = match server {
                 Some(server) => Some(server).filter(|node| up(&node)),
@@ -386,12 +390,16 @@ impl<'a> Phone<'a> {
         if self.group.security == PhoneSecurity::NonSecure {
             return Ok(());
         }
-        let to = boot.destination;
-        let mixed = world.clusters[self.home].is_mixed() && world.clusters[to].is_mixed();
-        if mixed && world.trusts_capf(to, self.home) {
+        // It asks the group of its configuration first, whatever cluster option 150 names.
+        let mut asked = [Some(boot.destination), self.config].into_iter().flatten();
+        let takes = |cluster: ClusterId| {
+            let mixed = world.clusters[self.home].is_mixed() && world.clusters[cluster].is_mixed();
+            mixed && world.trusts_capf(cluster, self.home)
+        };
+        if asked.all(takes) {
             return Ok(());
         }
-        let what = "registration of a secured phone that the destination may not take";
+        let what = "registration of a secured phone that a cluster may not take";
         Err(Unsupported::new(what))
     }
 }

@@ -185,6 +185,9 @@ impl<'a> World<'a> {
             generations: BTreeMap::new(),
             publishing_mends,
         };
+        if scenario.phones.iter().any(|group| group.encrypted_config) {
+            return Err(Unsupported::new("encrypted configurations"));
+        }
         for given in &scenario.clusters {
             world.add(given)?;
         }

@@ -35,6 +35,12 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("cluster.blank_itl", &["empty-records"]),
     ("phone.after_refusal", &["tftp-server"]),
     ("tftp.options", &["tsize", "tsize-blksize"]),
+    ("http.first", &["no"]),
+    ("http.fallback_on", &["5xx"]),
+    ("cluster.http_missing", &["404"]),
+    // 1.1 leads a phone to HTTPS.
+    ("cluster.signer_version", &["1.1"]),
+    ("cluster.https_record", &["yes"]),
 ];
 
 impl Hand {

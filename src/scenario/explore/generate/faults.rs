@@ -22,7 +22,7 @@ impl Hand {
     pub(super) fn faults(&mut self) {
         for _ in 0..self.rng.below(3) {
             let cluster = self.index(self.draft.clusters.len());
-            match self.rng.below(10) {
+            match self.rng.below(12) {
                 0..=1 => {
                     let service = self.pick(&["tvs", "tftp"]).unwrap_or("tvs");
                     self.change_service("stop-service", cluster, service, None);
@@ -36,6 +36,7 @@ impl Hand {
                         self.step(StepDraft::new("keep-old-files").with("node", node));
                     }
                 }
+                9..=10 => self.answer_http(cluster),
                 _ => {
                     if self.chance(30) {
                         let step =
@@ -147,6 +148,9 @@ impl Hand {
         } else if self.chance(40) {
             let latency = self.pick(&["1ms", "30ms", "400ms"]).unwrap_or("1ms");
             step = step.with("latency", latency).with("jitter", "20ms");
+        } else if self.chance(10) {
+            let first = self.pick(&[1_u64, 4, 9]).unwrap_or(1);
+            step = step.with("lose-first", first);
         }
         let step = self.for_phones(step, 70);
         self.step(match after {
@@ -173,6 +177,22 @@ impl Hand {
         };
         let step = self.for_phones(step.with("write", write), 50);
         self.step(step);
+    }
+
+    /// A node answers requests over HTTP with a status; TFTP stays as it is.
+    fn answer_http(&mut self, cluster: usize) {
+        let nodes = self.running(cluster, "tftp");
+        let (Some(node), Some(status)) =
+            (self.pick(&nodes), self.pick(&[200_u64, 403, 404, 500, 503]))
+        else {
+            return;
+        };
+        let step = StepDraft::new("http-answers").with("node", node);
+        let step = match self.pick(&["itl", "config", "ctl"]) {
+            Some(file) if self.chance(50) => step.with("file", file),
+            _ => step,
+        };
+        self.step(step.with("status", status));
     }
 
     fn damage(&mut self, cluster: usize) {
