@@ -29,6 +29,15 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "default-configuration",
         "parameter auto-registration = true",
     ),
+    ("dhcp-act-at-once", "setting dhcp.act_at_once = yes"),
+    (
+        "dhcp-renewal",
+        "options 150 and 66 beside each other, or no DHCP",
+    ),
+    (
+        "dhcp-silent",
+        "options 150 and 66 beside each other, or no DHCP",
+    ),
     ("emcc-exchange", "whether a bulk import resets phones"),
     ("encrypted-configuration", "encrypted configurations"),
     ("encrypted-for-another-key", "encrypted configurations"),
@@ -39,6 +48,10 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("https-by-tvs", "setting cluster.signer_version = 1.1"),
     ("https-record", "setting cluster.signer_version = 1.1"),
     ("https-unknown", "setting cluster.signer_version = 1.1"),
+    (
+        "option-66",
+        "options 150 and 66 beside each other, or no DHCP",
+    ),
     ("recording-7821-emcc", "the step set-link"),
 ];
 
