@@ -48,6 +48,7 @@ fn worlds_show_nothing() {
 #[test]
 fn worlds_that_disagreed_show_nothing() {
     for name in [
+        "configuration-not-found",
         "cut-behind-configuration",
         "cut-behind-configuration-again",
         "own-certificate-not-loaded",
@@ -62,11 +63,6 @@ fn worlds_that_disagreed_show_nothing() {
             "{name} is decided: no source decides it"
         );
     }
-    // A CallManager rejects whom its database does not have: that decides this one.
-    let path = format!("{UNDECIDED}/configuration-not-found.toml");
-    let judged = check(&fs::read_to_string(path).unwrap());
-    assert!(judged.findings.is_empty(), "{:?}", judged.findings);
-    assert_eq!(judged.unsupported, None);
 }
 
 #[test]
