@@ -247,7 +247,7 @@ impl Phone {
         if jumped != 0 && self.setup.settings.word::<TvsCacheClock>() == TvsCacheClock::Wall {
             let seconds = Duration::from_secs(jumped.unsigned_abs());
             if jumped < 0 {
-                vouch.expires = vouch.expires + seconds;
+                vouch.expires += seconds;
             } else {
                 let left = vouch.expires.since(Time::ZERO + seconds);
                 // It ran out before the world began, and no jump back revives it: the time of the
