@@ -7,6 +7,9 @@ use super::super::super::words::{BulkKind, Service, Store};
 use super::world::{Certificate, ClusterId, Kind, NodeId, World};
 use super::{Open, Unsupported};
 
+/// Seconds that any certificate is valid for at least; five years are the usual ones (cluster 2).
+const SHORTEST_LIFE: u64 = 4 * 365 * 86_400;
+
 /// The directory on the SFTP server, and what of the page counts.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Bulk {
@@ -79,6 +82,9 @@ impl Bulk {
                 let Some(certificates) = self.consolidated.clone() else {
                     return Ok(false);
                 };
+                if world.nodes[publisher].ahead.unsigned_abs() > SHORTEST_LIFE {
+                    return Err(Unsupported::new("a bulk import of expired certificates"));
+                }
                 for certificate in certificates {
                     import(world, cluster, certificate, open)?;
                 }

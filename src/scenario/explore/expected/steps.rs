@@ -204,21 +204,18 @@ impl<'a> Run<'a> {
                 Ok(())
             }),
             Action::JumpClock(jump) => {
-                let jumps_back = jump.by < 0;
-                for name in jump.nodes.iter().filter(|_| jumps_back) {
-                    match name {
-                        Nodes::All => self
-                            .world
-                            .nodes
-                            .iter_mut()
-                            .for_each(|n| n.was_set_back = true),
-                        Nodes::Named(names) => {
-                            for name in names {
-                                let node = self.world.node(name.as_str())?;
-                                self.world.nodes[node].was_set_back = true;
-                            }
-                        }
+                let nodes = match &jump.nodes {
+                    None => Vec::new(),
+                    Some(Nodes::All) => (0..self.world.nodes.len()).collect(),
+                    Some(Nodes::Named(names)) => {
+                        let nodes = names.iter().map(|name| self.world.node(name.as_str()));
+                        nodes.collect::<Result<Vec<_>, _>>()?
                     }
+                };
+                for node in nodes {
+                    let own = &mut self.world.nodes[node];
+                    own.ahead = own.ahead.saturating_add(jump.by);
+                    own.was_set_back |= jump.by < 0;
                 }
                 Ok(())
             }

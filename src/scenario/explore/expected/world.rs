@@ -80,6 +80,8 @@ pub(super) struct Node {
     /// What it goes on serving.
     pub(super) kept: Option<Served>,
     pub(super) damage: BTreeMap<ServedFile, Damage>,
+    /// Seconds that its clock is ahead of the others.
+    pub(super) ahead: i64,
     /// Whether its clock was ever set back.
     pub(super) was_set_back: bool,
 }
@@ -215,6 +217,7 @@ impl<'a> World<'a> {
                 itl: None,
                 kept: None,
                 damage: BTreeMap::new(),
+                ahead: 0,
                 was_set_back: false,
             });
         }
