@@ -1,6 +1,7 @@
 //! Running a scenario: its steps in order, on either driver.
 
 mod certificates;
+mod leases;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -22,13 +23,13 @@ use super::registry::parameter_of;
 use super::steps;
 use super::words::Verb;
 use crate::cluster::{Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Turn};
-use crate::dhcp::{Mac, Scope};
+use crate::dhcp::Scope;
 use crate::event::{Event, Kind};
 use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
 use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
 use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
-use crate::trust::rules::{DhcpPrecedence, Key, Settings, Word};
+use crate::trust::rules::{Key, Settings};
 
 /// Name of the actor of steps.
 pub const LAB: &str = "lab";
@@ -107,23 +108,6 @@ pub struct Rehearsed {
     /// True if a step needed a directory on an SFTP server that the scenario names, and could not
     /// open it.
     pub unreached: bool,
-}
-
-impl LabPhone {
-    /// The servers that it should ask, by what it is told.
-    pub fn servers(&self, lab: &Lab) -> Vec<Ipv4Addr> {
-        let named = self.scope.option_66.as_ref();
-        let of_66 = named.and_then(|host| Some(lab.address(lab.host(host)?)));
-        let option_66 = of_66.into_iter().collect();
-        let rule = self.setup.settings.peek(Key::DhcpPrecedence);
-        let (first, second) = match DhcpPrecedence::from_index(rule) {
-            DhcpPrecedence::Option66First => (option_66, self.scope.option_150.clone()),
-            DhcpPrecedence::Option150First | DhcpPrecedence::WithoutSiaddr => {
-                (self.scope.option_150.clone(), option_66)
-            }
-        };
-        if first.is_empty() { second } else { first }
-    }
 }
 
 impl Rehearsed {
@@ -478,15 +462,6 @@ impl<'a> Run<'a> {
         self.settle()
     }
 
-    /// Phones renew their leases; those that restart for it boot.
-    fn renew_here(&mut self, indices: &[usize]) -> Result<(), ClusterError> {
-        let restarting = self.boot_once(indices, BootCause::Renewal);
-        if restarting.is_empty() {
-            return self.settle();
-        }
-        self.boot_here(&restarting, BootCause::Restart)
-    }
-
     /// Runs phones until they are done; says which of them restart by themselves.
     fn boot_once(&mut self, indices: &[usize], cause: BootCause) -> Vec<usize> {
         // A renewal is no boot: it leaves what the last one came to, and the next one its power cut.
@@ -616,10 +591,7 @@ impl<'a> Run<'a> {
                     scope.option_150.clear();
                 }
             }),
-            Action::RenewLeases { phones } => {
-                let indices = self.selected(phones);
-                self.boot(&indices, BootCause::Renewal)?;
-            }
+            Action::RenewLeases { phones } => self.renew_leases(phones)?,
             Action::SwitchDhcp { on } => lock(&self.lab).switch_dhcp(*on),
             Action::ResetPhones { phones } => {
                 let indices = self.selected(phones);
@@ -750,27 +722,6 @@ impl<'a> Run<'a> {
             Action::Note { .. } => {}
         }
         Ok(())
-    }
-
-    /// Changes what phones are told: by DHCP, or by hand where they take no lease.
-    fn set_scope(&mut self, phones: &super::Selector, change: impl Fn(&mut Scope)) {
-        let indices = self.selected(phones);
-        let by_hand = !self.scenario.dhcp.on;
-        self.each_phone(indices.iter().copied(), |p| {
-            change(&mut p.scope);
-            if by_hand {
-                p.setup.option_150.clone_from(&p.scope.option_150);
-            }
-        });
-        let mut lab = lock(&self.lab);
-        for i in indices {
-            let p = &self.phones[i];
-            if let Some(mac) = Mac::of_device(&p.setup.identity.device) {
-                // Two servers and names of nodes fit into options.
-                let set = lab.set_dhcp_scope(mac, p.scope.clone());
-                debug_assert!(set.is_ok(), "{set:?}");
-            }
-        }
     }
 
     /// True if the lab has no phones of its own that boot.
