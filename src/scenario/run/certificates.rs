@@ -40,18 +40,8 @@ impl Run<'_> {
             });
         }
         if done.resets_phones {
-            let indices: Vec<_> = {
-                let lab = lock(&self.lab);
-                let all = 0..self.phones.len();
-                all.filter(|&i| is_registered(&self.phones[i], &lab, cluster))
-                    .collect()
-            };
             let text = if self.boots_nobody() {
                 format!("an import resets the phones of {cluster} (admin guide 14): reset yours")
-            } else if indices.is_empty() {
-                format!(
-                    "an import resets the phones of {cluster} (admin guide 14): none is registered there"
-                )
             } else {
                 format!(
                     "the phones of {cluster} reset by themselves after an import (admin guide 14)"
@@ -64,6 +54,14 @@ impl Run<'_> {
                     text,
                 },
             );
+            let of_cluster = |p: &LabPhone| {
+                let lab = lock(&self.lab);
+                let first = p.servers(&lab).iter().find_map(|a| lab.at(*a));
+                first.is_some_and(|id| lab.clusters()[id.cluster].id() == cluster)
+            };
+            let indices: Vec<_> = (0..self.phones.len())
+                .filter(|&i| of_cluster(&self.phones[i]))
+                .collect();
             self.boot(&indices, BootCause::Reset)?;
         }
         Ok(())
@@ -170,15 +168,4 @@ fn vouches_for(cluster: &Cluster, other: &Cluster) -> bool {
     let held = held.unwrap_or_default();
     let signers = other.certificates_to_exchange(&signers);
     signers.iter().any(|(_, c)| held.contains(&c.public))
-}
-
-/// True if the phone's last registration was with the cluster: no other can be told to reset.
-fn is_registered(phone: &LabPhone, lab: &Lab, cluster: &str) -> bool {
-    let events = phone.home_events.iter().chain(&phone.events).rev();
-    let mut ends = events.filter_map(|e| match &e.kind {
-        Kind::Registered { server, .. } => Some(server.as_deref()),
-        _ => None,
-    });
-    let node = ends.next().flatten().and_then(|host| lab.host(host));
-    node.is_some_and(|id| lab.clusters()[id.cluster].id() == cluster)
 }
