@@ -66,14 +66,13 @@ impl World {
 
     /// Gives every waiting plan its time, and arranges all.
     pub(super) fn arrange_plans(&mut self) {
-        for planned in std::mem::take(&mut self.plans.waiting) {
-            self.plans.timed.push((self.now + planned.after, planned));
-        }
+        let waiting = std::mem::take(&mut self.plans.waiting).into_iter().rev();
+        let mut timed: Vec<_> = waiting.map(|p| (self.now + p.after, p)).collect();
+        // Those that an earlier boot did not come to were planned before.
+        timed.append(&mut self.plans.timed);
         // Stable, so that of two at one time the earlier step comes first.
-        self.plans.timed.reverse();
-        self.plans
-            .timed
-            .sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        timed.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        self.plans.timed = timed;
         let times: Vec<_> = self.plans.timed.iter().map(|(at, _)| *at).collect();
         for at in times {
             self.schedule(at, Happening::Plan);
