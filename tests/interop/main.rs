@@ -18,6 +18,8 @@ mod dhcp;
 #[path = "../golden/mod.rs"]
 mod golden;
 mod phone;
+#[cfg(target_os = "linux")]
+mod phone_dhcp;
 #[allow(
     dead_code,
     clippy::disallowed_methods,

@@ -35,6 +35,16 @@ impl Running {
         })
     }
 
+    /// Sends it a signal, such as `-HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "kill {name} {pid}"
+        );
+    }
+
     /// The exit status, if it has ended by itself.
     pub(crate) fn ended(&mut self) -> Option<String> {
         let status = self.child.try_wait().ok().flatten()?;
