@@ -120,10 +120,11 @@ fn push_hex_escapes(text: &mut String, bytes: &[u8]) {
 }
 
 /// One type and value of a Name.
-struct Attribute<'a> {
+pub(crate) struct Attribute<'a> {
     /// True for the first of its RDN.
     starts_rdn: bool,
-    oid: &'a [u8],
+    /// Content of the type's OBJECT IDENTIFIER.
+    pub(crate) oid: &'a [u8],
     tag: u8,
     /// The value with tag and length.
     value: &'a [u8],
@@ -132,7 +133,7 @@ struct Attribute<'a> {
 
 impl Attribute<'_> {
     /// The value as text, if it is a string.
-    fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         match self.tag {
             // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
             0x0c | 0x12 | 0x13 | 0x16 | 0x1a => String::from_utf8(self.content.to_vec()).ok(),
@@ -158,14 +159,14 @@ impl Attribute<'_> {
 }
 
 /// The attributes of a Name, in order. It ends at the first damage.
-struct Attributes<'a> {
+pub(crate) struct Attributes<'a> {
     rdns: Der<'a>,
     rdn: Der<'a>,
     starts_rdn: bool,
 }
 
 impl<'a> Attributes<'a> {
-    fn new(name_der: &'a [u8]) -> Self {
+    pub(crate) fn new(name_der: &'a [u8]) -> Self {
         let rdns = Der::new(name_der)
             .take(der_tag::SEQUENCE, "Name", "a SEQUENCE")
             .map_or(&[][..], |name| name.content);

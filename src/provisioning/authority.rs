@@ -1,0 +1,1 @@
+//! The two roots of a provisioning authority, and what it signs.

@@ -1,0 +1,1 @@
+//! Who a multiplatform phone is, and how its certificate says so.

@@ -1,0 +1,1 @@
+//! Certificate signing requests (PKCS#10), as `openssl req` makes them.

@@ -1,0 +1,1 @@
+//! Signatures of certificates and of requests for them.
