@@ -104,6 +104,9 @@ pub enum Command {
     /// Be one phone against real servers, with its flash in a folder
     #[command(help_template = TEMPLATE, before_help = super::phone::args::EXAMPLES, after_help = exit_code::HELP)]
     Phone(super::phone::args::PhoneArgs),
+    /// Multiplatform phones: HTTPS provisioning, its server and its certificate authority
+    #[command(help_template = TEMPLATE, before_help = super::provision::EXAMPLES, after_help = exit_code::HELP)]
+    Provision(super::provision::ProvisionArgs),
     /// List every rule that a decision depends on, with choices, source and basis
     #[command(help_template = TEMPLATE, before_help = RULES_EXAMPLES, after_help = exit_code::HELP)]
     Rules(RulesArgs),

@@ -10,6 +10,7 @@ pub mod keep;
 pub mod output;
 pub mod password;
 pub mod phone;
+pub mod provision;
 pub mod rehearse;
 pub mod rules;
 pub mod serve;
@@ -42,6 +43,7 @@ fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args, &output),
         Command::Bulk(args) => bulk::run(args, &output),
         Command::Phone(args) => phone::run(args, &output),
+        Command::Provision(args) => provision::run(args, &output),
         Command::Rules(args) => rules::run(args, &output),
         Command::Completions(args) => completions::completions(args, &output),
         Command::Man(args) => completions::man(args, &output),
