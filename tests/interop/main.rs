@@ -20,6 +20,7 @@ mod golden;
 mod phone;
 #[cfg(target_os = "linux")]
 mod phone_dhcp;
+mod phone_http;
 #[allow(
     dead_code,
     clippy::disallowed_methods,
