@@ -328,6 +328,9 @@ rules! {
     DhcpActAtOnce "dhcp.act_at_once" of::<DhcpActAtOnce>(), 0, Assumed,
         "whether a phone restarts when the renewal of its lease names other servers",
         "not documented; Cisco 215539 resets the phones after the change of option 150";
+    DhcpMaxServers "dhcp.max_servers" number("servers", 2, 63, &[8]), 2, Assumed,
+        "how many servers of a lease a phone keeps; the first two it does, as TFTP Server 1 and 2",
+        "8800 Administration Guide for the two; no source says what becomes of a third";
     DhcpTries "dhcp.tries" number("sendings", 1, 10, &[2]), 4, Assumed,
         "how often a phone sends DISCOVER before it goes on without a lease",
         "RFC 2131 section 4.1 gives the waits between, no source how many phones send";
