@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::boot::Phone;
 use super::facts::file_facts;
-use super::http::HttpRequest;
+use super::http::{HttpRequest, HttpSaid};
 use super::identity::Pace;
 use super::output::Output;
 use crate::event::Kind;
@@ -129,6 +129,7 @@ pub(super) enum Fetched {
 impl Phone {
     /// Starts to fetch `file` from the current server, over what this phone tries first.
     pub(super) fn fetch(&mut self, file: String, secure: bool, now: Time) {
+        self.http_said = HttpSaid::default();
         let first = if self.setup.settings.word::<HttpFirst>() == HttpFirst::No {
             Transport::Tftp
         } else if secure && self.wants_own_config() && self.wants_https() {
@@ -248,6 +249,9 @@ impl Phone {
     fn ended(&mut self, file: String, secure: bool, outcome: Outcome, now: Time) {
         if outcome == Outcome::TimedOut {
             self.overdue();
+            if self.counts_as_missing_over_http() {
+                return self.not_found(file, self.http_said.with("TFTP", "no answer"), now);
+            }
         }
         let shown = match &outcome {
             Outcome::TimedOut => self.setup.profile.texts.value.tftp_timeout,
@@ -273,6 +277,7 @@ impl Phone {
             }
             Outcome::Protocol(error) => format!("the server broke the protocol: {error}"),
         };
+        let failure = self.http_said.with("TFTP", &failure);
         self.download_failed(file, secure, failure, shown, now);
     }
 

@@ -313,6 +313,9 @@ rules! {
     HttpFallbackOn "http.fallback_on" of::<HttpFallbackOn>(), 0, Inferred,
         "after which HTTP answers the same server is asked over TFTP (it always is where no answer comes)",
         "EMCC technote: a 503 leads to TFTP; an 8945's log: any download error does; of a plain 404 no source speaks";
+    HttpMissingAlone "http.missing_alone" of::<HttpMissingAlone>(), 0, Assumed,
+        "what a file is that HTTP answers 404 or 503 for, where TFTP on the same server does not answer at all",
+        "no source: wherever HTTP lacked a file, TFTP answered (EMCC technote: 503, then error 1)";
     HttpTimeout "http.timeout_ms" number("milliseconds", 100, 60_000, &[15_000]), 5_000, Assumed,
         "how long an HTTP or HTTPS download may take before the phone gives it up",
         "no source";

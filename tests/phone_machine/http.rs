@@ -7,7 +7,7 @@ use trustline::event::Kind;
 use trustline::phone::flash::CONFIG;
 use trustline::phone::{HttpFailure, HttpInput, Output};
 use trustline::time::Time;
-use trustline::trust::rules::{HttpFallbackOn, HttpFirst};
+use trustline::trust::rules::{HttpFallbackOn, HttpFirst, HttpMissingAlone};
 
 use crate::bench::{Before, Bench, ITL, Input, LONGEST, http, lock};
 
@@ -195,6 +195,59 @@ fn the_rule_says_after_which_status_tftp_follows() {
         let itl: Vec<_> = ways.iter().filter(|w| w.ends_with("ITL")).collect();
         assert_eq!(itl, expected, "{choice:?} {status}");
     }
+}
+
+/// A non-secure destination says 503 over HTTP for the CTL, and its UDP port 69 is closed.
+#[test]
+fn what_http_said_is_kept_where_tftp_says_nothing() {
+    let said = "HTTP: 503 Service Unavailable, TFTP: no answer";
+    for choice in [HttpMissingAlone::Failed, HttpMissingAlone::Missing] {
+        let mut before = over_http("non-secure-migration");
+        before.set("http.missing_alone", choice as i64);
+        let mut bench = before.boot();
+        bench.run(&mut |output, replies| {
+            if matches!(output, Output::Datagram { .. }) {
+                replies.clear();
+            }
+        });
+        let failed = bench.count(|k| matches!(k, Kind::DownloadFailed { text, .. } if text == said));
+        let missing = bench.count(|k| matches!(k, Kind::NotFound { text, .. } if text == said));
+        let settled = bench.count(|k| matches!(k, Kind::BootEnded { settled: true, .. }));
+        let expected = match choice {
+            HttpMissingAlone::Failed => (1, 0, 0),
+            HttpMissingAlone::Missing => (0, 1, 1),
+        };
+        assert_eq!((failed, missing, settled), expected, "{choice:?}");
+    }
+}
+
+/// HTTP forbids the file, so TFTP's silence is a failure under either choice.
+#[test]
+fn what_is_forbidden_is_not_missing() {
+    let mut before = over_http("non-secure-migration");
+    before.set("http.missing_alone", HttpMissingAlone::Missing as i64);
+    let mut bench = before.boot();
+    bench.run(&mut |output, replies| {
+        if matches!(output, Output::Datagram { .. }) {
+            replies.clear();
+        }
+        for reply in replies {
+            if let Input::Http {
+                input: HttpInput::Answer { status, reason, .. },
+                ..
+            } = reply
+                && *status == 503
+            {
+                *status = 403;
+                "Forbidden".clone_into(reason);
+            }
+        }
+    });
+    let said = "HTTP: 403 Forbidden, TFTP: no answer";
+    assert_eq!(
+        bench.count(|k| matches!(k, Kind::DownloadFailed { text, .. } if text == said)),
+        1
+    );
 }
 
 /// A phone at the destination, whose ITL has signer version 1.1 and names the HTTPS server.

@@ -284,6 +284,13 @@ words! {
         /// After 500 to 599. 404 counts as a missing file, anything else as a failed download.
         ServerError = "5xx",
     }
+    /// What a file is that HTTP does not have, where TFTP does not answer.
+    HttpMissingAlone {
+        /// It could not be downloaded: a failure, and the next server is asked.
+        Failed = "failed",
+        /// The server does not have it.
+        Missing = "missing",
+    }
     /// Whether the configuration is asked for over HTTPS.
     HttpsConfig {
         /// While the installed ITL has signer version 1.1.

@@ -146,6 +146,8 @@ const SETTINGS: &[(&str, Cover)] = &[
     // TFTP brings what HTTP does not, and a signed file is the same over both.
     ("http.first", Cover::Any),
     ("http.fallback_on", Cover::Only("any-error")),
+    // TFTP answers.
+    ("http.missing_alone", Cover::Any),
     ("http.timeout_ms", Cover::Any),
     ("cluster.http_missing", Cover::Any),
     // Both shapes have neither a TFTP nor a TVS certificate, and that is what counts.
