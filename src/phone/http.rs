@@ -256,9 +256,11 @@ impl Phone {
         let server = self.http_server();
         let parsed = Certificate::parse(&certificate);
         let serial = parsed.as_ref().map(|c| hex(c.serial)).unwrap_or_default();
-        let is_rsa = parsed
-            .as_ref()
-            .is_ok_and(|c| matches!(c.public_key, PublicKey::Rsa { .. }));
+        let other_key = match parsed.as_ref().map(|c| c.public_key) {
+            Ok(PublicKey::Rsa { .. }) => Some("an RSA key"),
+            Ok(PublicKey::Other) => Some("a key that is neither EC nor RSA"),
+            Ok(PublicKey::Ec { .. }) | Err(_) => None,
+        };
         let signer = parsed.as_ref().map(|c| SignerId::of_certificate(c));
         let holder = self.in_force().file_server(&certificate);
         let told = Kind::HttpsConnected {
@@ -269,13 +271,13 @@ impl Phone {
         };
         let is_held = holder.is_some();
         self.event(now, told);
-        let refusal = match signer {
-            Err(error) => Some(format!("its certificate cannot be read: {error}")),
-            Ok(_) if is_rsa => Some(format!(
-                "its certificate, serial {serial}, has an RSA key; phones want an EC one"
+        let refusal = match (signer, other_key) {
+            (Err(error), _) => Some(format!("its certificate cannot be read: {error}")),
+            (Ok(_), Some(key)) => Some(format!(
+                "its certificate, serial {serial}, has {key}; phones want an EC one"
             )),
-            Ok(_) if is_held || self.is_vouched_for(&certificate, now) => None,
-            Ok(signer) => {
+            (Ok(_), None) if is_held || self.is_vouched_for(&certificate, now) => None,
+            (Ok(signer), None) => {
                 if let Some(http) = self.http() {
                     http.state = State::Vouching { broken: None };
                 }

@@ -291,6 +291,15 @@ fn showing(certificate: Vec<u8>) -> Bench {
     bench
 }
 
+/// The same certificate with a key of another kind: id-ecPublicKey becomes an identifier that
+/// nobody has given away.
+fn of_another_kind(mut certificate: Vec<u8>) -> Vec<u8> {
+    let ec_key = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    let at = certificate.windows(ec_key.len()).position(|w| w == ec_key);
+    certificate[at.unwrap() + ec_key.len() - 1] = 0x7f;
+    certificate
+}
+
 #[test]
 fn a_server_that_nobody_knows_is_asked_for_nothing() {
     let lab = over_https().lab;
@@ -308,6 +317,10 @@ fn a_server_that_nobody_knows_is_asked_for_nothing() {
         (
             of("dst-pub", CertificateKind::CallManager),
             "has an RSA key",
+        ),
+        (
+            of_another_kind(of("dst-pub", CertificateKind::TomcatEcdsa)),
+            "neither EC nor RSA",
         ),
         (b"rubbish".to_vec(), "cannot be read"),
         (Vec::new(), "cannot be read"),
