@@ -17,6 +17,9 @@ use crate::wire::tftp::ErrorCode;
 /// The request port of TFTP.
 const TFTP_PORT: u16 = 69;
 
+/// No setting makes a transfer end before this for lack of time.
+const SHORTEST_DEADLINE: Duration = Duration::from_secs(1);
+
 /// The downloader's status of a whole file, and of a missing one (EMCC technote).
 const STATUS_DONE: u32 = 100;
 const STATUS_NOT_FOUND: u32 = 2;
@@ -84,6 +87,7 @@ impl Way {
 pub(super) struct TftpTransfer {
     transfer: u32,
     client: Client,
+    started: Time,
 }
 
 impl TftpTransfer {
@@ -175,7 +179,11 @@ impl Phone {
         self.download = Some(Download {
             file,
             secure,
-            way: Way::Tftp(Box::new(TftpTransfer { transfer, client })),
+            way: Way::Tftp(Box::new(TftpTransfer {
+                transfer,
+                client,
+                started: now,
+            })),
         });
         self.pump_download(now);
     }
@@ -218,6 +226,9 @@ impl Phone {
             }
         };
         drain(&mut t, &mut self.outputs);
+        if now.since(t.started) >= SHORTEST_DEADLINE {
+            self.setup.settings.feel(Key::TftpDeadline);
+        }
         while let Some(event) = t.client.poll_event() {
             if let ClientEvent::Retransmitted { attempt } = event {
                 self.overdue();
@@ -244,6 +255,7 @@ impl Phone {
     fn overdue(&self) {
         self.setup.settings.feel(Key::TftpRetries);
         self.setup.settings.feel(Key::TftpBackoff);
+        self.setup.settings.feel(Key::TftpBackoffMax);
     }
 
     fn ended(&mut self, file: String, secure: bool, outcome: Outcome, now: Time) {
@@ -353,12 +365,15 @@ impl Phone {
     fn tftp_config(&self) -> ClientConfig {
         let s = &self.setup.settings;
         let mut first = Duration::from_millis(s.count(Key::TftpTimeout));
-        // Both matter once an answer is overdue.
+        // These matter once an answer is overdue.
         let backoff = s.read_ahead(|s| s.word::<TftpBackoff>());
+        let longest = s.read_ahead(|s| s.count(Key::TftpBackoffMax));
+        let longest = Duration::from_millis(longest);
         let retries = s.read_ahead(|s| s.count(Key::TftpRetries));
+        // And this, once the whole takes long.
+        let deadline = s.read_ahead(|s| s.count(Key::TftpDeadline));
         // Sooner, but for as long: three or four doublings more make up for a tenth.
         let is_fast = self.setup.pace == Pace::Fast;
-        let longest = first * 16;
         if is_fast {
             first /= 10;
         }
@@ -393,6 +408,7 @@ impl Phone {
                 retries,
             },
             max_bytes: self.setup.profile.max_download.value,
+            deadline: Duration::from_millis(deadline),
             ..ClientConfig::default()
         }
     }

@@ -307,6 +307,12 @@ rules! {
     TftpBackoff "tftp.backoff" of::<TftpBackoff>(), 0, Assumed,
         "how the time between retransmissions grows",
         "no source for phones; RFC 1123 asks for exponential";
+    TftpBackoffMax "tftp.backoff_max_ms" number("milliseconds", 50, 60_000, &[2_000]), 8_000, Assumed,
+        "the longest time between retransmissions where it doubles",
+        "no source";
+    TftpDeadline "tftp.deadline_ms" number("milliseconds", 1_000, 600_000, &[20_000]), 120_000, Assumed,
+        "how long a TFTP download may take, however steadily it crawls, before the next server is tried",
+        "no source";
     HttpFirst "http.first" of::<HttpFirst>(), 0, Documented,
         "whether a file is asked for over HTTP (port 6970) before TFTP",
         "usecallmanager.nz; EMCC technote, a 7821; an 8945's log: HTTP, on an error TFTP";

@@ -143,6 +143,8 @@ const SETTINGS: &[(&str, Cover)] = &[
     ("tftp.retries", Cover::Any),
     ("tftp.timeout_ms", Cover::Any),
     ("tftp.backoff", Cover::Any),
+    ("tftp.backoff_max_ms", Cover::Any),
+    ("tftp.deadline_ms", Cover::Any),
     // TFTP brings what HTTP does not, and a signed file is the same over both.
     ("http.first", Cover::Any),
     ("http.fallback_on", Cover::Only("any-error")),
