@@ -9,7 +9,9 @@ use crate::time::Time;
 use crate::trust::rules::Key;
 use crate::wire::ListKind;
 
-/// No boot takes longer on any driver: every machine in it has a deadline far below.
+/// No boot takes longer on any driver. Every machine in it has a deadline far below; only many slow
+/// servers, or long waits by setting, add up to more, and then the driver gives the boot up:
+/// [`BootEnd::Overdue`].
 pub const LONGEST_BOOT: Duration = Duration::from_secs(3_600);
 
 /// A phone that is about to start.

@@ -86,8 +86,7 @@ impl<'a> Life<'a> {
         let mut orders = Orders::listen(ears, |signal| process::exit(128 + signal));
         loop {
             let outcome = self.boot(&outside, &mut told, &mut orders).await?;
-            let is_over = self.once || outcome == BootOutcome::Stopped;
-            if is_over || !self.is_reset(&mut orders).await {
+            if ends_with(self.once, outcome) || !self.is_reset(&mut orders).await {
                 return Ok(exit_code(outcome));
             }
             self.setup.cause = BootCause::Reset;
@@ -149,7 +148,7 @@ impl<'a> Life<'a> {
             let error = error.unwrap_or_else(|| io::Error::other("no reason given"));
             return Err(self.folder.cannot_write(&error));
         }
-        let (outcome, kind) = telling.report.judge(outside.take_heard());
+        let (outcome, kind) = telling.report.judge(end, outside.take_heard());
         let judged = Event {
             at: outside.now(),
             actor: self.setup.identity.device.clone(),
@@ -202,10 +201,16 @@ impl Teller<'_> {
     }
 }
 
+/// Whether a phone's life ends with a boot that came to this. A server that never comes to an end
+/// ends no resident phone.
+fn ends_with(once: bool, outcome: BootOutcome) -> bool {
+    once || outcome == BootOutcome::Stopped
+}
+
 fn exit_code(outcome: BootOutcome) -> ExitCode {
     match outcome {
         BootOutcome::Follows => ExitCode::Good,
-        BootOutcome::Refuses | BootOutcome::Stopped => ExitCode::Negative,
+        BootOutcome::Refuses | BootOutcome::Stopped | BootOutcome::Overdue => ExitCode::Negative,
         BootOutcome::NoServer => ExitCode::Unreachable,
     }
 }
@@ -213,4 +218,17 @@ fn exit_code(outcome: BootOutcome) -> ExitCode {
 fn no_system(error: &io::Error) -> Failure {
     let text = format!("the phone cannot be started: {error}");
     Failure::new(ExitCode::Unreachable, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overdue_boot_is_judged_and_ends_no_resident_phone() {
+        let overdue = BootOutcome::Overdue;
+        assert!(ends_with(true, overdue) && !ends_with(false, overdue));
+        assert!(ends_with(false, BootOutcome::Stopped));
+        assert_eq!(exit_code(overdue), ExitCode::Negative);
+    }
 }
