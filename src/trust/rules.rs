@@ -328,9 +328,9 @@ rules! {
     HttpsConfig "https.config" of::<HttpsConfig>(), 0, Documented,
         "whether the configuration is asked for over HTTPS (port 6971) while the installed ITL has signer version 1.1",
         "usecallmanager.nz, HTTP provisioning; seen at an 8845 with 12.1";
-    DhcpPrecedence "dhcp.precedence" of::<DhcpPrecedence>(), 0, Inferred,
+    DhcpPrecedence "dhcp.precedence" of::<DhcpPrecedence>(), 0, Assumed,
         "where a phone takes its servers from when a lease names some in several places",
-        "150 before 66 before siaddr: one blog on option 150 for VoIP phones; Cisco recommends 150; multiplatform phones prefer 66";
+        "150 before 66 before siaddr: one blog on option 150 for VoIP phones; Cisco recommends 150; multiplatform phones prefer 66; dnsmasq names itself in siaddr unasked";
     DhcpNoAnswer "dhcp.no_answer" of::<DhcpNoAnswer>(), 0, Assumed,
         "which servers a phone asks when no lease names any, or no DHCP server answers",
         "no source";
