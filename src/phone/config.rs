@@ -25,8 +25,9 @@ const DEFAULT_CONFIG: &str = "XMLDefault.cnf.xml";
 /// How the name of a signed file ends.
 pub(super) const SIGNED: &str = ".sgn";
 
-/// How the status screen numbers a signature that does not hold (8945, community thread 2064222);
-/// the other numbers are not known.
+/// How the status screen numbered a configuration whose signer was in no list (8945, community
+/// thread 2064222). It is shown for every refusal; whether others have a number of their own is not
+/// known.
 const REASON_AUTHENTICATION: &str = "14";
 
 /// Which configuration is asked for.

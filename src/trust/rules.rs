@@ -323,7 +323,7 @@ rules! {
         "what a file is that HTTP answers 404 or 503 for, where TFTP on the same server does not answer at all",
         "no source: wherever HTTP lacked a file, TFTP answered (EMCC technote: 503, then error 1)";
     HttpTimeout "http.timeout_ms" number("milliseconds", 100, 60_000, &[15_000]), 5_000, Assumed,
-        "how long an HTTP or HTTPS download may take before the phone gives it up",
+        "how long an HTTP or HTTPS connection may take until it is up, and then the answer until it is whole",
         "no source";
     HttpsConfig "https.config" of::<HttpsConfig>(), 0, Documented,
         "whether the configuration is asked for over HTTPS (port 6971) while the installed ITL has signer version 1.1",
