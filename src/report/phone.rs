@@ -289,8 +289,9 @@ impl BootReport {
                     server,
                     transport,
                 } = asked;
-                let text =
-                    format!("the last file that it asked for is {file}, from {server} over {transport}");
+                let text = format!(
+                    "the last file that it asked for is {file}, from {server} over {transport}"
+                );
                 (text, Some(server.clone()))
             }
         };

@@ -346,6 +346,9 @@ rules! {
     AfterRefusal "phone.after_refusal" of::<AfterRefusal>(), 0, Assumed,
         "where a phone registers that has refused its configuration",
         "sources disagree: CUCM 14SU2 Security Guide says it bounces back to its prior server, Cisco's community page that it registers with the TFTP server";
+    DefaultConfig "phone.default_config" of::<DefaultConfig>(), 0, Assumed,
+        "whether the default configuration, taken where nobody knows the phone, replaces its own in flash (then it knows no TVS any more) or counts for this boot alone",
+        "guides of 6900 to 7900 phones say when it is fetched, no source says what becomes of the phone's own";
     RegisterTimeout "phone.register_timeout_ms" number("milliseconds", 1_000, 120_000, &[10_000]), 30_000, Assumed,
         "how long a CallManager may take to answer a registration before the next one is tried",
         "no source";

@@ -210,7 +210,8 @@ fn what_http_said_is_kept_where_tftp_says_nothing() {
                 replies.clear();
             }
         });
-        let failed = bench.count(|k| matches!(k, Kind::DownloadFailed { text, .. } if text == said));
+        let failed =
+            bench.count(|k| matches!(k, Kind::DownloadFailed { text, .. } if text == said));
         let missing = bench.count(|k| matches!(k, Kind::NotFound { text, .. } if text == said));
         let settled = bench.count(|k| matches!(k, Kind::BootEnded { settled: true, .. }));
         let expected = match choice {

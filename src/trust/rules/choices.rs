@@ -342,6 +342,13 @@ words! {
         /// With the TFTP server.
         TftpServer = "tftp-server",
     }
+    /// What becomes of a phone's own configuration when it takes the default one.
+    DefaultConfig {
+        /// The default one takes its place in flash.
+        Replaces = "replaces",
+        /// It stays in flash, and counts again from the next boot on.
+        Beside = "beside",
+    }
     /// What a list without any byte means.
     EmptyFile {
         /// It is refused.

@@ -101,6 +101,7 @@ const SETTINGS: &[(&str, Cover)] = &[
         "phone.after_refusal",
         Cover::Both("old-group", "tftp-server"),
     ),
+    ("phone.default_config", Cover::Only("replaces")),
     // A list in flash is the old one or the new one, so none is damaged there.
     ("phone.damaged_list", Cover::Any),
     ("list.max_bytes", Cover::Number),
