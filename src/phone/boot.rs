@@ -9,6 +9,7 @@ use super::dhcp::DhcpStage;
 use super::download::{Download, Fetched, TftpTransfer};
 use super::facts::file_facts;
 use super::flash::{self, Flash, FlashOperation};
+use super::http::HttpSaid;
 use super::identity::{BootCause, PhoneSetup};
 use super::notes::{KeptAnswer, Notes};
 use super::output::Output;
@@ -92,6 +93,8 @@ pub struct Phone {
     pub(super) download: Option<Download>,
     /// Downloads that are over but may have to repeat their last acknowledgement.
     pub(super) lingering: Vec<TftpTransfer>,
+    /// What HTTP and HTTPS said about the file under way, of the server that is asked.
+    pub(super) http_said: HttpSaid,
     pub(super) download_failures: Vec<String>,
     pub(super) fetched: Option<Fetched>,
     pub(super) next_transfer: u32,
@@ -133,6 +136,7 @@ impl Phone {
             server: 0,
             download: None,
             lingering: Vec::new(),
+            http_said: HttpSaid::default(),
             download_failures: Vec::new(),
             fetched: None,
             next_transfer: 1,

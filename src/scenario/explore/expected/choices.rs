@@ -101,6 +101,7 @@ const SETTINGS: &[(&str, Cover)] = &[
         "phone.after_refusal",
         Cover::Both("old-group", "tftp-server"),
     ),
+    ("phone.default_config", Cover::Only("replaces")),
     // A list in flash is the old one or the new one, so none is damaged there.
     ("phone.damaged_list", Cover::Any),
     ("list.max_bytes", Cover::Number),
@@ -143,9 +144,13 @@ const SETTINGS: &[(&str, Cover)] = &[
     ("tftp.retries", Cover::Any),
     ("tftp.timeout_ms", Cover::Any),
     ("tftp.backoff", Cover::Any),
+    ("tftp.backoff_max_ms", Cover::Any),
+    ("tftp.deadline_ms", Cover::Any),
     // TFTP brings what HTTP does not, and a signed file is the same over both.
     ("http.first", Cover::Any),
     ("http.fallback_on", Cover::Only("any-error")),
+    // TFTP answers.
+    ("http.missing_alone", Cover::Any),
     ("http.timeout_ms", Cover::Any),
     ("cluster.http_missing", Cover::Any),
     // Both shapes have neither a TFTP nor a TVS certificate, and that is what counts.
