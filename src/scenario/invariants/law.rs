@@ -21,6 +21,9 @@ pub enum Law {
     AnswerInRole,
     /// A TVS answer is used for the certificate that was asked about.
     AnswerForItsCertificate,
+    /// A TVS answer is used while the installed lists hold the certificate of the server that gave
+    /// it, so while that is one of the phone's own cluster.
+    AnswerOfOwnCluster,
     /// A TVS is asked whose certificate the installed lists hold: one of the phone's own cluster.
     ServerInLists,
     /// TVS is not asked where the installed lists suffice.
@@ -38,7 +41,7 @@ pub enum Law {
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SignerTrusted,
         Self::SignerInRole,
         Self::SignatureHolds,
@@ -46,6 +49,7 @@ impl Law {
         Self::AnswerInTime,
         Self::AnswerInRole,
         Self::AnswerForItsCertificate,
+        Self::AnswerOfOwnCluster,
         Self::ServerInLists,
         Self::TvsNotNeeded,
         Self::ListsWhole,
@@ -64,6 +68,7 @@ impl Law {
             Self::AnswerInTime => "tvs-answer-in-time",
             Self::AnswerInRole => "tvs-answer-in-role",
             Self::AnswerForItsCertificate => "tvs-answer-for-its-certificate",
+            Self::AnswerOfOwnCluster => "tvs-answer-of-own-cluster",
             Self::ServerInLists => "tvs-server-in-lists",
             Self::TvsNotNeeded => "tvs-not-needed",
             Self::ListsWhole => "lists-whole",

@@ -104,7 +104,7 @@ impl Witness for Laws {
     fn tvs(&mut self, at: Time, device: &str, node: NodeId, request: &[u8], answer: &[u8]) {
         let certificate = self.tvs.get(&node).cloned();
         self.at_phone(at, device, |phone, found| {
-            phone.tvs(certificate.as_deref(), request, answer, found);
+            phone.tvs(at, certificate.as_ref(), request, answer, found);
         });
     }
 
