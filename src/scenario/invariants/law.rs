@@ -37,11 +37,14 @@ pub enum Law {
     ConfigurationTrusted,
     /// Every boot ends, within bounded time and events.
     BootEnds,
+    /// After faults stop, every phone that the rules let migrate does so within
+    /// [`super::TRIES`] boots.
+    MigratesAfterFaults,
 }
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SignerTrusted,
         Self::SignerInRole,
         Self::SignatureHolds,
@@ -56,6 +59,7 @@ impl Law {
         Self::ListsKept,
         Self::ConfigurationTrusted,
         Self::BootEnds,
+        Self::MigratesAfterFaults,
     ];
 
     /// The name.
@@ -75,6 +79,7 @@ impl Law {
             Self::ListsKept => "lists-kept",
             Self::ConfigurationTrusted => "configuration-trusted",
             Self::BootEnds => "boot-ends",
+            Self::MigratesAfterFaults => "migrates-after-faults",
         }
     }
 }
