@@ -574,6 +574,7 @@ impl Phone {
             return;
         };
         list.is_new = true;
+        self.flush_kept_notes(now);
         let operations = flash::replace(kind.file_name(), Arc::clone(&bytes));
         #[cfg(feature = "planted-defects")]
         let operations = if self.setup.settings.has(Defect::AtomicReplace) {
