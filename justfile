@@ -11,6 +11,7 @@ ci:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
+    cargo clippy --lib --bins --test planted_defects --features planted-defects -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # All tests that need a Rust toolchain alone

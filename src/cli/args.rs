@@ -203,9 +203,9 @@ pub struct RehearseArgs {
         conflicts_with = "paths"
     )]
     pub failures: Option<PathBuf>,
-    /// Switch a check off in every phone, to see that exploration finds it
+    /// Switch a check off in every phone, to see that the laws of every run find it
     #[cfg(feature = "planted-defects")]
-    #[arg(long, value_name = "DEFECT", requires = "explore", conflicts_with = "paths", value_parser = parse_defect)]
+    #[arg(long, value_name = "DEFECT", value_parser = parse_defect)]
     pub plant: Option<crate::trust::planted::Defect>,
     /// Only scenarios with this text in their path or name
     #[arg(long, value_name = "TEXT")]

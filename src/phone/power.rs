@@ -9,8 +9,10 @@ use crate::dhcp::LeaseTimes;
 use crate::trust::rules::Key;
 use crate::wire::ListKind;
 
-/// No boot takes longer on any driver: every machine in it has a deadline far below. A renewal may,
-/// where its lease lasts longer than nobody answers; the driver then goes on with [`Booted::lease`].
+/// No boot takes longer on any driver. Every machine in it has a deadline far below; only many slow
+/// servers, or long waits by setting, add up to more, and then the driver gives the boot up:
+/// [`BootEnd::Overdue`]. A renewal may take longer, where its lease lasts longer than nobody
+/// answers; the driver then goes on with [`Booted::lease`].
 pub const LONGEST_BOOT: Duration = Duration::from_secs(3_600);
 
 /// A phone that is about to start.

@@ -5,6 +5,7 @@ use super::story::{short, signer_text, thousands};
 use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::net::phone::DOES_NOT_RESOLVE;
+use crate::phone::power::BootEnd;
 use crate::trust::reason::Code;
 
 /// What a boot came to.
@@ -18,6 +19,8 @@ pub enum BootOutcome {
     NoServer,
     /// It was switched off before it came to its end.
     Stopped,
+    /// It was answered, and did not come to its end within the longest time that a boot may take.
+    Overdue,
 }
 
 impl BootOutcome {
@@ -28,6 +31,7 @@ impl BootOutcome {
             Self::Refuses => "refuses",
             Self::NoServer => "no-server",
             Self::Stopped => "stopped",
+            Self::Overdue => "overdue",
         }
     }
 
@@ -37,6 +41,7 @@ impl BootOutcome {
             Self::Refuses => paint.bad("does not follow these servers"),
             Self::NoServer => paint.bad("no server answered"),
             Self::Stopped => paint.warn("was switched off before its boot was over"),
+            Self::Overdue => paint.bad("did not come to the end of its boot within an hour"),
         }
     }
 }
@@ -73,10 +78,19 @@ pub struct BootReport {
     /// Why DHCP named no servers, or none that are new.
     no_lease: Option<String>,
     tvs_asked: u32,
+    /// What it asked for last.
+    asked_last: Option<Asked>,
     would_register: Option<Vec<String>>,
     shows: Vec<String>,
     settled: Option<bool>,
     judged: Option<Judged>,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    file: String,
+    server: String,
+    transport: String,
 }
 
 #[derive(Clone, Debug)]
@@ -158,6 +172,18 @@ impl BootReport {
                 });
             }
             Kind::DhcpFailed { text } => self.no_lease = Some(text.clone()),
+            Kind::Requested {
+                file,
+                server,
+                transport,
+                ..
+            } => {
+                self.asked_last = Some(Asked {
+                    file: file.clone(),
+                    server: server.clone(),
+                    transport: transport.to_uppercase(),
+                });
+            }
             Kind::TvsAsked { .. } => self.tvs_asked = self.tvs_asked.saturating_add(1),
             Kind::RegistrationNotTried { servers, .. } => {
                 self.would_register = Some(servers.clone());
@@ -195,18 +221,23 @@ impl BootReport {
         }
     }
 
-    /// Judges the boot, once it is over or was cut short; `heard` says if any server sent
-    /// anything. The result is the event that says so.
-    pub fn judge(&mut self, heard: bool) -> (BootOutcome, Kind) {
-        let outcome = match (self.settled, heard) {
-            (Some(true), _) => BootOutcome::Follows,
-            (Some(false), true) => BootOutcome::Refuses,
-            (Some(false), false) => BootOutcome::NoServer,
-            (None, _) => BootOutcome::Stopped,
+    /// Judges the boot; `end` is how it ended, none where it was cut short, and `heard` says if any
+    /// server sent anything. The result is the event that says so.
+    pub fn judge(&mut self, end: Option<BootEnd>, heard: bool) -> (BootOutcome, Kind) {
+        let outcome = match (self.settled, end, heard) {
+            (Some(true), ..) => BootOutcome::Follows,
+            (Some(false), _, true) => BootOutcome::Refuses,
+            (Some(false), _, false) | (None, Some(BootEnd::Overdue), false) => {
+                BootOutcome::NoServer
+            }
+            (None, Some(BootEnd::Overdue), true) => BootOutcome::Overdue,
+            (None, ..) => BootOutcome::Stopped,
         };
         let reasons = self.reasons(outcome);
         let fix = match outcome {
-            BootOutcome::Refuses | BootOutcome::NoServer => self.way_out(outcome, &reasons),
+            BootOutcome::Refuses | BootOutcome::NoServer | BootOutcome::Overdue => {
+                self.way_out(outcome, &reasons)
+            }
             BootOutcome::Follows | BootOutcome::Stopped => None,
         };
         self.judged = Some(Judged {
@@ -241,6 +272,7 @@ impl BootReport {
                 });
                 no_lease.into_iter().chain(self.failures.clone()).collect()
             }
+            BootOutcome::Overdue => vec![self.overdue()],
             BootOutcome::Refuses => {
                 let refused = lists.iter().map(|l| &l.refused).find(|r| !r.is_empty());
                 let config = self.config_refused.as_ref().map(|(_, reasons)| reasons);
@@ -254,6 +286,29 @@ impl BootReport {
                     }],
                 }
             }
+        }
+    }
+
+    /// What a boot without end waited for.
+    fn overdue(&self) -> ReasonFacts {
+        let (text, evidence) = match &self.asked_last {
+            None => ("it had not asked for any file yet".to_owned(), None),
+            Some(asked) => {
+                let Asked {
+                    file,
+                    server,
+                    transport,
+                } = asked;
+                let text = format!(
+                    "the last file that it asked for is {file}, from {server} over {transport}"
+                );
+                (text, Some(server.clone()))
+            }
+        };
+        ReasonFacts {
+            code: Code::BootOverdue.as_str(),
+            text,
+            evidence,
         }
     }
 
@@ -312,7 +367,9 @@ impl BootReport {
         for (n, reason) in judged.reasons.iter().enumerate() {
             let label = if n == 0 { "because" } else { "" };
             let code = match judged.outcome {
-                BootOutcome::Refuses | BootOutcome::NoServer if n == last => {
+                BootOutcome::Refuses | BootOutcome::NoServer | BootOutcome::Overdue
+                    if n == last =>
+                {
                     format!(" [{}]", reason.code)
                 }
                 _ => String::new(),
@@ -464,13 +521,16 @@ mod tests {
 
     #[test]
     fn the_outcome_is_what_the_boot_and_the_wire_say() {
-        for (kinds, heard, expected) in [
-            (vec![ended(true)], true, BootOutcome::Follows),
-            (vec![ended(false)], true, BootOutcome::Refuses),
-            (vec![ended(false)], false, BootOutcome::NoServer),
-            (vec![], true, BootOutcome::Stopped),
+        let (done, overdue) = (Some(BootEnd::Done), Some(BootEnd::Overdue));
+        for (kinds, end, heard, expected) in [
+            (vec![ended(true)], done, true, BootOutcome::Follows),
+            (vec![ended(false)], done, true, BootOutcome::Refuses),
+            (vec![ended(false)], done, false, BootOutcome::NoServer),
+            (vec![], None, true, BootOutcome::Stopped),
+            (vec![], overdue, true, BootOutcome::Overdue),
+            (vec![], overdue, false, BootOutcome::NoServer),
         ] {
-            let (outcome, kind) = booted(kinds).judge(heard);
+            let (outcome, kind) = booted(kinds).judge(end, heard);
             assert_eq!(outcome, expected);
             let Kind::PhoneJudged { outcome, .. } = kind else {
                 panic!("another kind")
@@ -510,11 +570,28 @@ mod tests {
     fn a_refusal_says_why_and_what_to_do() {
         let unknown = refused(Code::SignerUnknownToTvs, "TVS a:2445 does not know CN=b");
         let mut report = booted(vec![unknown, ended(false)]);
-        report.judge(true);
+        report.judge(Some(BootEnd::Done), true);
         let text = report.text(Paint::new(false), "here");
         assert!(text.contains("SEP..4401: does not follow these servers"));
         assert!(text.contains("does not know CN=b [signer-unknown-to-tvs]"));
         assert!(text.contains("stays, SHA-1 aa"));
         assert!(text.contains("fix        import the certificate of the signer"));
+    }
+
+    #[test]
+    fn a_boot_without_end_names_what_it_waited_for() {
+        let asked = Kind::Requested {
+            file: "ITLFile.tlv".into(),
+            server: "10.0.0.5".into(),
+            transport: "tftp".into(),
+            options: "none".into(),
+            secure: false,
+        };
+        let mut report = booted(vec![asked]);
+        report.judge(Some(BootEnd::Overdue), true);
+        let text = report.text(Paint::new(false), "here");
+        assert!(text.contains("did not come to the end of its boot within an hour"));
+        assert!(text.contains("ITLFile.tlv, from 10.0.0.5 over TFTP [boot-overdue]"));
+        assert!(text.contains("fix        look at this server"), "{text}");
     }
 }

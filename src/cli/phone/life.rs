@@ -108,7 +108,7 @@ impl<'a> Life<'a> {
         };
         loop {
             let (outcome, lease) = self.boot(&mut around).await?;
-            if self.once || outcome == BootOutcome::Stopped {
+            if ends_with(self.once, outcome) {
                 return Ok(exit_code(outcome));
             }
             match self.wait(lease, &mut around).await? {
@@ -285,7 +285,7 @@ impl<'a> Life<'a> {
         if let Some(booted) = &booted {
             self.check_flash(booted.end, outside)?;
         }
-        let (outcome, kind) = telling.report.judge(outside.take_heard());
+        let (outcome, kind) = telling.report.judge(booted.as_ref().map(|b| b.end), outside.take_heard());
         let judged = Event {
             at: outside.now(),
             actor: self.setup.identity.device.clone(),
@@ -348,10 +348,16 @@ impl Teller<'_> {
     }
 }
 
+/// Whether a phone's life ends with a boot that came to this. A server that never comes to an end
+/// ends no resident phone.
+fn ends_with(once: bool, outcome: BootOutcome) -> bool {
+    once || outcome == BootOutcome::Stopped
+}
+
 fn exit_code(outcome: BootOutcome) -> ExitCode {
     match outcome {
         BootOutcome::Follows => ExitCode::Good,
-        BootOutcome::Refuses | BootOutcome::Stopped => ExitCode::Negative,
+        BootOutcome::Refuses | BootOutcome::Stopped | BootOutcome::Overdue => ExitCode::Negative,
         BootOutcome::NoServer => ExitCode::Unreachable,
     }
 }
@@ -359,4 +365,17 @@ fn exit_code(outcome: BootOutcome) -> ExitCode {
 fn no_system(error: &io::Error) -> Failure {
     let text = format!("the phone cannot be started: {error}");
     Failure::new(ExitCode::Unreachable, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overdue_boot_is_judged_and_ends_no_resident_phone() {
+        let overdue = BootOutcome::Overdue;
+        assert!(ends_with(true, overdue) && !ends_with(false, overdue));
+        assert!(ends_with(false, BootOutcome::Stopped));
+        assert_eq!(exit_code(overdue), ExitCode::Negative);
+    }
 }
