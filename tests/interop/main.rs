@@ -17,6 +17,8 @@ mod dhcp;
 )]
 #[path = "../golden/mod.rs"]
 mod golden;
+mod legacy;
+mod peer;
 mod phone;
 #[allow(
     dead_code,

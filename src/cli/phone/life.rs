@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::net::orders::{Ears, Order, Orders};
 use crate::net::phone::{self, Surroundings};
 use crate::net::real::{Addresses, Outside};
+use crate::net::tvs::TvsTls;
 use crate::phone::power::{BootEnd, Booting, LONGEST_BOOT};
 use crate::phone::{BootCause, PhoneSetup};
 use crate::report::phone::{BootOutcome, BootReport};
@@ -28,6 +29,7 @@ pub(super) struct Life<'a> {
     once: bool,
     setup: PhoneSetup,
     addresses: Addresses,
+    tvs_tls: TvsTls,
     folder: Arc<FlashFolder>,
     teller: Teller<'a>,
 }
@@ -38,13 +40,14 @@ impl<'a> Life<'a> {
         args: &PhoneArgs,
         output: &'a Output,
         setup: PhoneSetup,
-        addresses: Addresses,
+        (addresses, tvs_tls): (Addresses, TvsTls),
         folder: FlashFolder,
     ) -> Self {
         Self {
             once: args.once,
             setup,
             addresses,
+            tvs_tls,
             folder: Arc::new(folder),
             teller: Teller {
                 output,
@@ -75,6 +78,7 @@ impl<'a> Life<'a> {
         let folder = Arc::clone(&self.folder);
         let outside = Arc::new(Outside::new(
             std::mem::take(&mut self.addresses),
+            self.tvs_tls,
             events,
             Box::new(move |operation| folder.carry_out(operation)),
         ));

@@ -34,6 +34,7 @@ pub fn run(args: &PhoneArgs, output: &Output) -> ExitCode {
 
 fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
     let profile = identity::profile(args)?;
+    let tvs_tls = identity::tvs_tls(args, profile)?;
     let identity = identity::identity(args)?;
     let seeds = seed::read(&args.installed, args.config.as_deref())?;
     let (source, addresses) = servers::named(&args.tftp, args.lab.as_deref())?;
@@ -65,7 +66,7 @@ fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
         dhcp: None,
         cause: BootCause::Power,
     };
-    Life::new(args, output, setup, addresses, folder).live()
+    Life::new(args, output, setup, (addresses, tvs_tls), folder).live()
 }
 
 /// A text of somebody else, as it may be printed.
