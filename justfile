@@ -51,4 +51,4 @@ bench:
 
 # Write the golden files anew; read the diff
 bless:
-    TRUSTLINE_BLESS=1 cargo test --test cli_inspect --test cli_rules --test scenario_errors --test cli_bulk --test fault_matrix
+    TRUSTLINE_BLESS=1 cargo test --test cli_inspect --test cli_rules --test scenario_errors --test cli_bulk --test cli_diff --test fault_matrix
