@@ -178,7 +178,9 @@ const TOO_OLD: [(&[&str], &str); 2] = [
 fn without_the_feature_the_phone_says_what_the_server_wants_and_how_to_have_it() {
     for (options, wanted) in TOO_OLD {
         let mut pilot = Pilot::new(options);
-        refused(&mut pilot, &[], &[wanted, "--features legacy-tls"]);
+        let tvs = pilot.tvs.to_string();
+        let expected = [wanted, "--features legacy-tls", &tvs];
+        refused(&mut pilot, &[], &expected);
     }
     let mut pilot = Pilot::new(&OLDEST);
     let firmware = ["--profile", "7900", "--legacy-tls", "by-profile"];
