@@ -10,7 +10,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-pub use super::name::{escape_for_terminal, name_text, same_name};
+pub use super::name::{Attribute, attributes, escape_for_terminal, name_text, same_name};
 use crate::time::UnixSeconds;
 
 /// DER tags that the walk meets (X.690 8.1.2).
@@ -240,6 +240,12 @@ impl<'a> Der<'a> {
             field,
             expected,
         }
+    }
+
+    /// What is not read yet.
+    #[inline]
+    pub(crate) fn left(&self) -> &'a [u8] {
+        self.left
     }
 
     #[inline]
