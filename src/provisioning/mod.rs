@@ -13,5 +13,6 @@ pub mod resync;
 pub mod rule;
 pub mod schedule;
 pub mod server;
+pub mod settings;
 pub mod signed;
 pub mod verify;

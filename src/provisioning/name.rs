@@ -15,8 +15,7 @@ use std::net::IpAddr;
 
 use thiserror::Error;
 
-use crate::trust::certificate::escape_for_terminal;
-use crate::trust::name::Attributes;
+use crate::trust::certificate::{attributes, escape_for_terminal};
 
 /// Content of the OBJECT IDENTIFIER 2.5.4.3, commonName.
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
@@ -65,7 +64,7 @@ pub struct Names {
 impl Names {
     /// The names of a subject (a DER Name) without alternative names.
     pub fn of_subject(subject: &[u8]) -> Self {
-        let common = Attributes::new(subject)
+        let common = attributes(subject)
             .filter(|attribute| attribute.oid == COMMON_NAME)
             .map(|attribute| attribute.text())
             .collect();
