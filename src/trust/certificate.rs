@@ -161,7 +161,7 @@ impl<'a> Certificate<'a> {
         let spki = tbs
             .take(tag::SEQUENCE, "subjectPublicKeyInfo", "a SEQUENCE")?
             .whole;
-        let public_key = public_key(&mut key)?;
+        let public_key = public_key_of(&mut key)?;
         // Unique identifiers and extensions: any of them, as long as they are whole.
         while !tbs.is_empty() {
             tbs.any("extensions")?;
@@ -180,7 +180,8 @@ impl<'a> Certificate<'a> {
     }
 }
 
-fn public_key<'a>(tbs: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateError> {
+/// The key of the SubjectPublicKeyInfo that comes next.
+pub(crate) fn public_key_of<'a>(tbs: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateError> {
     use der_tag as tag;
 
     let field = "subjectPublicKeyInfo";

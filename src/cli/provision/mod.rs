@@ -4,6 +4,8 @@ pub mod ca;
 pub mod resync;
 pub mod serve;
 
+mod files;
+
 use clap::{Args as ClapArgs, Subcommand};
 
 use super::args::TEMPLATE;
