@@ -5,8 +5,10 @@
 pub mod authority;
 pub mod device;
 pub mod log;
+pub mod login;
 pub mod macros;
 pub mod name;
+pub mod parameters;
 pub mod profile;
 pub mod request;
 pub mod resync;
