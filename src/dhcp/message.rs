@@ -46,6 +46,8 @@ pub mod option {
     pub const CLIENT_ID: u8 = 61;
     /// TFTP server, as a name or an address in text.
     pub const TFTP_NAME: u8 = 66;
+    /// What a relay says to a server (RFC 3046).
+    pub const RELAY: u8 = 82;
     /// TFTP servers, 4 bytes each.
     pub const TFTP_ADDRESSES: u8 = 150;
 }
@@ -238,7 +240,7 @@ pub struct Message {
     pub giaddr: Ipv4Addr,
     /// The client's hardware address.
     pub mac: Mac,
-    /// Options but for 53, and 52 as a writer would set it.
+    /// Options but for 53, 52, and 82, which is between relays and servers.
     pub options: Options,
 }
 
@@ -300,8 +302,11 @@ impl Message {
             let more = borrowed::DhcpOptionIterator::new(&datagram[field.clone()]);
             more.for_each(|o| options.append(&o));
         }
-        // One in a field is nobody's option.
-        options.0.remove(&option::OVERLOAD);
+        // An overload in a field is nobody's option. What a relay adds is not for either end here,
+        // and the writer would write it twice.
+        for code in [option::OVERLOAD, option::RELAY] {
+            options.0.remove(&code);
+        }
         let kind = options.0.remove(&option::KIND);
         let kind = MessageKind::ALL
             .into_iter()
@@ -385,6 +390,13 @@ mod tests {
 
     fn parse(options: &[u8]) -> Options {
         Message::parse(&with_options(options)).unwrap().options
+    }
+
+    #[test]
+    fn what_a_relay_adds_is_left_out() {
+        let options = parse(b"\x52\x04\x01\x02ab\x96\x04\x0a\x63\x01\x01\xff");
+        let codes: Vec<u8> = options.iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, [150]);
     }
 
     #[test]

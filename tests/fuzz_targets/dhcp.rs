@@ -54,7 +54,11 @@ pub(super) fn messages() -> Vec<Vec<u8>> {
     overloaded[108..116].copy_from_slice(b"\x96\x02\x0a\0\x96\x02\0\x01");
     overloaded.truncate(240);
     overloaded.extend_from_slice(b"\x35\x01\x05\x34\x01\x03\xff");
-    vec![offer.to_bytes(), overloaded]
+    let mut nested = overloaded.clone();
+    nested[108..116].copy_from_slice(b"\x96\x02\x0a\0\x34\x01\x02\xff");
+    let mut relayed = overloaded.clone();
+    relayed.splice(240..240, *b"\x52\x04\x01\x02ab");
+    vec![offer.to_bytes(), overloaded, nested, relayed]
 }
 
 pub(super) fn scripts() -> Vec<Vec<u8>> {
