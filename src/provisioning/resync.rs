@@ -9,7 +9,7 @@
 //! with the first rule again; [`super::schedule`] says when. A profile is taken over as soon as it
 //! is read, before the next rule: assumed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use super::profile::{Profile, Wrapping};
 use super::rule::{Condition, Rule, Scheme, Server, Target, Url};
 use super::schedule::Cause;
 use super::settings::Settings;
-use super::verify::{Checker, Lookup, Refusal};
+use super::verify::{Checker, Lookup, Refused, Trusted};
 use crate::rng::Rng;
 
 mod fault;
@@ -122,7 +122,7 @@ pub enum ConnectFault {
     /// Nobody answers there, for this reason.
     Unreachable(String),
     /// The server's certificate is not taken.
-    Refused(Vec<Refusal>),
+    Refused(Refused),
     /// The server ended the handshake with a TLS alert.
     Alert {
         /// Its number.
@@ -209,6 +209,8 @@ pub enum Happening {
 pub struct End {
     /// The number of profiles that were taken over, or why the sequence ended early.
     pub result: Result<usize, Failure>,
+    /// The settings of which another choice might have ended it otherwise.
+    pub rests_on: Vec<&'static str>,
 }
 
 /// Why a resync failed.
@@ -261,6 +263,7 @@ pub struct Resync {
     rule: usize,
     download: Option<Download>,
     taken: usize,
+    rests_on: BTreeSet<&'static str>,
 }
 
 impl Resync {
@@ -286,6 +289,7 @@ impl Resync {
             rule: 0,
             download: None,
             taken: 0,
+            rests_on: BTreeSet::new(),
         };
         resync.tell(Happening::Started(cause));
         if resync.is_triggered(cause) {
@@ -344,20 +348,26 @@ impl Resync {
                         });
                         self.send();
                     }
-                    Err(refusal) => self.fail(Fault::Refused(vec![refusal])),
+                    Err(refused) => self.fail(Fault::Refused(refused)),
                 }
             }
             _ => {}
         }
     }
 
-    /// [`Step::Connect`] has ended: with TLS, the name is what [`Checker::certificate`] gave.
-    pub fn handle_connection(&mut self, result: Result<Option<String>, ConnectFault>) {
+    /// [`Step::Connect`] has ended: with TLS, with what [`Checker::certificate`] gave.
+    pub fn handle_connection(&mut self, result: Result<Option<Trusted>, ConnectFault>) {
         let (State::Connecting, Some(download)) = (self.state, &mut self.download) else {
             return;
         };
         let Some(address) = download.peer else { return };
-        match result {
+        let trusted = result.map(|trusted| {
+            trusted.map(|trusted| {
+                self.rests_on.extend(trusted.rests_on);
+                trusted.name
+            })
+        });
+        match trusted {
             Ok(None) => self.send(),
             Ok(Some(name)) if self.setup.checker.asks_dns() => {
                 download.name.clone_from(&name);
@@ -366,6 +376,7 @@ impl Resync {
                 self.steps.push_back(Step::Resolve { host: name, within });
             }
             Ok(Some(name)) => {
+                self.rests_on.insert("provision.dns_check");
                 let in_dns = false;
                 self.tell(Happening::Trusted {
                     name,
@@ -379,7 +390,7 @@ impl Resync {
                 self.tell(Happening::NoConnection { address, why });
                 self.connect();
             }
-            Err(ConnectFault::Refused(refusals)) => self.fail(Fault::Refused(refusals)),
+            Err(ConnectFault::Refused(refused)) => self.fail(Fault::Refused(refused)),
             Err(ConnectFault::Alert { code, name }) => self.fail(Fault::Alert { code, name }),
             Err(ConnectFault::Tls(why)) => self.fail(Fault::Tls(why)),
         }
@@ -713,7 +724,16 @@ impl Resync {
 
     fn end(&mut self, result: Result<usize, Failure>) {
         self.state = State::Ended;
-        self.steps.push_back(Step::End(End { result }));
+        // A refusal rests on what led to it alone, not on what was taken before.
+        let rests_on = match &result {
+            Err(Failure {
+                fault: Fault::Refused(refused),
+                ..
+            }) => refused.rests_on.clone(),
+            Err(failure) => failure.fault.setting().into_iter().collect(),
+            Ok(_) => self.rests_on.iter().copied().collect(),
+        };
+        self.steps.push_back(Step::End(End { result, rests_on }));
     }
 }
 

@@ -258,6 +258,24 @@ impl Refusal {
     }
 }
 
+/// A server that is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// The name that its certificate stands for, which DNS is to be asked for.
+    pub name: String,
+    /// The settings of which another choice would refuse it.
+    pub rests_on: Vec<&'static str>,
+}
+
+/// A server that is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What speaks against it, the deciding thing first; never empty.
+    pub refusals: Vec<Refusal>,
+    /// The settings of which another choice would take it.
+    pub rests_on: Vec<&'static str>,
+}
+
 fn addresses(found: &[IpAddr]) -> String {
     let all: Vec<_> = found.iter().map(IpAddr::to_string).collect();
     all.join(", ")
@@ -319,12 +337,34 @@ impl Checker {
         }
     }
 
-    /// Judges what a server presents, its own certificate first, for a URL that names `host`. Gives
-    /// the name that DNS is to be asked for.
+    /// Judges what a server presents, its own certificate first, for a URL that names `host`.
     ///
     /// # Errors
-    /// What speaks against the server, the deciding thing first; never empty.
-    pub fn certificate(&self, presented: &[&[u8]], host: &str) -> Result<String, Vec<Refusal>> {
+    /// What speaks against the server.
+    pub fn certificate(&self, presented: &[&[u8]], host: &str) -> Result<Trusted, Refused> {
+        let judged = self.judge(presented, host);
+        let is_taken = judged.is_ok();
+        let turns = |settings: &Settings| {
+            let other = Self {
+                settings: settings.clone(),
+                ..self.clone()
+            };
+            other.judge(presented, host).is_ok() != is_taken
+        };
+        let all: BTreeSet<_> = self
+            .other_choices()
+            .into_iter()
+            .filter(|(_, settings)| turns(settings))
+            .map(|(key, _)| key)
+            .collect();
+        let rests_on = all.into_iter().collect();
+        match judged {
+            Ok(name) => Ok(Trusted { name, rests_on }),
+            Err(refusals) => Err(Refused { refusals, rests_on }),
+        }
+    }
+
+    fn judge(&self, presented: &[&[u8]], host: &str) -> Result<String, Vec<Refusal>> {
         let Some((first, others)) = presented.split_first() else {
             return Err(vec![Refusal::NoCertificate]);
         };
@@ -454,58 +494,46 @@ impl Checker {
     /// Judges the server's address by what DNS says of the certificate's name.
     ///
     /// # Errors
-    /// What speaks against the server. That DNS is silent is not that it says otherwise.
-    pub fn address(&self, name: &str, peer: IpAddr, dns: &Lookup) -> Result<(), Refusal> {
+    /// What speaks against the server. That DNS is silent does not mean that it says otherwise.
+    pub fn address(&self, name: &str, peer: IpAddr, dns: &Lookup) -> Result<(), Refused> {
+        if !self.settings.dns_check {
+            return Ok(());
+        }
+        let refused = |refusal, rests_on: &[&'static str]| {
+            Err(Refused {
+                refusals: vec![refusal],
+                rests_on: rests_on.to_vec(),
+            })
+        };
         let name = name.to_owned();
+        let required = &["provision.dns_check"];
         match dns {
-            _ if !self.settings.dns_check => Ok(()),
             Lookup::Unavailable(why) => {
                 let why = why.clone();
-                Err(Refusal::DnsUnavailable { name, why })
+                refused(Refusal::DnsUnavailable { name, why }, required)
             }
-            Lookup::NoSuchName => Err(Refusal::DnsNoSuchName { name }),
+            Lookup::NoSuchName => refused(Refusal::DnsNoSuchName { name }, required),
             Lookup::Found(all) => {
                 let counts = |ip: &IpAddr| self.settings.dns_aaaa || ip.is_ipv4();
                 let peer = peer.to_canonical();
                 let found: Vec<_> = all.iter().map(IpAddr::to_canonical).filter(counts).collect();
-                match found.contains(&peer) {
-                    true => Ok(()),
-                    false if found.is_empty() => Err(Refusal::DnsNoSuchName { name }),
-                    false => Err(Refusal::DnsMismatch { name, peer, found }),
+                if found.contains(&peer) {
+                    return Ok(());
+                }
+                // An IPv6 address that DNS has, if AAAA records counted.
+                let rests_on: &[_] = match all.contains(&peer) {
+                    true => &["provision.dns_aaaa", "provision.dns_check"],
+                    false => required,
+                };
+                match found.is_empty() {
+                    true => refused(Refusal::DnsNoSuchName { name }, rests_on),
+                    false => refused(Refusal::DnsMismatch { name, peer, found }, rests_on),
                 }
             }
         }
     }
 
-    /// The settings on which a judgement rests: those of which another choice would turn it.
-    /// `dns` is what DNS says of the certificate's name, where it was asked.
-    pub fn turning(
-        &self,
-        presented: &[&[u8]],
-        host: &str,
-        dns: Option<(IpAddr, &Lookup)>,
-    ) -> Vec<&'static str> {
-        let judge = |checker: &Self| {
-            let name = checker.certificate(presented, host).ok();
-            name.is_some_and(|name| match dns {
-                Some((peer, lookup)) => checker.address(&name, peer, lookup).is_ok(),
-                None => true,
-            })
-        };
-        let is_taken = judge(self);
-        let mut turning = BTreeSet::new();
-        for (key, settings) in self.other_choices() {
-            let other = Self {
-                settings,
-                ..self.clone()
-            };
-            if judge(&other) != is_taken {
-                turning.insert(key);
-            }
-        }
-        turning.into_iter().collect()
-    }
-
+    /// Each setting that judges a certificate, with each other choice.
     fn other_choices(&self) -> Vec<(&'static str, Settings)> {
         let mut all = Vec::new();
         let mut with = |key, change: &dyn Fn(&mut Settings)| {
@@ -521,8 +549,6 @@ impl Checker {
                 NameCheck::Mpp113 => NameCheck::Sipura,
             };
         });
-        with("provision.dns_check", &|s| s.dns_check = !s.dns_check);
-        with("provision.dns_aaaa", &|s| s.dns_aaaa = !s.dns_aaaa);
         with("provision.dates", &|s| s.dates = !s.dates);
         for bits in [512, 1_024, 2_048] {
             with("provision.min_rsa_bits", &|s| s.signatures.min_rsa_bits = bits);

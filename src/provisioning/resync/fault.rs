@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::provisioning::profile::ProfileFault;
 use crate::provisioning::rule::{EvaluationError, RuleError, UrlError};
-use crate::provisioning::verify::{Lookup, Refusal};
+use crate::provisioning::verify::{Lookup, Refusal, Refused};
 
 /// The class of an answer. A is success; both others wait for the retry delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +65,9 @@ pub enum Fault {
         /// Each address, and why.
         tried: Vec<(SocketAddr, String)>,
     },
-    /// The server is not taken; never empty.
-    #[error("{}", .0.first().map_or_else(String::new, ToString::to_string))]
-    Refused(Vec<Refusal>),
+    /// The server is not taken.
+    #[error("{}", .0.refusals.first().map_or_else(String::new, ToString::to_string))]
+    Refused(Refused),
     /// The server ended the handshake.
     #[error("the server ended the TLS handshake with the alert {name} ({code})")]
     Alert {
@@ -173,7 +173,7 @@ impl Fault {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Dns { .. } | Self::Unreachable { .. } | Self::NoAnswer(_) => true,
-            Self::Refused(refusals) => refusals.first().is_some_and(Refusal::is_unreachable),
+            Self::Refused(refused) => refused.refusals.first().is_some_and(Refusal::is_unreachable),
             _ => false,
         }
     }
@@ -189,7 +189,7 @@ impl Fault {
                 _ => "host-unknown",
             },
             Self::Unreachable { .. } => "server-unreachable",
-            Self::Refused(refusals) => refusals.first().map_or("refused", Refusal::code),
+            Self::Refused(refused) => refused.refusals.first().map_or("refused", Refusal::code),
             Self::Alert { code, .. } if is_about_certificate(*code) => "client-certificate-refused",
             Self::Alert { .. } | Self::Tls(_) => "tls-failed",
             Self::NoAnswer(_) => "no-answer",
@@ -206,15 +206,28 @@ impl Fault {
         }
     }
 
+    /// The setting of which another choice might have done without this fault, beside those of a
+    /// refusal.
+    pub fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::TooManyRedirects { .. } => Some("provision.max_redirects"),
+            Self::RedirectToHttp(_) => Some("provision.redirect_to_http"),
+            Self::TooLarge { .. } | Self::Profile(ProfileFault::TooLarge { .. }) => {
+                Some("provision.max_profile_bytes")
+            }
+            _ => None,
+        }
+    }
+
     /// All reasons, the deciding one first.
     pub fn reasons(&self) -> Vec<Reason> {
-        if let Self::Refused(refusals) = self {
+        if let Self::Refused(refused) = self {
             let reason = |refusal: &Refusal| Reason {
                 code: refusal.code(),
                 text: refusal.to_string(),
                 fix: refusal.fix(),
             };
-            return refusals.iter().map(reason).collect();
+            return refused.refusals.iter().map(reason).collect();
         }
         vec![Reason {
             code: self.code(),
@@ -269,7 +282,8 @@ impl Fault {
     /// What `$ERR` shows: libcurl's words where it has some (inferred).
     pub fn curl_text(&self) -> String {
         match self {
-            Self::Refused(refusals) => refusals
+            Self::Refused(refused) => refused
+                .refusals
                 .first()
                 .map_or_else(|| self.to_string(), Refusal::curl_text),
             Self::Dns { host, .. } => format!("Could not resolve host: {host}"),
