@@ -88,7 +88,9 @@ impl Challenge {
 /// A Digest challenge that can be answered: MD5, and no `qop` or one with `auth`.
 fn digest(parameters: &[(String, String)]) -> Option<Challenge> {
     let get = |name: &str| {
-        let found = parameters.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
+        let found = parameters
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     };
     if get("algorithm").is_some_and(|a| !a.eq_ignore_ascii_case("md5")) {
@@ -96,7 +98,13 @@ fn digest(parameters: &[(String, String)]) -> Option<Challenge> {
     }
     let with_qop = match get("qop") {
         None => false,
-        Some(all) if all.split(',').any(|q| q.trim().eq_ignore_ascii_case("auth")) => true,
+        Some(all)
+            if all
+                .split(',')
+                .any(|q| q.trim().eq_ignore_ascii_case("auth")) =>
+        {
+            true
+        }
         Some(_) => return None,
     };
     Some(Challenge::Digest {
@@ -197,11 +205,17 @@ fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().fold(0_u32, |bits, b| bits << 8 | u32::from(*b));
+        let bits = chunk
+            .iter()
+            .fold(0_u32, |bits, b| bits << 8 | u32::from(*b));
         let bits = bits << (8 * (3 - chunk.len()));
         for index in 0..4 {
             let letter = LETTERS[(bits >> (18 - 6 * index) & 0x3f) as usize];
-            out.push(if index <= chunk.len() { char::from(letter) } else { '=' });
+            out.push(if index <= chunk.len() {
+                char::from(letter)
+            } else {
+                '='
+            });
         }
     }
     out
@@ -221,9 +235,20 @@ mod tests {
     #[test]
     fn basic_is_the_rfcs() {
         let challenge = Challenge::best(["Basic realm=\"WallyWorld\""]).unwrap();
-        let answer = challenge.answer(&account("Aladdin", "open sesame"), "GET", "/", &mut Rng::new(1));
+        let answer = challenge.answer(
+            &account("Aladdin", "open sesame"),
+            "GET",
+            "/",
+            &mut Rng::new(1),
+        );
         assert_eq!(answer, "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+        for (bytes, text) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+        ] {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
     }
@@ -236,17 +261,29 @@ mod tests {
         let challenge = Challenge::best([header]).unwrap();
         let who = account("Mufasa", "CircleOfLife");
         let answer = challenge.answer(&who, "GET", "/dir/index.html", &mut Rng::new(1));
-        assert!(answer.contains("response=\"1949323746fe6a43ef61f9606e7febea\""), "{answer}");
+        assert!(
+            answer.contains("response=\"1949323746fe6a43ef61f9606e7febea\""),
+            "{answer}"
+        );
         assert!(answer.contains("opaque=\"5ccc069c403ebaf9f0171e9517f40e41\""));
         let with_qop = format!("{header}, qop=\"auth,auth-int\"");
         let challenge = Challenge::best([with_qop.as_str()]).unwrap();
         let first = challenge.answer(&who, "GET", "/dir/index.html", &mut Rng::new(1));
-        let mine = first.split("cnonce=\"").nth(1).unwrap().split('"').next().unwrap();
+        let mine = first
+            .split("cnonce=\"")
+            .nth(1)
+            .unwrap()
+            .split('"')
+            .next()
+            .unwrap();
         let secret = hex_md5("Mufasa:testrealm@host.com:CircleOfLife");
         let request = hex_md5("GET:/dir/index.html");
         let nonce = "dcd98b7102dd2f0e8b11d0f600bfb0c093";
         let expected = hex_md5(&format!("{secret}:{nonce}:00000001:{mine}:auth:{request}"));
-        assert!(first.contains(&format!("response=\"{expected}\"")), "{first}");
+        assert!(
+            first.contains(&format!("response=\"{expected}\"")),
+            "{first}"
+        );
     }
 
     #[test]
@@ -257,9 +294,15 @@ mod tests {
         };
         for (headers, expected) in [
             (&["Basic realm=\"a, Digest nonce=b\""][..], Some(false)),
-            (&["Basic realm=a, Digest realm=\"x\", nonce=\"y\""], Some(true)),
+            (
+                &["Basic realm=a, Digest realm=\"x\", nonce=\"y\""],
+                Some(true),
+            ),
             (&["Digest realm=x, nonce=y", "Basic realm=a"], Some(true)),
-            (&["Digest realm=x, nonce=y, algorithm=SHA-256", "Basic"], Some(false)),
+            (
+                &["Digest realm=x, nonce=y, algorithm=SHA-256", "Basic"],
+                Some(false),
+            ),
             (&["Digest realm=x, nonce=y, qop=auth-int"], None),
             (&["Digest realm=x"], None),
             (&["Negotiate", "Bearer realm=x"], None),

@@ -310,7 +310,10 @@ mod tests {
 
     #[test]
     fn strings_of_every_kind_are_names() {
-        let wide: Vec<u8> = "pv.telco.net/x".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let wide: Vec<u8> = "pv.telco.net/x"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
         for (tag, value) in [
             (0x0c, &b"pv.telco.net/x"[..]),
             (0x13, b"pv.telco.net/x"),
@@ -374,12 +377,21 @@ mod tests {
             ("*", &[], "telco", false),
             // With a dNSName the common name is not looked at.
             ("pv.telco.net", &["other.net"], "pv.telco.net", false),
-            ("other.net", &["a.net", "pv.telco.net"], "pv.telco.net", true),
+            (
+                "other.net",
+                &["a.net", "pv.telco.net"],
+                "pv.telco.net",
+                true,
+            ),
             ("pv.telco.net\0.evil.example", &[], "pv.telco.net", false),
             ("10.0.0.1", &[], "10.0.0.1", false),
         ] {
             let found = check(NameCheck::Mpp113, &with_dns(name, dns), host);
-            assert_eq!(found.is_ok(), is_taken, "{name:?} {dns:?} {host}: {found:?}");
+            assert_eq!(
+                found.is_ok(),
+                is_taken,
+                "{name:?} {dns:?} {host}: {found:?}"
+            );
         }
         let names = Names {
             addresses: vec!["10.0.0.1".parse().unwrap()],

@@ -129,7 +129,8 @@ mod tests {
         let mut parameters = Parameters::new();
         parameters.set("GPP_A", "user's");
         parameters.set("GPP_B", "old");
-        let profile = "<flat-profile><GPP_A ua=\"rw\"/><GPP_B>new</GPP_B><gpp_b>x</gpp_b><GPP_SA>k</GPP_SA>
+        let profile =
+            "<flat-profile><GPP_A ua=\"rw\"/><GPP_B>new</GPP_B><gpp_b>x</gpp_b><GPP_SA>k</GPP_SA>
             <Profile_Rule_C>/c</Profile_Rule_C><Resync_Periodic>10,20</Resync_Periodic>
             <Provision_Enable>No</Provision_Enable><Log_Failure_Msg></Log_Failure_Msg>
             <Resync_At__HHmm_>2560</Resync_At__HHmm_></flat-profile>";

@@ -171,7 +171,11 @@ impl Profile {
             }
             Some("" | "identity") | None => Self::by_key(body, wrapping, &mut unwrapped)?,
             // gzip is found by its first bytes, whatever a header says.
-            Some(coding) if ["gzip", "x-gzip"].iter().any(|g| coding.eq_ignore_ascii_case(g)) => {
+            Some(coding)
+                if ["gzip", "x-gzip"]
+                    .iter()
+                    .any(|g| coding.eq_ignore_ascii_case(g)) =>
+            {
                 Self::by_key(body, wrapping, &mut unwrapped)?
             }
             Some(other) => return Err(ProfileFault::ContentCoding(other.to_owned())),
@@ -247,10 +251,12 @@ impl Profile {
 
 fn parameter(element: Node<'_, '_>) -> Parameter {
     // A comment splits a text in two.
-    let texts = element.children().filter_map(|child| match child.is_text() {
-        true => child.text(),
-        false => None,
-    });
+    let texts = element
+        .children()
+        .filter_map(|child| match child.is_text() {
+            true => child.text(),
+            false => None,
+        });
     let text: String = texts.collect();
     let value = text.replace("\r\n", "\n").replace(['\n', '\r'], " ");
     Parameter {
@@ -263,7 +269,9 @@ fn parameter(element: Node<'_, '_>) -> Parameter {
 fn gunzip(packed: &[u8], limit: usize) -> Result<Vec<u8>, ProfileFault> {
     let mut plain = Vec::new();
     let one_more = limit as u64 + 1;
-    let read = GzDecoder::new(packed).take(one_more).read_to_end(&mut plain);
+    let read = GzDecoder::new(packed)
+        .take(one_more)
+        .read_to_end(&mut plain);
     read.map_err(|e| ProfileFault::Gzip(e.to_string()))?;
     match plain.len() > limit {
         true => Err(ProfileFault::TooLarge { limit }),

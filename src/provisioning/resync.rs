@@ -580,7 +580,12 @@ impl Resync {
         };
         let Some(address) = download.peer else { return };
         let method = download.method();
-        let body = download.target.post.clone().unwrap_or_default().into_bytes();
+        let body = download
+            .target
+            .post
+            .clone()
+            .unwrap_or_default()
+            .into_bytes();
         let mut headers = vec![
             ("host", download.host_header()),
             ("user-agent", self.setup.agent()),
@@ -588,7 +593,10 @@ impl Resync {
             ("connection", "close".to_owned()),
         ];
         if method == "POST" {
-            headers.push(("content-type", "application/x-www-form-urlencoded".to_owned()));
+            headers.push((
+                "content-type",
+                "application/x-www-form-urlencoded".to_owned(),
+            ));
         }
         headers.extend(download.login.clone());
         let request = Request {

@@ -15,8 +15,7 @@ use crate::time::{Time, UnixSeconds};
 const MAX_PARTS: usize = 64;
 
 /// `Resync_Error_Retry_Delay`, from a minute to a day.
-pub const DEFAULT_RETRY: &str =
-    "60,120,240,480,960,1920,3840,7680,15360,30720,61440,86400";
+pub const DEFAULT_RETRY: &str = "60,120,240,480,960,1920,3840,7680,15360,30720,61440,86400";
 
 /// Seconds of `Resync_At_Random_Delay`, at least.
 const MIN_AT_DELAY: u32 = 600;
@@ -323,16 +322,31 @@ mod tests {
     fn lists_are_read() {
         let mut rng = Rng::new(1);
         let list = Delays::parse(" 600, 1200 ,300").unwrap();
-        let all: Vec<_> = (0..5).map(|i| list.nth(i, &mut rng).unwrap().as_secs()).collect();
+        let all: Vec<_> = (0..5)
+            .map(|i| list.nth(i, &mut rng).unwrap().as_secs())
+            .collect();
         assert_eq!(all, [600, 1200, 300, 300, 300]);
         let range = Delays::parse("2400+30").unwrap();
-        let drawn: Vec<_> = (0..200).map(|i| range.nth(i, &mut rng).unwrap().as_secs()).collect();
+        let drawn: Vec<_> = (0..200)
+            .map(|i| range.nth(i, &mut rng).unwrap().as_secs())
+            .collect();
         assert!(drawn.iter().all(|s| (2400..=2430).contains(s)));
         assert!(drawn.contains(&2400) && drawn.contains(&2430));
         for none in ["", " ", "0", "0,0"] {
             assert_eq!(Delays::parse(none).unwrap().nth(0, &mut rng), None);
         }
-        for bad in ["x", "1,", ",1", "1+", "+1", "-1", "1.5", "4294967296", "1++2", &"1,".repeat(70)] {
+        for bad in [
+            "x",
+            "1,",
+            ",1",
+            "1+",
+            "+1",
+            "-1",
+            "1.5",
+            "4294967296",
+            "1++2",
+            &"1,".repeat(70),
+        ] {
             assert!(Delays::parse(bad).is_err(), "{bad}");
         }
     }
@@ -365,7 +379,10 @@ mod tests {
     fn failures_back_off_and_start_anew_after_a_success() {
         let mut one = schedule(|_| {});
         let found = delays(&mut one, &[false, false, false, true, false]);
-        assert_eq!(found, [Some(60), Some(120), Some(240), Some(3600), Some(60)]);
+        assert_eq!(
+            found,
+            [Some(60), Some(120), Some(240), Some(3600), Some(60)]
+        );
         let found = delays(&mut one, &[false; 14]);
         assert_eq!(found[12..], [Some(86400), Some(86400)]);
     }

@@ -247,7 +247,9 @@ impl Refusal {
                 format!("Could not resolve host: {name}")
             }
             Self::DnsMismatch { name, peer, .. } => {
-                format!("SSL: certificate subject name '{name}' does not match target host name '{peer}'")
+                format!(
+                    "SSL: certificate subject name '{name}' does not match target host name '{peer}'"
+                )
             }
         }
     }
@@ -428,7 +430,8 @@ impl Checker {
             }
             let subject = || shown(last.subject);
             let mut bad = None;
-            let mut issuer = |candidate: &Certificate<'a>| match issued_by(&last, candidate, policy) {
+            let mut issuer = |candidate: &Certificate<'a>| match issued_by(&last, candidate, policy)
+            {
                 Ok(()) => true,
                 Err(fault) => {
                     bad = bad.take().or(fault);
@@ -516,7 +519,11 @@ impl Checker {
             Lookup::Found(all) => {
                 let counts = |ip: &IpAddr| self.settings.dns_aaaa || ip.is_ipv4();
                 let peer = peer.to_canonical();
-                let found: Vec<_> = all.iter().map(IpAddr::to_canonical).filter(counts).collect();
+                let found: Vec<_> = all
+                    .iter()
+                    .map(IpAddr::to_canonical)
+                    .filter(counts)
+                    .collect();
                 if found.contains(&peer) {
                     return Ok(());
                 }
@@ -551,7 +558,9 @@ impl Checker {
         });
         with("provision.dates", &|s| s.dates = !s.dates);
         for bits in [512, 1_024, 2_048] {
-            with("provision.min_rsa_bits", &|s| s.signatures.min_rsa_bits = bits);
+            with("provision.min_rsa_bits", &|s| {
+                s.signatures.min_rsa_bits = bits
+            });
         }
         for hash in [Hash::Md5, Hash::Sha1, Hash::Sha256] {
             with("provision.weakest_hash", &|s| s.signatures.weakest = hash);

@@ -85,10 +85,7 @@ impl Client {
             })
     }
 
-    async fn open(
-        &self,
-        connect: &Connect,
-    ) -> Result<(Connection, Option<Trusted>), ConnectFault> {
+    async fn open(&self, connect: &Connect) -> Result<(Connection, Option<Trusted>), ConnectFault> {
         let unreachable = |e: io::Error| ConnectFault::Unreachable(e.kind().to_string());
         let tcp = TcpStream::connect(connect.address)
             .await
@@ -110,7 +107,8 @@ impl Client {
         };
         let tls = ClientTls::judged(judge, self.identity.as_ref(), connect.names_host)
             .map_err(|e| ConnectFault::Tls(e.to_string()))?;
-        let handshake = TlsConnector::from(tls.config()).connect(server_name(host, connect.address), tcp);
+        let handshake =
+            TlsConnector::from(tls.config()).connect(server_name(host, connect.address), tcp);
         let shaken = handshake.await;
         match (judged.get(), shaken) {
             (Some(Err(refused)), _) => Err(ConnectFault::Refused(refused.clone())),

@@ -71,7 +71,8 @@ fn open(sealed: &[u8], key_and_iv: &[u8; 48]) -> Option<Vec<u8>> {
     cbc::Decryptor::<Aes256>::new(&(*key).into(), &iv.into()).decrypt_blocks(blocks);
     let count = usize::from(*plain.last()?);
     let text = plain.len().checked_sub(count)?;
-    let holds = (1..=BLOCK).contains(&count) && plain[text..].iter().all(|&b| usize::from(b) == count);
+    let holds =
+        (1..=BLOCK).contains(&count) && plain[text..].iter().all(|&b| usize::from(b) == count);
     holds.then(|| {
         plain.truncate(text);
         plain

@@ -77,15 +77,30 @@ fn parameters_are_read_as_the_guide_says() {
 #[test]
 fn what_is_no_profile_is_refused() {
     for bad in [
-        "", "x", "<flat-profile>", "<html/>", "<device/>", "<flat-profile></Flat-Profile>",
+        "",
+        "x",
+        "<flat-profile>",
+        "<html/>",
+        "<device/>",
+        "<flat-profile></Flat-Profile>",
         "<!DOCTYPE a [<!ENTITY b \"c\">]><flat-profile><A>&b;</A></flat-profile>",
         "<flat-profile>&nbsp;</flat-profile>",
     ] {
-        assert_eq!(code(Profile::read(bad.as_bytes(), &wrapping())), "profile-corrupt", "{bad}");
+        assert_eq!(
+            code(Profile::read(bad.as_bytes(), &wrapping())),
+            "profile-corrupt",
+            "{bad}"
+        );
     }
-    assert_eq!(code(Profile::read(b"\xff\xfe<", &wrapping())), "profile-corrupt");
+    assert_eq!(
+        code(Profile::read(b"\xff\xfe<", &wrapping())),
+        "profile-corrupt"
+    );
     let deep = format!("<flat-profile>{}", "<a>".repeat(30_000));
-    assert_eq!(code(Profile::read(deep.as_bytes(), &wrapping())), "profile-corrupt");
+    assert_eq!(
+        code(Profile::read(deep.as_bytes(), &wrapping())),
+        "profile-corrupt"
+    );
 }
 
 #[test]
@@ -100,17 +115,27 @@ fn gzip_is_found_by_its_first_bytes_and_bounded() {
     assert_eq!(code(Profile::read(&packed, &named)), "taken");
     assert_eq!(code(Profile::read(XML.as_bytes(), &named)), "taken");
     for cut in [2, 9, packed.len() / 2, packed.len() - 1] {
-        assert_eq!(code(Profile::read(&packed[..cut], &wrapping())), "profile-corrupt", "{cut}");
+        assert_eq!(
+            code(Profile::read(&packed[..cut], &wrapping())),
+            "profile-corrupt",
+            "{cut}"
+        );
     }
     let bomb = gzip(&vec![b' '; 50_000_000]);
     assert!(bomb.len() < 100_000);
     assert_eq!(code(Profile::read(&bomb, &wrapping())), "profile-too-large");
-    assert_eq!(code(Profile::read(&[b' '; 100_001], &wrapping())), "profile-too-large");
+    assert_eq!(
+        code(Profile::read(&[b' '; 100_001], &wrapping())),
+        "profile-too-large"
+    );
     let odd = Wrapping {
         content_encoding: Some("br"),
         ..wrapping()
     };
-    assert_eq!(code(Profile::read(XML.as_bytes(), &odd)), "profile-coding-unknown");
+    assert_eq!(
+        code(Profile::read(XML.as_bytes(), &odd)),
+        "profile-coding-unknown"
+    );
 }
 
 /// Made with OpenSSL 3.0.19: `openssl enc -e -aes-256-cbc -k SecretPhrase1234 -md sha256`.
@@ -130,15 +155,24 @@ fn what_openssl_encrypts_is_opened() {
     ] {
         let profile = Profile::read(&hex(body), &keyed(phrase)).unwrap();
         assert_eq!(profile.unwrapped, how);
-        assert_eq!(profile.parameters, Profile::parse(SMALL).unwrap().parameters);
+        assert_eq!(
+            profile.parameters,
+            Profile::parse(SMALL).unwrap().parameters
+        );
     }
     let only = |key_digest| Wrapping {
         key_digest,
         ..keyed(phrase)
     };
     let wrong = "profile-key-wrong";
-    assert_eq!(code(Profile::read(&hex(BY_MD5), &only(KeyDigest::Sha256))), wrong);
-    assert_eq!(code(Profile::read(&hex(BY_SHA256), &only(KeyDigest::Md5))), wrong);
+    assert_eq!(
+        code(Profile::read(&hex(BY_MD5), &only(KeyDigest::Sha256))),
+        wrong
+    );
+    assert_eq!(
+        code(Profile::read(&hex(BY_SHA256), &only(KeyDigest::Md5))),
+        wrong
+    );
 }
 
 #[test]
@@ -146,13 +180,24 @@ fn a_wrong_key_is_told_however_the_padding_falls() {
     let body = hex(BY_SHA256);
     for key in 0..3_000 {
         let key = format!("wrong {key}");
-        assert_eq!(code(Profile::read(&body, &keyed(&key))), "profile-key-wrong", "{key}");
+        assert_eq!(
+            code(Profile::read(&body, &keyed(&key))),
+            "profile-key-wrong",
+            "{key}"
+        );
     }
-    assert_eq!(code(Profile::read(&body, &wrapping())), "profile-key-missing");
+    assert_eq!(
+        code(Profile::read(&body, &wrapping())),
+        "profile-key-missing"
+    );
     let plain = Profile::read(SMALL.as_bytes(), &keyed("x"));
     assert_eq!(code(plain), "profile-not-encrypted");
     for cut in [8, 15, 16, 17, body.len() - 1] {
-        assert_eq!(code(Profile::read(&body[..cut], &keyed("x"))), "profile-corrupt", "{cut}");
+        assert_eq!(
+            code(Profile::read(&body[..cut], &keyed("x"))),
+            "profile-corrupt",
+            "{cut}"
+        );
     }
 }
 
@@ -173,9 +218,16 @@ fn aes128gcm_is_opened_for_every_record_size() {
         assert_eq!(profile.parameters.len(), 1);
         let other = Profile::read(&body, &with(Some(b"another material")));
         assert_eq!(code(other), "profile-key-wrong");
-        assert_eq!(code(Profile::read(&body, &with(None))), "profile-key-missing");
+        assert_eq!(
+            code(Profile::read(&body, &with(None))),
+            "profile-key-missing"
+        );
         for cut in 0..body.len() {
-            assert_ne!(code(Profile::read(&body[..cut], &with(Some(material)))), "taken", "{cut}");
+            assert_ne!(
+                code(Profile::read(&body[..cut], &with(Some(material)))),
+                "taken",
+                "{cut}"
+            );
         }
     }
 }
@@ -200,11 +252,15 @@ fn seal(plain: &[u8], size: usize, material: &[u8]) -> Vec<u8> {
     for (index, chunk) in chunks.iter().enumerate() {
         let mut nonce: [u8; 12] = base[..12].try_into().unwrap();
         let counter = (index as u64).to_be_bytes();
-        nonce[4..].iter_mut().zip(counter).for_each(|(byte, part)| *byte ^= part);
+        nonce[4..]
+            .iter_mut()
+            .zip(counter)
+            .for_each(|(byte, part)| *byte ^= part);
         let delimiter = if index + 1 == chunks.len() { 2 } else { 1 };
         let mut record = [*chunk, &[delimiter]].concat();
         let nonce = Nonce::assume_unique_for_key(nonce);
-        key.seal_in_place_append_tag(nonce, Aad::empty(), &mut record).unwrap();
+        key.seal_in_place_append_tag(nonce, Aad::empty(), &mut record)
+            .unwrap();
         out.extend_from_slice(&record);
     }
     out

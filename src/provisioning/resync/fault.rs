@@ -173,7 +173,10 @@ impl Fault {
     pub fn is_unreachable(&self) -> bool {
         match self {
             Self::Dns { .. } | Self::Unreachable { .. } | Self::NoAnswer(_) => true,
-            Self::Refused(refused) => refused.refusals.first().is_some_and(Refusal::is_unreachable),
+            Self::Refused(refused) => refused
+                .refusals
+                .first()
+                .is_some_and(Refusal::is_unreachable),
             _ => false,
         }
     }

@@ -112,9 +112,7 @@ impl Operand {
     fn value(&self, values: &Values) -> Result<Value, EvaluationError> {
         let text = match self {
             Self::Quoted(text) => {
-                return Ok(Value::Text(
-                    values.expand(text, Place::Text)?.into_owned(),
-                ));
+                return Ok(Value::Text(values.expand(text, Place::Text)?.into_owned()));
             }
             Self::Bare(text) => values.expand(text, Place::Text)?,
         };
@@ -147,7 +145,11 @@ impl Condition {
 
     /// [`Self::parse`] of a part of a rule that begins at `offset`.
     pub(super) fn parse_at(text: &str, offset: usize) -> Result<Self, RuleError> {
-        let mut reader = Reader { text, at: 0, offset };
+        let mut reader = Reader {
+            text,
+            at: 0,
+            offset,
+        };
         let mut comparisons = Vec::new();
         loop {
             comparisons.push(Comparison {

@@ -49,7 +49,10 @@ fn the_documents_examples_hold() {
                     | https://p.tel.com/config?cisco$MAU"#;
     assert_eq!(url(legacy), "https://p.tel.com/config?");
     let key = r#"[--key "SecretPhrase1234"] http://prov.telco.com/path/profile.cfg"#;
-    assert_eq!(target(key).unwrap().key.as_deref(), Some("SecretPhrase1234"));
+    assert_eq!(
+        target(key).unwrap().key.as_deref(),
+        Some("SecretPhrase1234")
+    );
     assert_eq!(url("/$PSN.xml"), "tftp:///8832-3PCC.xml");
 }
 
@@ -69,7 +72,10 @@ fn assignments_come_before_the_download() {
 #[test]
 fn the_first_true_alternative_wins_and_none_is_no_failure() {
     for (rule, expected) in [
-        ("(1 = 2)? http://a/1 | (2 = 2)? http://b/2 | http://c/3", "http://b/2"),
+        (
+            "(1 = 2)? http://a/1 | (2 = 2)? http://b/2 | http://c/3",
+            "http://b/2",
+        ),
         ("(1 = 2)? http://a/1 | http://c/3", "http://c/3"),
         ("(1 = 2)? http://a/1", ""),
         ("", ""),
@@ -92,7 +98,10 @@ fn conditions() {
         ("1 eq 2", Some(false)),
         ("1 != 2", Some(true)),
         ("1<2 and 2<=2 and 3>2 and 3>=3", Some(true)),
-        ("1 lt 2 and 2 le 2 and 3 gt 2 and 3 ge 3 and 1 ne 2", Some(true)),
+        (
+            "1 lt 2 and 2 le 2 and 3 gt 2 and 3 ge 3 and 1 ne 2",
+            Some(true),
+        ),
         ("$PRVST eq -1", Some(true)),
         ("9 lt 10", Some(true)),
         (r#""a" eq "a""#, Some(true)),
@@ -116,7 +125,17 @@ fn conditions() {
         assert_eq!(read.holds(&values()).ok(), expected, "{condition}");
     }
     for bad in [
-        "", "1", "1 =", "= 1", "1 == 1", "1 = 1 and", "1 = 1 or 2 = 2", "1 = 1 2", "\"a", "1 =! 1", "and = 1",
+        "",
+        "1",
+        "1 =",
+        "= 1",
+        "1 == 1",
+        "1 = 1 and",
+        "1 = 1 or 2 = 2",
+        "1 = 1 2",
+        "\"a",
+        "1 =! 1",
+        "and = 1",
     ] {
         assert!(Condition::parse(bad).is_err(), "{bad}");
     }
@@ -125,8 +144,16 @@ fn conditions() {
 #[test]
 fn versions_have_one_shape() {
     for bad in [
-        "", "sip", "11-3-2MPP-1", "sip8832.11-3MPP-1", "sip8832.11-3-2-1MPP-1", "sip8832.11-3-2MPP1",
-        "sip8832.11-3-2MPP0001-", "sip.11-3-2MPP-1", "sip8832.11-3-xMPP-1", "sip8832.11-3-99999999999MPP-1",
+        "",
+        "sip",
+        "11-3-2MPP-1",
+        "sip8832.11-3MPP-1",
+        "sip8832.11-3-2-1MPP-1",
+        "sip8832.11-3-2MPP1",
+        "sip8832.11-3-2MPP0001-",
+        "sip.11-3-2MPP-1",
+        "sip8832.11-3-xMPP-1",
+        "sip8832.11-3-99999999999MPP-1",
     ] {
         assert_eq!(Version::parse(bad), None, "{bad}");
     }
@@ -138,11 +165,17 @@ fn options_are_read_and_expanded() {
     let found = target(all).unwrap();
     assert_eq!(found.key.as_deref(), Some("secret phrase"));
     let account = found.account.clone().unwrap();
-    assert_eq!((account.user.as_str(), account.password.as_str()), ("me", "p\"w"));
+    assert_eq!(
+        (account.user.as_str(), account.password.as_str()),
+        ("me", "p\"w")
+    );
     assert!(found.srv);
     assert_eq!(found.url.port(), 8443);
     let shown = format!("{found:?}");
-    assert!(!shown.contains("secret") && !shown.contains("p\\\"w"), "{shown}");
+    assert!(
+        !shown.contains("secret") && !shown.contains("p\\\"w"),
+        "{shown}"
+    );
     // Elsewhere a secret is not known.
     assert_eq!(url("http://h/$SA"), "http://h/$SA");
     for (bad, offset) in [
@@ -165,19 +198,38 @@ fn options_are_read_and_expanded() {
 #[test]
 fn urls() {
     for (text, shown) in [
-        ("https://sprov.callme.com/p.xml", "https://sprov.callme.com/p.xml"),
+        (
+            "https://sprov.callme.com/p.xml",
+            "https://sprov.callme.com/p.xml",
+        ),
         ("HTTPS://Host:8443/p?a=b|c", "https://Host:8443/p?a=b|c"),
         ("host/p", "tftp://host/p"),
         ("10.1.2.3:6900/p", "tftp://10.1.2.3:6900/p"),
-        ("https://[2001:db8::1]:4443/p", "https://[2001:db8::1]:4443/p"),
+        (
+            "https://[2001:db8::1]:4443/p",
+            "https://[2001:db8::1]:4443/p",
+        ),
         ("/p?u=http://x/", "tftp:///p?u=http://x/"),
     ] {
         assert_eq!(Url::parse(text).unwrap().to_string(), shown);
     }
     for bad in [
-        "", "https://h", "ftp://h/p", "https://a b/p", "https://h:0/p", "https://h:65536/p", "https://h:/p",
-        "https://h:+1/p", "https://u@h/p", "https://h/ä", "https://h/a b", "https://h/\r\nX: y", "https://[::g]/p",
-        "https://[::1]x/p", "https://:1/p", "https://h\0/p",
+        "",
+        "https://h",
+        "ftp://h/p",
+        "https://a b/p",
+        "https://h:0/p",
+        "https://h:65536/p",
+        "https://h:/p",
+        "https://h:+1/p",
+        "https://u@h/p",
+        "https://h/ä",
+        "https://h/a b",
+        "https://h/\r\nX: y",
+        "https://[::g]/p",
+        "https://[::1]x/p",
+        "https://:1/p",
+        "https://h\0/p",
     ] {
         assert!(Url::parse(bad).is_err(), "{bad}");
     }

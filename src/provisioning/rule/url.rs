@@ -145,9 +145,7 @@ impl Url {
         }
         let (scheme, rest) = match text.split_once("://") {
             // A path may hold `://`, in a query for example.
-            Some((scheme, rest)) if !scheme.contains('/') => {
-                (match_scheme(scheme)?, rest)
-            }
+            Some((scheme, rest)) if !scheme.contains('/') => (match_scheme(scheme)?, rest),
             _ => (Scheme::Tftp, text),
         };
         let Some(slash) = rest.find('/') else {
