@@ -26,6 +26,8 @@ mod phone;
 )]
 #[path = "../cli_phone/lab.rs"]
 mod phone_lab;
+#[cfg(feature = "provisioning")]
+mod provision_phone;
 #[cfg(feature = "sftp")]
 mod rehearse;
 #[cfg(target_os = "linux")]

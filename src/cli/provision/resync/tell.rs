@@ -84,7 +84,7 @@ impl<'a> Teller<'a> {
             Format::Human => {
                 // Servers, profiles and rules have their say in these texts.
                 let text = escape_for_terminal(line.text.as_bytes());
-                let kind = line.kind;
+                let (kind, now) = (line.kind, now.to_string());
                 self.output
                     .result(&format!("{now:>7}  {kind:<12} {text}\n"));
             }
