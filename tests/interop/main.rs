@@ -31,6 +31,8 @@ mod phone_http;
 )]
 #[path = "../cli_phone/lab.rs"]
 mod phone_lab;
+#[cfg(feature = "provisioning")]
+mod provision_phone;
 #[cfg(feature = "sftp")]
 mod rehearse;
 #[cfg(target_os = "linux")]

@@ -29,7 +29,9 @@ use thiserror::Error;
 
 #[cfg(feature = "legacy-tls")]
 pub use self::openssl::{LegacyStream, LegacyTls, LegacyVersions};
-use verify::{AnyClient, Checks, PinFailure, Pinned};
+pub use verify::Judge;
+
+use verify::{AnyClient, Checks, Judged, PinFailure, Pinned};
 
 /// A certificate and its private key.
 #[derive(Clone, PartialEq, Eq)]
@@ -123,6 +125,41 @@ impl ClientTls {
     /// As [`Self::new`].
     pub fn any(identity: Option<&Identity>, options: TlsOptions) -> Result<Self, SetupError> {
         Self::trusting(None, identity, options)
+    }
+
+    /// Leaves what the server presents to `judge`, during the handshake: a server that it does not
+    /// take gets an alert, and never sees `identity`. TLS 1.2 with RSA PKCS#1 and ECDSA signatures,
+    /// keys of 1024 bits too, as provisioning has them. With `names_host` the server's name goes
+    /// into the handshake.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn judged(
+        judge: Judge,
+        identity: Option<&Identity>,
+        names_host: bool,
+    ) -> Result<Self, SetupError> {
+        let options = TlsOptions {
+            versions: TlsVersions::Only12,
+            legacy: true,
+        };
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(options.versions()?)
+            .map_err(SetupError::Tls)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Judged::new(judge)));
+        let mut config = match identity {
+            Some(identity) => {
+                let key = OneKey(identity.certified(options)?);
+                builder.with_client_cert_resolver(Arc::new(key))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = rustls::client::Resumption::disabled();
+        config.enable_sni = names_host;
+        Ok(Self {
+            config: Arc::new(config),
+        })
     }
 
     fn trusting(
