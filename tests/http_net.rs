@@ -179,7 +179,8 @@ async fn nobody_waits_for_ever() {
     let mut rest = Vec::new();
     let began = Instant::now();
     let _ = idle.read_to_end(&mut rest).await;
-    assert!(began.elapsed() < LIMIT);
+    // Far below the limit that it has unless it is told.
+    assert!(began.elapsed() < Limits::default().head_within / 2);
     let mut flood = TcpStream::connect(server.at).await.unwrap();
     let line = vec![b'x'; 1_024];
     for _ in 0..1_000 {
