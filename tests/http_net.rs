@@ -105,6 +105,22 @@ async fn a_file_is_fetched_whole_and_others_have_their_status() {
     );
 }
 
+/// Printable names that no path may hold as they are.
+#[tokio::test]
+async fn odd_names_are_asked_for_as_they_are() {
+    let server = start(None, Limits::default()).await;
+    let names = ["/Soft Keys.xml", "/<a>", "/a#b", "/a?b", "/100%", "/a%20b"];
+    for name in names {
+        assert_eq!(get(server.at, name, 10).await.unwrap().status, 404);
+    }
+    let told = server.files.told.lock().unwrap();
+    let asked = told.iter().map(|event| match event {
+        ServerEvent::Answered { path, .. } => path.as_str(),
+        _ => "",
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), names);
+}
+
 /// A server that answers every connection with these bytes, after it has read something.
 async fn by_hand(answer: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
