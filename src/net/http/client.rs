@@ -161,7 +161,11 @@ async fn read(mut body: Incoming, max_bytes: usize) -> Result<Vec<u8>, HttpFailu
     }
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| failure(&e))?;
+        // The head of the answer has come.
+        let frame = frame.map_err(|e| match failure(&e) {
+            HttpFailure::NoAnswer => HttpFailure::CutOff { bytes: bytes.len() },
+            other => other,
+        })?;
         let Some(data) = frame.data_ref() else {
             continue;
         };
