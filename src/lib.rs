@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | 0 | [`wire`], [`time`], [`rng`], [`event`] | bytes to types and back; values that all layers use |
 //! | 1 | [`trust`] | decisions: who may sign what, is this list trusted, why |
-//! | 2 | [`tftp`], [`tvs`], [`dhcp`] | protocol machines, both ends, without IO |
+//! | 2 | [`tftp`], [`tvs`], [`dhcp`], [`provisioning`] | protocol machines, both ends, without IO |
 //! | 3 | [`phone`], [`cluster`] | the phone's firmware; a cluster's nodes, stores and publishing |
 //! | 4 | [`sim`], [`net`] | two drivers of the same machines: virtual time, and real sockets |
 //! | 5 | [`scenario`], [`report`] | what a user does with it |
@@ -26,6 +26,7 @@ pub mod wire;
 pub mod trust;
 
 pub mod dhcp;
+pub mod provisioning;
 pub mod tftp;
 pub mod tvs;
 

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod bulk;
 pub mod completions;
+pub mod diff;
 pub mod exit_code;
 pub mod failure;
 pub mod inspect;
@@ -10,6 +11,7 @@ pub mod keep;
 pub mod output;
 pub mod password;
 pub mod phone;
+pub mod provision;
 pub mod rehearse;
 pub mod rules;
 pub mod serve;
@@ -39,9 +41,11 @@ fn run() -> ExitCode {
     let code = match &args.command {
         Command::Rehearse(args) => rehearse::run(args, &output),
         Command::Inspect(args) => inspect::run(args, &output),
+        Command::Diff(args) => diff::run(args, &output),
         Command::Serve(args) => serve::run(args, &output),
         Command::Bulk(args) => bulk::run(args, &output),
         Command::Phone(args) => phone::run(args, &output),
+        Command::Provision(args) => provision::run(args, &output),
         Command::Rules(args) => rules::run(args, &output),
         Command::Completions(args) => completions::completions(args, &output),
         Command::Man(args) => completions::man(args, &output),

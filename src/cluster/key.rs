@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use der::Encode;
 use der::asn1::BitString;
-use p384::ecdsa::signature::Signer;
+use p384::ecdsa::signature::Signer as _;
 use p384::ecdsa::{DerSignature, SigningKey};
 use ring::{digest, rand::SystemRandom, signature};
 use rsa::pkcs1::EncodeRsaPublicKey;
@@ -19,6 +19,7 @@ use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use thiserror::Error;
 
+use crate::provisioning::authority::Signer;
 use crate::rng::Rng;
 use crate::trust::modelled::modelled_signature;
 use crate::wire::Digest;
@@ -139,6 +140,20 @@ impl PrivateKey {
             spki,
             made: Mutex::default(),
         })
+    }
+
+    /// A new RSA key, whose secrecy is that of `chance`: about 10 ms, 100 ms and 1.5 s with
+    /// optimisation, with a long tail.
+    ///
+    /// # Errors
+    /// None that a generator which varies gives.
+    pub fn generate(
+        bits: KeyBits,
+        chance: &mut impl TryCryptoRng<Error = Infallible>,
+    ) -> Result<Self, KeyError> {
+        let rsa = RsaPrivateKey::new(chance, bits.bits()).map_err(|_| KeyError::Inconsistent)?;
+        let der = rsa.to_pkcs8_der().map_err(|_| KeyError::NotPkcs8)?;
+        Self::from_pkcs8(der.as_bytes().to_vec())
     }
 
     /// The RSA key with its public forms, for modelled signatures: its private numbers are not
@@ -271,6 +286,25 @@ impl PrivateKey {
         match &self.algorithm {
             Algorithm::Rsa { bits, .. } | Algorithm::Modelled(bits) => Some(*bits),
             Algorithm::P384(_) => None,
+        }
+    }
+}
+
+impl Signer for PrivateKey {
+    type Error = KeyError;
+
+    fn spki(&self) -> &[u8] {
+        &self.spki
+    }
+
+    fn public_key(&self) -> &[u8] {
+        &self.list_form
+    }
+
+    fn sign(&self, digest: Digest, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        match self.algorithm {
+            Algorithm::P384(_) => Err(KeyError::NotRsa),
+            _ => Self::sign(self, digest, message),
         }
     }
 }
@@ -540,10 +574,7 @@ impl fmt::Debug for KeyPool {
 
 /// A generated key. The generator is seeded and no secret: so are the keys of a lab.
 fn generate(bits: KeyBits, rng: &mut Rng) -> Result<PrivateKey, KeyError> {
-    let rsa =
-        RsaPrivateKey::new(&mut Seeded(rng), bits.bits()).map_err(|_| KeyError::Inconsistent)?;
-    let der = rsa.to_pkcs8_der().map_err(|_| KeyError::NotPkcs8)?;
-    PrivateKey::from_pkcs8(der.as_bytes().to_vec())
+    PrivateKey::generate(bits, &mut Seeded(rng))
 }
 
 /// A generated P-384 key.

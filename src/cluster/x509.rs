@@ -5,16 +5,16 @@
 //! CA, path length 0.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use der::asn1::{GeneralizedTime, ObjectIdentifier, UtcTime};
-use der::{Any, Encode, Tag, TagNumber};
+use der::asn1::ObjectIdentifier;
+use der::{Tag, TagNumber};
 
 use super::key::{KeyError, PrivateKey};
 use crate::rng::Rng;
 use crate::time::UnixSeconds;
 use crate::trust::certificate::{Certificate, CertificateError, name_text};
 use crate::wire::Digest;
+use crate::wire::der::{bits, context, extension, node, oid_der, time};
 
 /// What a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -305,16 +305,6 @@ fn issue(
 
 fn extensions(request: &Request<'_>, is_ca: bool) -> Vec<u8> {
     const TRUE: &[u8] = &[0xff];
-    let critical = node(Tag::Boolean, &[TRUE]);
-    let extension = |oid: &str, is_critical: bool, value: Vec<u8>| {
-        let value = node(Tag::OctetString, &[&value]);
-        let oid = oid_der(ObjectIdentifier::new_unwrap(oid));
-        if is_critical {
-            node(Tag::Sequence, &[&oid, &critical, &value])
-        } else {
-            node(Tag::Sequence, &[&oid, &value])
-        }
-    };
     let (mut usage, mut unused) = request.kind.key_usage();
     let mut all = Vec::new();
     if is_ca {
@@ -323,16 +313,13 @@ fn extensions(request: &Request<'_>, is_ca: bool) -> Vec<u8> {
         unused = 2;
         let path_length = node(Tag::Integer, &[&[0]]);
         let constraints = node(Tag::Sequence, &[&node(Tag::Boolean, &[TRUE]), &path_length]);
-        all.push(extension("2.5.29.19", true, constraints));
+        all.push(extension("2.5.29.19", true, &constraints));
     }
-    all.push(extension("2.5.29.15", true, bits(unused, &[usage])));
+    all.push(extension("2.5.29.15", true, &bits(unused, &[usage])));
     let purposes = ["1.3.6.1.5.5.7.3.1", "1.3.6.1.5.5.7.3.2"]
         .map(|p| oid_der(ObjectIdentifier::new_unwrap(p)));
-    all.push(extension(
-        "2.5.29.37",
-        false,
-        node(Tag::Sequence, &[&purposes[0], &purposes[1]]),
-    ));
+    let purposes = node(Tag::Sequence, &[&purposes[0], &purposes[1]]);
+    all.push(extension("2.5.29.37", false, &purposes));
     let dns_name = node(
         Tag::ContextSpecific {
             constructed: false,
@@ -340,11 +327,8 @@ fn extensions(request: &Request<'_>, is_ca: bool) -> Vec<u8> {
         },
         &[request.host.as_bytes()],
     );
-    all.push(extension(
-        "2.5.29.17",
-        false,
-        node(Tag::Sequence, &[&dns_name]),
-    ));
+    let names = node(Tag::Sequence, &[&dns_name]);
+    all.push(extension("2.5.29.17", false, &names));
     node(
         Tag::Sequence,
         &all.iter().map(Vec::as_slice).collect::<Vec<_>>(),
@@ -365,40 +349,6 @@ fn signature_algorithm(key: &PrivateKey, digest: Digest) -> Result<Vec<u8>, KeyE
     };
     let oid = oid_der(ObjectIdentifier::new_unwrap(oid));
     Ok(node(Tag::Sequence, &[&oid, &node(Tag::Null, &[])]))
-}
-
-/// `UTCTime` up to 2049, `GeneralizedTime` after (RFC 5280, 4.1.2.5), and never past its last
-/// second, 9999-12-31T23:59:59Z.
-fn time(at: UnixSeconds) -> Vec<u8> {
-    const LAST: u64 = 253_402_300_799;
-    let since = Duration::from_secs(at.min(LAST));
-    let encoded = match UtcTime::from_unix_duration(since) {
-        Ok(time) => time.to_der(),
-        Err(_) => GeneralizedTime::from_unix_duration(since).and_then(|t| t.to_der()),
-    };
-    encoded.expect("every second up to the last has a form")
-}
-
-fn context(number: u32) -> Tag {
-    Tag::ContextSpecific {
-        constructed: true,
-        number: TagNumber(number),
-    }
-}
-
-fn oid_der(oid: ObjectIdentifier) -> Vec<u8> {
-    node(Tag::ObjectIdentifier, &[oid.as_bytes()])
-}
-
-fn bits(unused: u8, bytes: &[u8]) -> Vec<u8> {
-    node(Tag::BitString, &[&[unused], bytes])
-}
-
-/// Tag, length, and the parts one after the other.
-fn node(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
-    Any::new(tag, parts.concat())
-        .and_then(|any| any.to_der())
-        .expect("a certificate is far below DER's limit of 256 MiB")
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ pub mod http;
 pub mod loopback;
 pub mod orders;
 pub mod phone;
+pub mod provisioning;
 pub mod real;
 #[cfg(feature = "sftp")]
 pub mod sftp;

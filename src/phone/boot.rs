@@ -80,6 +80,9 @@ pub struct Phone {
     pub(super) notes: Notes,
     /// The first list that was found damaged in flash.
     damaged_list: Option<ListKind>,
+    /// By a planted defect it asks for no file.
+    #[cfg(feature = "planted-defects")]
+    pub(super) gave_up: bool,
     /// The notes as flash holds them.
     notes_bytes: Option<Arc<[u8]>>,
     pub(super) vouches: Vec<Vouch>,
@@ -127,6 +130,8 @@ impl Phone {
             config_bytes: None,
             notes: Notes::default(),
             damaged_list: None,
+            #[cfg(feature = "planted-defects")]
+            gave_up: flash.get(flash::GAVE_UP).is_some(),
             notes_bytes: None,
             vouches: Vec::new(),
             unknown_signers: Vec::new(),
@@ -573,6 +578,7 @@ impl Phone {
             return;
         };
         list.is_new = true;
+        self.flush_kept_notes(now);
         let operations = flash::replace(kind.file_name(), Arc::clone(&bytes));
         #[cfg(feature = "planted-defects")]
         let operations = if self.setup.settings.has(Defect::AtomicReplace) {

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use super::boot::Phone;
 use super::facts::file_facts;
+#[cfg(feature = "planted-defects")]
+use super::flash::{self, GAVE_UP};
 use super::http::{HttpRequest, HttpSaid};
 use super::identity::Pace;
 use super::output::Output;
 use crate::event::Kind;
 use crate::tftp::{Client, ClientConfig, ClientEvent, Outcome, RequestOptions, Retransmission};
 use crate::time::Time;
+#[cfg(feature = "planted-defects")]
+use crate::trust::planted::Defect;
 use crate::trust::rules::{HttpFirst, Key, TftpBackoff, TftpOptions};
 use crate::wire::tftp::ErrorCode;
 
@@ -152,6 +156,11 @@ impl Phone {
         secure: bool,
         now: Time,
     ) {
+        #[cfg(feature = "planted-defects")]
+        if self.gave_up {
+            self.fetched = Some(Fetched::Failed("a defect was planted".into()));
+            return;
+        }
         let Some(&server) = self.setup.option_150.get(self.server) else {
             self.fetched = Some(Fetched::Failed("option 150 names no server".into()));
             return;
@@ -356,6 +365,12 @@ impl Phone {
         } else {
             // The next file begins with the first server again.
             self.server = 0;
+            #[cfg(feature = "planted-defects")]
+            if self.setup.settings.has(Defect::Retry) {
+                for operation in flash::replace(GAVE_UP, Vec::new().into()) {
+                    self.flash(now, operation);
+                }
+            }
             self.status(now, shown);
             let all = std::mem::take(&mut self.download_failures).join("; ");
             self.fetched = Some(Fetched::Failed(all));

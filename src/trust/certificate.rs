@@ -10,20 +10,20 @@ use std::fmt;
 
 use thiserror::Error;
 
-pub use super::name::{escape_for_terminal, name_text, same_name};
+pub use super::name::{Attribute, attributes, escape_for_terminal, name_text, same_name};
 use crate::time::UnixSeconds;
 
 /// DER tags that the walk meets (X.690 8.1.2).
-pub(super) mod der_tag {
-    pub(in crate::trust) const INTEGER: u8 = 0x02;
-    pub(in crate::trust) const BIT_STRING: u8 = 0x03;
-    pub(in crate::trust) const OID: u8 = 0x06;
-    pub(in crate::trust) const UTC_TIME: u8 = 0x17;
-    pub(in crate::trust) const GENERALIZED_TIME: u8 = 0x18;
-    pub(in crate::trust) const SEQUENCE: u8 = 0x30;
-    pub(in crate::trust) const SET: u8 = 0x31;
+pub(crate) mod der_tag {
+    pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
+    pub(crate) const OID: u8 = 0x06;
+    pub(crate) const UTC_TIME: u8 = 0x17;
+    pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+    pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
     /// The version, explicit tag 0.
-    pub(in crate::trust) const VERSION: u8 = 0xa0;
+    pub(crate) const VERSION: u8 = 0xa0;
 }
 
 /// 1.2.840.113549.1.1.1, rsaEncryption.
@@ -161,7 +161,7 @@ impl<'a> Certificate<'a> {
         let spki = tbs
             .take(tag::SEQUENCE, "subjectPublicKeyInfo", "a SEQUENCE")?
             .whole;
-        let public_key = public_key(&mut key)?;
+        let public_key = public_key_of(&mut key)?;
         // Unique identifiers and extensions: any of them, as long as they are whole.
         while !tbs.is_empty() {
             tbs.any("extensions")?;
@@ -180,7 +180,8 @@ impl<'a> Certificate<'a> {
     }
 }
 
-fn public_key<'a>(tbs: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateError> {
+/// The key of the SubjectPublicKeyInfo that comes next.
+pub(crate) fn public_key_of<'a>(tbs: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateError> {
     use der_tag as tag;
 
     let field = "subjectPublicKeyInfo";
@@ -209,16 +210,16 @@ fn public_key<'a>(tbs: &mut Der<'a>) -> Result<PublicKey<'a>, CertificateError> 
 
 /// One DER element.
 #[derive(Clone, Copy)]
-pub(super) struct Tlv<'a> {
-    pub(super) tag: u8,
+pub(crate) struct Tlv<'a> {
+    pub(crate) tag: u8,
     /// Tag, length and content.
-    pub(super) whole: &'a [u8],
-    pub(super) content: &'a [u8],
+    pub(crate) whole: &'a [u8],
+    pub(crate) content: &'a [u8],
 }
 
 /// A cursor over DER. It never goes into itself: every container gets a cursor of its own.
 #[derive(Clone, Copy)]
-pub(super) struct Der<'a> {
+pub(crate) struct Der<'a> {
     left: &'a [u8],
     /// Offset of the end of `left` from the start of the whole.
     end: usize,
@@ -226,7 +227,7 @@ pub(super) struct Der<'a> {
 
 impl<'a> Der<'a> {
     #[inline]
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self {
             left: bytes,
             end: bytes.len(),
@@ -234,7 +235,7 @@ impl<'a> Der<'a> {
     }
 
     #[cold]
-    fn fail(&self, field: &'static str, expected: &'static str) -> CertificateError {
+    pub(crate) fn fail(&self, field: &'static str, expected: &'static str) -> CertificateError {
         CertificateError {
             offset: self.end - self.left.len(),
             field,
@@ -242,18 +243,24 @@ impl<'a> Der<'a> {
         }
     }
 
+    /// What is not read yet.
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn left(&self) -> &'a [u8] {
+        self.left
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
         self.left.is_empty()
     }
 
     #[inline]
-    fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.left.first().copied()
     }
 
     #[inline]
-    fn end(&self, field: &'static str) -> Result<(), CertificateError> {
+    pub(crate) fn end(&self, field: &'static str) -> Result<(), CertificateError> {
         if self.is_empty() {
             Ok(())
         } else {
@@ -263,7 +270,7 @@ impl<'a> Der<'a> {
 
     /// The next element, of any tag of one byte.
     #[inline]
-    pub(super) fn any(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
+    pub(crate) fn any(&mut self, field: &'static str) -> Result<Tlv<'a>, CertificateError> {
         match self.peek().and_then(|tag| self.usual(tag)) {
             Some(element) => Ok(element),
             None => self.unusual(field),
@@ -339,7 +346,7 @@ impl<'a> Der<'a> {
 
     /// The next element, which must have `tag`.
     #[inline(always)]
-    pub(super) fn take(
+    pub(crate) fn take(
         &mut self,
         tag: u8,
         field: &'static str,
@@ -369,7 +376,7 @@ impl<'a> Der<'a> {
 
     /// A cursor over the content of the next element, which must have `tag`.
     #[inline(always)]
-    fn constructed(
+    pub(crate) fn constructed(
         &mut self,
         tag: u8,
         field: &'static str,
@@ -384,7 +391,7 @@ impl<'a> Der<'a> {
 
     /// A cursor over the bytes of the next element, a BIT STRING of whole bytes.
     #[inline(always)]
-    fn bit_string(&mut self, field: &'static str) -> Result<Self, CertificateError> {
+    pub(crate) fn bit_string(&mut self, field: &'static str) -> Result<Self, CertificateError> {
         let before = *self;
         let mut inner = self.constructed(der_tag::BIT_STRING, field, "a BIT STRING")?;
         match inner.left.split_first() {

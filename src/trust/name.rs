@@ -119,20 +119,29 @@ fn push_hex_escapes(text: &mut String, bytes: &[u8]) {
     }
 }
 
+/// The attributes of a Name, in order, for who judges single values. It ends at the first damage.
+pub fn attributes(name_der: &[u8]) -> impl Iterator<Item = Attribute<'_>> {
+    Attributes::new(name_der)
+}
+
 /// One type and value of a Name.
-struct Attribute<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute<'a> {
     /// True for the first of its RDN.
-    starts_rdn: bool,
-    oid: &'a [u8],
-    tag: u8,
+    pub starts_rdn: bool,
+    /// The type: content of its OBJECT IDENTIFIER.
+    pub oid: &'a [u8],
+    /// The value's DER tag.
+    pub tag: u8,
     /// The value with tag and length.
-    value: &'a [u8],
-    content: &'a [u8],
+    pub value: &'a [u8],
+    /// The value without them.
+    pub content: &'a [u8],
 }
 
 impl Attribute<'_> {
     /// The value as text, if it is a string.
-    fn text(&self) -> Option<String> {
+    pub fn text(&self) -> Option<String> {
         match self.tag {
             // UTF8String, NumericString, PrintableString, IA5String, VisibleString.
             0x0c | 0x12 | 0x13 | 0x16 | 0x1a => String::from_utf8(self.content.to_vec()).ok(),

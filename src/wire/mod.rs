@@ -3,6 +3,7 @@
 //! Every format has one law: what was parsed is written back byte for byte, and every error says
 //! at which offset, which element, and what was expected.
 
+pub(crate) mod der;
 pub mod element;
 pub mod header;
 pub mod phone_config;

@@ -18,6 +18,9 @@ mod dhcp;
 #[path = "../golden/mod.rs"]
 mod golden;
 mod phone;
+#[cfg(target_os = "linux")]
+mod phone_dhcp;
+mod phone_http;
 #[allow(
     dead_code,
     clippy::disallowed_methods,

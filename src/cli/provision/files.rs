@@ -1,0 +1,173 @@
+//! The files of an authority: certificates that everybody may read, keys that nobody else may.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use der::pem::{LineEnding, encode_string};
+
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
+use crate::cli::world::{cannot_open, read_up_to, shown};
+
+/// Bytes of a file with certificates or a key. A bundle of all public roots has 220 KB.
+pub(super) const MAX_FILE: u64 = 1024 * 1024;
+
+/// Who may read a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Secrecy {
+    /// Everybody, as the umask allows.
+    Public,
+    /// Its owner alone: mode 0600.
+    Secret,
+}
+
+/// What is done where the file is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    /// It stays, and nothing is written.
+    Keep,
+    /// It gives way if it is a certificate, as one that is renewed does.
+    ReplaceCertificate,
+}
+
+/// The DER in PEM.
+pub(super) fn pem(label: &'static str, der: &[u8]) -> Result<String, Failure> {
+    encode_string(label, LineEnding::LF, der)
+        .map_err(|e| Failure::new(ExitCode::Bug, format!("cannot write PEM: {e}")))
+}
+
+/// Writes a file whole or not at all: it appears under its name when it is complete.
+pub(super) fn write(
+    path: &Path,
+    bytes: &[u8],
+    secrecy: Secrecy,
+    existing: Existing,
+) -> Result<(), Failure> {
+    let cannot = |e: io::Error| {
+        let text = format!("cannot write {}: {e}", shown(path));
+        Failure::new(ExitCode::Unreachable, text)
+    };
+    if existing == Existing::ReplaceCertificate
+        && is_other_than_certificate(path).map_err(cannot)?
+    {
+        let text = format!(
+            "{} is there and is no certificate, so it is left alone: name another file with --out",
+            shown(path)
+        );
+        return Err(Failure::new(ExitCode::Unreachable, text));
+    }
+    let unfinished = unfinished(path);
+    let _ = fs::remove_file(&unfinished);
+    let written = write_to(&unfinished, bytes, secrecy).and_then(|()| match existing {
+        Existing::ReplaceCertificate => fs::rename(&unfinished, path),
+        // A second name is refused where there is a file; a rename would replace it.
+        Existing::Keep => fs::hard_link(&unfinished, path),
+    });
+    if written.is_err() || existing == Existing::Keep {
+        let _ = fs::remove_file(&unfinished);
+    }
+    written.map_err(|e| match e.kind() {
+        io::ErrorKind::AlreadyExists => already(path),
+        _ => cannot(e),
+    })
+}
+
+/// A file is in the way.
+pub(super) fn already(path: &Path) -> Failure {
+    let text = format!(
+        "{} is there already and is left alone: name another place, or take it away first",
+        shown(path)
+    );
+    Failure::new(ExitCode::Unreachable, text)
+}
+
+fn write_to(path: &Path, bytes: &[u8], secrecy: Secrecy) -> io::Result<()> {
+    let mut file = create(path, secrecy)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+#[cfg(unix)]
+fn create(path: &Path, secrecy: Secrecy) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    let mode = match secrecy {
+        Secrecy::Public => 0o644,
+        Secrecy::Secret => 0o600,
+    };
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode).open(path)
+}
+
+/// Here the folder decides who may read.
+#[cfg(not(unix))]
+fn create(path: &Path, _secrecy: Secrecy) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+/// A name beside the file that no other process uses.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn is_other_than_certificate(path: &Path) -> io::Result<bool> {
+    match read_up_to(path, MAX_FILE) {
+        Ok(bytes) => Ok(!bytes.is_empty() && certificates(&bytes).is_none()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Makes a folder and those above it; a new one is its owner's alone.
+pub(super) fn make_folder(dir: &Path) -> Result<(), Failure> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(|e| {
+        let text = format!("cannot make the folder {}: {e}", shown(dir));
+        Failure::new(ExitCode::Unreachable, text)
+    })
+}
+
+/// The whole file, of [`MAX_FILE`] bytes at most.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = read_up_to(path, MAX_FILE + 1).map_err(|e| cannot_open(path, &e))?;
+    if bytes.len() as u64 > MAX_FILE {
+        let text = format!("{}: more than {MAX_FILE} bytes", shown(path));
+        return Err(Failure::new(ExitCode::Usage, text));
+    }
+    Ok(bytes)
+}
+
+/// The certificates in a file, PEM or DER, in order; none where something else stands there too.
+pub(super) fn certificates(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use crate::trust::certificate::Certificate;
+
+    let all: Vec<Vec<u8>> = if Certificate::parse(bytes).is_ok() {
+        vec![bytes.to_vec()]
+    } else {
+        let sections = CertificateDer::pem_slice_iter(bytes);
+        let all: Result<Vec<_>, _> = sections.map(|s| s.map(|der| der.to_vec())).collect();
+        all.ok()?
+    };
+    let are_read = all.iter().all(|der| Certificate::parse(der).is_ok());
+    (are_read && !all.is_empty()).then_some(all)
+}
+
+/// The certificates in a file, of which there must be one at least.
+pub(super) fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    certificates(&read(path)?).ok_or_else(|| {
+        let text = format!(
+            "{}: expected certificates, in PEM or one in DER",
+            shown(path)
+        );
+        Failure::new(ExitCode::Usage, text)
+    })
+}

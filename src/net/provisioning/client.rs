@@ -1,0 +1,1 @@
+//! A multiplatform phone on real sockets.

@@ -1,0 +1,1 @@
+//! Addresses of names, from a DNS server of choice.

@@ -1,0 +1,1 @@
+//! A provisioning server on real sockets.

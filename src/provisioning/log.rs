@@ -1,0 +1,1 @@
+//! What a phone writes to its syslog about a resync.

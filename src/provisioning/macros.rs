@@ -1,0 +1,1 @@
+//! The macros of profile rules and log messages.

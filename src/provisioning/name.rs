@@ -1,0 +1,1 @@
+//! The name that a provisioning server's certificate must have.

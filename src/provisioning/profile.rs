@@ -1,0 +1,1 @@
+//! A profile as it comes: plain, gzip or encrypted.

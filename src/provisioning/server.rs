@@ -1,0 +1,1 @@
+//! What a provisioning server gives to whom.

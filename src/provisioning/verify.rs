@@ -1,0 +1,1 @@
+//! What a phone checks of a provisioning server's certificate.
