@@ -285,7 +285,9 @@ impl<'a> Life<'a> {
         if let Some(booted) = &booted {
             self.check_flash(booted.end, outside)?;
         }
-        let (outcome, kind) = telling.report.judge(booted.as_ref().map(|b| b.end), outside.take_heard());
+        let (outcome, kind) = telling
+            .report
+            .judge(booted.as_ref().map(|b| b.end), outside.take_heard());
         let judged = Event {
             at: outside.now(),
             actor: self.setup.identity.device.clone(),
