@@ -545,7 +545,7 @@ mod tests {
             text: "no DHCP server answers".into(),
         };
         let mut report = booted(vec![no_lease(), ended(false)]);
-        report.judge(false);
+        report.judge(None, false);
         let text = report.text(Paint::new(false), "here");
         assert!(text.contains("because    no DHCP server answers [no-lease]"));
         assert!(text.contains("fix        let a DHCP server on the phone's segment"));
@@ -556,7 +556,7 @@ mod tests {
             text: "no answer".into(),
         };
         let mut report = booted(vec![no_lease(), failed, ended(false)]);
-        report.judge(false);
+        report.judge(None, false);
         let text = report.text(Paint::new(false), "here");
         let (lease, file) = (
             text.find("no DHCP server"),
