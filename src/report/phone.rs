@@ -5,6 +5,7 @@ use super::story::{short, signer_text, thousands};
 use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::net::phone::DOES_NOT_RESOLVE;
+use crate::net::tvs::{ALLOW_LEGACY, NO_LEGACY, TLS_TOO_NEW};
 use crate::phone::power::BootEnd;
 use crate::trust::reason::Code;
 
@@ -331,6 +332,15 @@ impl BootReport {
                  in its hosts file, then try again"
                     .into(),
             ),
+            Code::TvsHandshakeFailed if last.text.contains(NO_LEGACY) => Some(format!(
+                "{ALLOW_LEGACY}, then try again: the TVS may be an old one that phones of its time \
+                 can speak to"
+            )),
+            Code::TvsHandshakeFailed if last.text.contains(TLS_TOO_NEW) => Some(
+                "lower `set tls min-version` to 1.0 on the TVS nodes until this phone has moved, or \
+                 replace it"
+                    .into(),
+            ),
             Code::SignerUnknownToTvs | Code::SignerNotInList => {
                 let signer = self.signer.as_ref();
                 let signer = signer.map_or_else(|| "of the signer".to_owned(), signer_text);
@@ -545,7 +555,7 @@ mod tests {
             text: "no DHCP server answers".into(),
         };
         let mut report = booted(vec![no_lease(), ended(false)]);
-        report.judge(None, false);
+        report.judge(Some(BootEnd::Done), false);
         let text = report.text(Paint::new(false), "here");
         assert!(text.contains("because    no DHCP server answers [no-lease]"));
         assert!(text.contains("fix        let a DHCP server on the phone's segment"));
@@ -556,7 +566,7 @@ mod tests {
             text: "no answer".into(),
         };
         let mut report = booted(vec![no_lease(), failed, ended(false)]);
-        report.judge(None, false);
+        report.judge(Some(BootEnd::Done), false);
         let text = report.text(Paint::new(false), "here");
         let (lease, file) = (
             text.find("no DHCP server"),

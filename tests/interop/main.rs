@@ -17,6 +17,8 @@ mod dhcp;
 )]
 #[path = "../golden/mod.rs"]
 mod golden;
+mod legacy;
+mod peer;
 mod phone;
 #[cfg(target_os = "linux")]
 mod phone_dhcp;
