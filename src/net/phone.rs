@@ -53,7 +53,7 @@ pub trait Surroundings: Send + Sync + 'static {
     fn tvs(&self, host: &str, port: u16) -> Place;
 
     /// Where the phone takes a lease; none where nobody gives one.
-    fn dhcp(&self) -> Option<Link> {
+    fn dhcp(&self) -> Option<Arc<Link>> {
         None
     }
 
@@ -298,7 +298,7 @@ pub async fn run<S: Surroundings>(booting: Booting, shared: Arc<S>, longest: Dur
         used,
         felt,
         end,
-        renew_at: phone.renew_at(),
+        lease: phone.lease_times(),
         restarts: phone.restarts(),
     }
 }
@@ -362,7 +362,7 @@ impl<S: Surroundings> Runner<S> {
     async fn ask_dhcp(&mut self, transmit: Transmit) {
         if self.dhcp.is_none() {
             // Without one it is a network that loses every packet: the phone's own time runs out.
-            let Some(link) = self.shared.dhcp().map(Arc::new) else {
+            let Some(link) = self.shared.dhcp() else {
                 return;
             };
             let (reading, inputs) = (Arc::clone(&link), self.inputs.clone());

@@ -9,12 +9,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::dhcp::Link;
 use super::phone::{Place, Surroundings};
 use super::tvs::TvsTls;
 use crate::cluster::Registration;
@@ -101,6 +102,7 @@ pub type Keep = Box<dyn FnMut(&FlashOperation) -> io::Result<()> + Send>;
 pub struct Outside {
     addresses: Addresses,
     tvs_tls: TvsTls,
+    dhcp: Option<Arc<Link>>,
     clock: Clock,
     events: mpsc::UnboundedSender<Event>,
     keep: Mutex<Keep>,
@@ -109,17 +111,19 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Surroundings whose clock starts now. TVS outside a lab are spoken to with `tvs_tls`. What
-    /// the phone tells goes to `events`, what it writes to `keep`.
+    /// Surroundings whose clock starts now. TVS outside a lab are spoken to with `tvs_tls`, leases
+    /// come over `dhcp`; what the phone tells goes to `events`, what it writes to `keep`.
     pub fn new(
         addresses: Addresses,
         tvs_tls: TvsTls,
+        dhcp: Option<Link>,
         events: mpsc::UnboundedSender<Event>,
         keep: Keep,
     ) -> Self {
         Self {
             addresses,
             tvs_tls,
+            dhcp: dhcp.map(Arc::new),
             clock: Clock::start(),
             events,
             keep: Mutex::new(keep),
@@ -173,6 +177,18 @@ impl Surroundings for Outside {
 
     fn tvs(&self, host: &str, port: u16) -> Place {
         self.addresses.tvs(host, port)
+    }
+
+    fn dhcp(&self) -> Option<Arc<Link>> {
+        self.dhcp.clone()
+    }
+
+    fn resolve(&self, host: &str) -> Place {
+        match self.addresses.node(host) {
+            // As option 150 would have it; where the node really is, comes later.
+            Some(node) => Place::At((node.address, 0).into()),
+            None => Place::Resolve(host.to_owned(), 0),
+        }
     }
 
     fn tls_stand_in(&self, _host: &str) -> Option<&'static str> {

@@ -71,6 +71,8 @@ pub struct BootReport {
     config_refused: Option<(String, Vec<ReasonFacts>)>,
     signer: Option<SignerFacts>,
     failures: Vec<ReasonFacts>,
+    /// Why DHCP named no servers, or none that are new.
+    no_lease: Option<String>,
     tvs_asked: u32,
     would_register: Option<Vec<String>>,
     shows: Vec<String>,
@@ -156,6 +158,7 @@ impl BootReport {
                     evidence: Some(server.clone()),
                 });
             }
+            Kind::DhcpFailed { text } => self.no_lease = Some(text.clone()),
             Kind::TvsAsked { .. } => self.tvs_asked = self.tvs_asked.saturating_add(1),
             Kind::RegistrationNotTried { servers, .. } => {
                 self.would_register = Some(servers.clone());
@@ -231,7 +234,14 @@ impl BootReport {
                 .flat_map(|i| i.reasons.iter().cloned())
                 .collect(),
             BootOutcome::Stopped => Vec::new(),
-            BootOutcome::NoServer => self.failures.clone(),
+            BootOutcome::NoServer => {
+                let no_lease = self.no_lease.as_ref().map(|text| ReasonFacts {
+                    code: Code::NoLease.as_str(),
+                    text: text.clone(),
+                    evidence: None,
+                });
+                no_lease.into_iter().chain(self.failures.clone()).collect()
+            }
             BootOutcome::Refuses => {
                 let refused = lists.iter().map(|l| &l.refused).find(|r| !r.is_empty());
                 let config = self.config_refused.as_ref().map(|(_, reasons)| reasons);
@@ -249,6 +259,9 @@ impl BootReport {
     }
 
     fn way_out(&self, outcome: BootOutcome, reasons: &[ReasonFacts]) -> Option<String> {
+        if outcome == BootOutcome::NoServer && self.failures.is_empty() && self.no_lease.is_some() {
+            return advice(Code::NoLease).map(str::to_owned);
+        }
         if outcome == BootOutcome::NoServer {
             return Some(
                 "check the addresses, that Cisco Tftp runs there, and that UDP port 69 and the \
@@ -474,6 +487,33 @@ mod tests {
             };
             assert_eq!(outcome, expected.as_str());
         }
+    }
+
+    #[test]
+    fn without_a_lease_it_says_so_first() {
+        let no_lease = || Kind::DhcpFailed {
+            text: "no DHCP server answers".into(),
+        };
+        let mut report = booted(vec![no_lease(), ended(false)]);
+        report.judge(false);
+        let text = report.text(Paint::new(false), "here");
+        assert!(text.contains("because    no DHCP server answers [no-lease]"));
+        assert!(text.contains("fix        let a DHCP server on the phone's segment"));
+        // It went on with the servers of last time, which do not answer either.
+        let failed = Kind::DownloadFailed {
+            file: "CTLSEP001122334401.tlv".into(),
+            server: "10.0.0.5".into(),
+            text: "no answer".into(),
+        };
+        let mut report = booted(vec![no_lease(), failed, ended(false)]);
+        report.judge(false);
+        let text = report.text(Paint::new(false), "here");
+        let (lease, file) = (
+            text.find("no DHCP server"),
+            text.find("10.0.0.5: no answer"),
+        );
+        assert!(lease.is_some() && lease < file);
+        assert!(text.contains("fix        check the addresses"));
     }
 
     #[test]

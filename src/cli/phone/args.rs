@@ -10,6 +10,7 @@ use crate::cli::args::{Format, Pace, Setting, parse_setting, profile_names};
 pub const EXAMPLES: &str = "\
 Examples:
   trustline phone --mac 001122334455 --model CP-8861 --flash pilot --tftp 10.0.0.5 --tftp 10.0.0.6 --once
+  trustline phone --mac 001122334455 --model CP-8861 --flash pilot --dhcp eth0 --once
   trustline phone --mac 001122334455 --model CP-8861 --flash pilot --tftp dst-pub.example.com --once \\
       --installed source/ITLFile.tlv --config source/SEP001122334455.cnf.xml.sgn
   trustline phone --mac 001122334455 --model CP-8861 --flash pilot --tftp dst-pub --lab ready.json --once";
@@ -22,7 +23,9 @@ const MAX_MODEL: usize = 32;
 /// The phone boots, downloads its trust lists and its configuration, asks TVS, and says what it
 /// takes and why. It speaks no SIP: it says which CallManager it would turn to, and does not try.
 /// Without --once it then waits: the line `reset` on stdin or SIGHUP resets it, and `quit`, the end
-/// of stdin, SIGINT or SIGTERM switch it off. A stdin that was never there says nothing.
+/// of stdin, SIGINT or SIGTERM switch it off. A stdin that was never there says nothing. A phone with
+/// --dhcp renews its lease meanwhile, and when told `renew`; other servers that the renewal names
+/// are stored at once and used at the next boot (setting dhcp.act_at_once).
 #[derive(Debug, ClapArgs)]
 pub struct PhoneArgs {
     /// The phone's MAC address
@@ -40,8 +43,16 @@ pub struct PhoneArgs {
     pub flash: PathBuf,
     /// A TFTP server, as option 150 would name it; up to two. A port other than 69 is passed beside
     /// the option, which has no room for it
-    #[arg(long, value_name = "HOST[:PORT]", required = true)]
+    #[arg(long, value_name = "HOST[:PORT]", required_unless_present = "dhcp")]
     pub tftp: Vec<String>,
+    /// Take the servers from DHCP on this interface: option 150, else option 66. With --tftp too,
+    /// those count, as Alternate TFTP does on a phone. The interface keeps the addresses that it
+    /// has and needs one that reaches the servers: the phone asks with its own MAC address, and
+    /// what it is given is for the phone alone. A switch that compares hardware addresses (DHCP
+    /// snooping) lets that through only if the interface has this MAC address too. Needs root, or
+    /// cap_net_bind_service and cap_net_raw
+    #[arg(long, value_name = "INTERFACE")]
+    pub dhcp: Option<String>,
     /// End after one boot
     #[arg(long)]
     pub once: bool,
