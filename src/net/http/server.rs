@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::path;
 use crate::cluster::HttpAnswer;
 use crate::net::tls::{ServerTls, TlsFailure};
 
@@ -48,7 +49,7 @@ impl Default for Limits {
 
 /// What a server hands out.
 pub trait Files: Send + Sync {
-    /// The answer to a GET of this path, which begins with a slash. Called on a connection's own
+    /// The answer to a GET of this path, which begins with a slash, with its escapes read. Called on a connection's own
     /// task.
     fn get(&self, path: &str) -> HttpAnswer;
 
@@ -213,8 +214,8 @@ fn respond(
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         return response;
     }
-    let path = request.uri().path();
-    let answer = files.get(path);
+    let path = path::unescape(request.uri().path());
+    let answer = files.get(&path);
     // What is no status code is a bug of whoever hands files out; nothing is found there.
     let status = StatusCode::from_u16(answer.status());
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -223,7 +224,7 @@ fn respond(
     }
     files.told(ServerEvent::Answered {
         peer,
-        path: path.to_owned(),
+        path: path.into_owned(),
         answer,
     });
     response
