@@ -353,7 +353,7 @@ fn signature_algorithm(key: &PrivateKey, digest: Digest) -> Result<Vec<u8>, KeyE
 
 #[cfg(test)]
 mod tests {
-    use der::Decode;
+    use der::{Decode, Encode};
     use rsa::pkcs1::DecodeRsaPublicKey;
     use x509_cert::certificate::{CertificateInner, Raw};
 

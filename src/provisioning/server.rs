@@ -432,7 +432,6 @@ mod tests {
             "/-.xml",
             "/SEP.xml",
         ] {
-            // A stem with separators behind the address is that address.
             assert_eq!(first(path), Err(403), "{path}");
         }
     }

@@ -26,6 +26,7 @@ mod phone;
 )]
 #[path = "../cli_phone/lab.rs"]
 mod phone_lab;
+mod provision;
 #[cfg(feature = "sftp")]
 mod rehearse;
 #[cfg(target_os = "linux")]
