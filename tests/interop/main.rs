@@ -17,7 +17,12 @@ mod dhcp;
 )]
 #[path = "../golden/mod.rs"]
 mod golden;
+mod legacy;
+mod peer;
 mod phone;
+#[cfg(target_os = "linux")]
+mod phone_dhcp;
+mod phone_http;
 #[allow(
     dead_code,
     clippy::disallowed_methods,
