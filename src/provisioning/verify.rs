@@ -177,6 +177,12 @@ impl Refusal {
                  authority (trustline provision ca sign), and install provserver.crt with the \
                  certificates between it and the root"
                 .into(),
+            Self::Signature {
+                fault: SignatureFault::Mismatch,
+                ..
+            } => "sign the server's request with the root that the phone has: this one was signed \
+                 by another key of the same name, or was damaged since"
+                .into(),
             Self::Signature { .. } | Self::KeyTooSmall { .. } => {
                 "have the server's certificate signed anew, with a key and a digest that count".into()
             }

@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PROFILE: &str = "<flat-profile><GPP_A>from nginx</GPP_A></flat-profile>";
 
 /// What nginx shows at each port: the port, the common name, who signed it, bits of the key.
-const SERVERS: [(u16, &str, &str, u32); 7] = [
+const SERVERS: [(u16, &str, &str, u32); 8] = [
     (8441, "sprov.callme.com", "authority", 2048),
     (
         8442,
@@ -37,6 +37,7 @@ const SERVERS: [(u16, &str, &str, u32); 7] = [
     (8444, "sprov.callme.com", "foreign", 2048),
     (8445, "moved.callme.com", "authority", 2048),
     (8446, "small.callme.com", "authority", 1024),
+    (8447, "sprov.callme.com", "twin", 2048),
     (8448, "nowhere.example", "authority", 2048),
 ];
 
@@ -56,8 +57,9 @@ impl World {
         let ip = IpAddr::from([127, 128 | high, low, last]);
         let folder = TempDir::new().unwrap();
         let dir = folder.path();
-        for authority in ["authority", "foreign"] {
-            ours(&["ca", "init", "--dir", &text(dir, authority)]);
+        // The twin has the name of the authority, and other keys.
+        for (authority, name) in [("authority", "A"), ("foreign", "B"), ("twin", "A")] {
+            ours(&["ca", "init", "--dir", &text(dir, authority), "--name", name]);
             let mac = "000e08abcdef";
             let authority = text(dir, authority);
             ours(&[
@@ -364,6 +366,12 @@ fn the_phone_takes_and_refuses_nginx_as_the_guide_says() {
             &[],
             1,
             "issuer-unknown",
+        ),
+        (
+            "https://sprov.callme.com:8447/$MA.xml",
+            &[],
+            1,
+            "signature-bad",
         ),
         (
             "https://sprov.callme.com:8445/$MA.xml",
