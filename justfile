@@ -11,6 +11,7 @@ ci:
 check:
     cargo fmt --check
     cargo clippy --all-targets -- -D warnings
+    cargo clippy --lib --bins --test planted_defects --features planted-defects -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps
 
 # All tests that need a Rust toolchain alone
@@ -51,4 +52,4 @@ bench:
 
 # Write the golden files anew; read the diff
 bless:
-    TRUSTLINE_BLESS=1 cargo test --test cli_inspect --test cli_rules --test scenario_errors --test cli_bulk --test fault_matrix
+    TRUSTLINE_BLESS=1 cargo test --test cli_inspect --test cli_rules --test scenario_errors --test cli_bulk --test cli_diff --test fault_matrix

@@ -633,7 +633,7 @@ pub enum Kind {
     },
     /// What a boot against servers that are not the lab's came to.
     PhoneJudged {
-        /// `follows`, `refuses`, `no-server` or `stopped`.
+        /// `follows`, `refuses`, `no-server`, `stopped` or `overdue`.
         outcome: String,
         /// Why, in order; the last is the decisive one.
         reasons: Vec<ReasonFacts>,

@@ -421,6 +421,12 @@ fn moves_come_out_as_the_table_says() {
             => "migrated signature-holds"),
         row!("M28", NEW, NEW, "", "renew a1 CallManager; renew a1 TVS; renew a2 TVS; reset"
             => "migrated signature-holds"),
+        row!("M31", OLD_MIXED, NEWER, "", "trust b a; rollback b true; 150 b1; reset; reset"
+            => "stranded no-tvs-in-list"),
+        row!("M31 S16", OLD_MIXED, NEWER, "tvs.cache_flush=never",
+            "trust b a; rollback b true; 150 b1; reset" => "migrated signature-holds"),
+        row!("M31 S16", OLD_MIXED, NEWER, "tvs.cache_flush=never",
+            "trust b a; rollback b true; 150 b1; reset; reset" => "registers-untrusted no-tvs-in-list"),
     ]);
 }
 

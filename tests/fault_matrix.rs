@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use trustline::event::Kind;
-use trustline::phone::Pace;
-use trustline::scenario::run::{LabPhone, rehearse};
-use trustline::scenario::{self, Network, Rules};
+use trustline::scenario::invariants::{Laws, after_faults};
+use trustline::scenario::run::{LabPhone, rehearse_watched};
+use trustline::scenario::{self, Rules};
 
 /// Percent of datagrams and segments that are lost.
 const LOSSES: [u32; 7] = [0, 5, 10, 20, 30, 50, 70];
@@ -108,8 +108,12 @@ loss = {loss}
         let scenario = scenario::parse("matrix", &text, &Rules).unwrap_or_else(|errors| {
             panic!("{}", errors[0]);
         });
-        let run = rehearse(&scenario, Network::Sim, Pace::Real, None, &mut |_| {});
-        run.unwrap().phones
+        let mut laws = Laws::new();
+        let run = rehearse_watched(&scenario, None, &mut laws).unwrap();
+        let mut broken = laws.into_broken();
+        broken.extend(after_faults(&scenario).broken);
+        assert!(broken.is_empty(), "{broken:?}");
+        run.phones
     }
 }
 

@@ -41,6 +41,11 @@ Examples:
   trustline inspect CallManager.pem --format json
   trustline inspect consolidated_tftp.p12 --p12-password-file password.txt";
 
+const DIFF_EXAMPLES: &str = "\
+Examples:
+  trustline diff old/ITLFile.tlv new/ITLFile.tlv
+  trustline diff flash/ITLFile.tlv ITLSEP001122334455.tlv --format json";
+
 const RULES_EXAMPLES: &str = "\
 Examples:
   trustline rules
@@ -95,6 +100,9 @@ pub enum Command {
     /// Show and verify a trust list, a signed file, a certificate or a .p12
     #[command(help_template = TEMPLATE, before_help = INSPECT_EXAMPLES, after_help = exit_code::HELP)]
     Inspect(InspectArgs),
+    /// Compare two trust lists by what they mean: signers, certificates, roles
+    #[command(help_template = TEMPLATE, before_help = DIFF_EXAMPLES, after_help = exit_code::HELP)]
+    Diff(DiffArgs),
     /// Leave the clusters of a scenario running, for real phones and other tools
     #[command(help_template = TEMPLATE, before_help = super::serve::args::EXAMPLES, after_help = super::serve::args::after_help())]
     Serve(super::serve::args::ServeArgs),
@@ -195,9 +203,9 @@ pub struct RehearseArgs {
         conflicts_with = "paths"
     )]
     pub failures: Option<PathBuf>,
-    /// Switch a check off in every phone, to see that exploration finds it
+    /// Switch a check off in every phone, to see that the laws of every run find it
     #[cfg(feature = "planted-defects")]
-    #[arg(long, value_name = "DEFECT", requires = "explore", conflicts_with = "paths", value_parser = parse_defect)]
+    #[arg(long, value_name = "DEFECT", value_parser = parse_defect)]
     pub plant: Option<crate::trust::planted::Defect>,
     /// Only scenarios with this text in their path or name
     #[arg(long, value_name = "TEXT")]
@@ -263,6 +271,20 @@ pub struct InspectArgs {
     /// Change a rule; `trustline rules` lists them
     #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_setting)]
     pub set: Vec<Setting>,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+}
+
+/// Arguments of `diff`.
+#[derive(Debug, ClapArgs)]
+pub struct DiffArgs {
+    /// The list that a phone holds, or the older one
+    #[arg(value_name = "A")]
+    pub first: PathBuf,
+    /// The list that a server gives, or the newer one
+    #[arg(value_name = "B")]
+    pub second: PathBuf,
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,

@@ -3,6 +3,7 @@
 pub mod args;
 pub mod bulk;
 pub mod completions;
+pub mod diff;
 pub mod exit_code;
 pub mod failure;
 pub mod inspect;
@@ -40,6 +41,7 @@ fn run() -> ExitCode {
     let code = match &args.command {
         Command::Rehearse(args) => rehearse::run(args, &output),
         Command::Inspect(args) => inspect::run(args, &output),
+        Command::Diff(args) => diff::run(args, &output),
         Command::Serve(args) => serve::run(args, &output),
         Command::Bulk(args) => bulk::run(args, &output),
         Command::Phone(args) => phone::run(args, &output),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::lease::Lease;
+use super::lease::{Lease, LeaseTimes};
 use super::message::{Message, MessageError, MessageKind, Operation, option};
 use super::{Backoff, Mac, Transmit};
 use crate::rng::Rng;
@@ -213,6 +213,17 @@ impl Held {
             lease: Box::new(lease),
         }
     }
+
+    /// Whom a renewal asks at this time; before T1 those that it asked so far.
+    fn asks_at(&self, now: Time, so_far: Asks) -> Asks {
+        if now >= self.rebind {
+            Asks::Anyone
+        } else if now >= self.renew {
+            Asks::Server
+        } else {
+            so_far
+        }
+    }
 }
 
 impl Client {
@@ -245,6 +256,40 @@ impl Client {
         let mut client = Self::idle(config, rng, now);
         client.ask_renewal(Held::new(lease, now), Asks::Now, now);
         client
+    }
+
+    /// A client that goes on with a lease where another left it. From T1 on it asks for as long as the
+    /// lease lasts, and begins anew after that (RFC 2131 section 4.4.5).
+    pub fn resuming(
+        config: ClientConfig,
+        lease: Lease,
+        times: LeaseTimes,
+        rng: Rng,
+        now: Time,
+    ) -> Self {
+        let mut client = Self::idle(config, rng, now);
+        client.due = times.next;
+        client.state = State::Bound(Held {
+            lease: Box::new(lease),
+            renew: times.renew,
+            rebind: times.rebind,
+            expires: times.expires,
+        });
+        client.handle_timeout(now);
+        client
+    }
+
+    /// The times of the lease in hand, for [`Self::resuming`].
+    pub fn times(&self) -> Option<LeaseTimes> {
+        let (State::Bound(held) | State::Renewing { held, .. }) = &self.state else {
+            return None;
+        };
+        Some(LeaseTimes {
+            next: self.due,
+            renew: held.renew,
+            rebind: held.rebind,
+            expires: held.expires,
+        })
     }
 
     /// The lease in hand.
@@ -471,6 +516,7 @@ impl Client {
         if now >= held.expires {
             return self.expire(now);
         }
+        let asks = held.asks_at(now, asks);
         (self.began, self.asked) = (now, now);
         self.xid = self.new_xid();
         self.attempt = 0;
@@ -511,13 +557,7 @@ impl Client {
         if now >= held.expires {
             return self.expire(now);
         }
-        let asks = if now >= held.rebind {
-            Asks::Anyone
-        } else if now >= held.renew {
-            Asks::Server
-        } else {
-            asks
-        };
+        let asks = held.asks_at(now, asks);
         if asks == Asks::Now && self.attempt >= self.config.backoff.tries {
             self.events.push_back(ClientEvent::RenewalUnanswered);
             self.due = held.renew;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use super::message::{Message, option};
+use crate::time::Time;
 
 /// What an acknowledgement gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +35,20 @@ pub struct Lease {
     pub rebind_secs: u32,
     /// What was odd, and was left out.
     pub remarks: Vec<Remark>,
+}
+
+/// When a lease wants something, in the clock of its client. [`Time::NEVER`] all through for a lease
+/// without end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LeaseTimes {
+    /// When its client has to be woken next: at T1, or for the next question of a renewal.
+    pub next: Time,
+    /// T1: from here on its server is asked.
+    pub renew: Time,
+    /// T2: from here on any server is.
+    pub rebind: Time,
+    /// Its end.
+    pub expires: Time,
 }
 
 /// An option that could not be used.

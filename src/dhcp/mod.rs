@@ -21,7 +21,7 @@ use std::net::Ipv4Addr;
 
 pub use backoff::Backoff;
 pub use client::{Client, ClientConfig, ClientEvent, Ignored, PHONE_PARAMETERS};
-pub use lease::{Host, Lease, Remark, ServerSource, Servers};
+pub use lease::{Host, Lease, LeaseTimes, Remark, ServerSource, Servers};
 pub use message::{Message, MessageError, MessageKind, Operation, Options, option};
 pub use server::{Answers, ConfigError, Reply, ReplyTo, Scope, Server, ServerConfig, ServerEvent};
 

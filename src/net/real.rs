@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::clock::Clock;
+use super::dhcp::Link;
 use super::phone::{Place, Surroundings};
+use super::tvs::TvsTls;
 use crate::cluster::Registration;
 use crate::event::Event;
 use crate::phone::{FlashOperation, HTTP_PORT, HTTPS_PORT};
@@ -99,6 +101,8 @@ pub type Keep = Box<dyn FnMut(&FlashOperation) -> io::Result<()> + Send>;
 /// What a phone on the network has around it.
 pub struct Outside {
     addresses: Addresses,
+    dhcp: Option<Arc<Link>>,
+    tvs_tls: TvsTls,
     clock: Clock,
     events: mpsc::UnboundedSender<Event>,
     keep: Mutex<Keep>,
@@ -107,11 +111,19 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Surroundings whose clock starts now. What the phone tells goes to `events`, what it writes
-    /// to `keep`.
-    pub fn new(addresses: Addresses, events: mpsc::UnboundedSender<Event>, keep: Keep) -> Self {
+    /// Surroundings whose clock starts now. Leases come over `dhcp`; TVS outside a lab are spoken
+    /// to with `tvs_tls`. What the phone tells goes to `events`, what it writes to `keep`.
+    pub fn new(
+        addresses: Addresses,
+        dhcp: Option<Link>,
+        tvs_tls: TvsTls,
+        events: mpsc::UnboundedSender<Event>,
+        keep: Keep,
+    ) -> Self {
         Self {
             addresses,
+            dhcp: dhcp.map(Arc::new),
+            tvs_tls,
             clock: Clock::start(),
             events,
             keep: Mutex::new(keep),
@@ -167,8 +179,28 @@ impl Surroundings for Outside {
         self.addresses.tvs(host, port)
     }
 
+    fn dhcp(&self) -> Option<Arc<Link>> {
+        self.dhcp.clone()
+    }
+
+    fn resolve(&self, host: &str) -> Place {
+        match self.addresses.node(host) {
+            // As option 150 would have it; where the node really is, comes later.
+            Some(node) => Place::At((node.address, 0).into()),
+            None => Place::Resolve(host.to_owned(), 0),
+        }
+    }
+
     fn tls_stand_in(&self, _host: &str) -> Option<&'static str> {
         None
+    }
+
+    fn tvs_tls(&self, host: &str) -> TvsTls {
+        match self.addresses.node(host) {
+            // A lab's TVS is rustls, whatever TLS it stands in for.
+            Some(_) => TvsTls::Modern,
+            None => self.tvs_tls,
+        }
     }
 
     fn register(&self, _host: &str, _device: &str, _lsc: Option<&[u8]>) -> Registration {

@@ -9,6 +9,7 @@ use super::dhcp::DhcpStage;
 use super::download::{Download, Fetched, TftpTransfer};
 use super::facts::file_facts;
 use super::flash::{self, Flash, FlashOperation};
+use super::http::HttpSaid;
 use super::identity::{BootCause, PhoneSetup};
 use super::notes::{KeptAnswer, Notes};
 use super::output::Output;
@@ -79,6 +80,9 @@ pub struct Phone {
     pub(super) notes: Notes,
     /// The first list that was found damaged in flash.
     damaged_list: Option<ListKind>,
+    /// By a planted defect it asks for no file.
+    #[cfg(feature = "planted-defects")]
+    pub(super) gave_up: bool,
     /// The notes as flash holds them.
     notes_bytes: Option<Arc<[u8]>>,
     pub(super) vouches: Vec<Vouch>,
@@ -92,6 +96,8 @@ pub struct Phone {
     pub(super) download: Option<Download>,
     /// Downloads that are over but may have to repeat their last acknowledgement.
     pub(super) lingering: Vec<TftpTransfer>,
+    /// What HTTP and HTTPS said about the file under way, of the server that is asked.
+    pub(super) http_said: HttpSaid,
     pub(super) download_failures: Vec<String>,
     pub(super) fetched: Option<Fetched>,
     pub(super) next_transfer: u32,
@@ -124,6 +130,8 @@ impl Phone {
             config_bytes: None,
             notes: Notes::default(),
             damaged_list: None,
+            #[cfg(feature = "planted-defects")]
+            gave_up: flash.get(flash::GAVE_UP).is_some(),
             notes_bytes: None,
             vouches: Vec::new(),
             unknown_signers: Vec::new(),
@@ -133,6 +141,7 @@ impl Phone {
             server: 0,
             download: None,
             lingering: Vec::new(),
+            http_said: HttpSaid::default(),
             download_failures: Vec::new(),
             fetched: None,
             next_transfer: 1,
@@ -569,6 +578,7 @@ impl Phone {
             return;
         };
         list.is_new = true;
+        self.flush_kept_notes(now);
         let operations = flash::replace(kind.file_name(), Arc::clone(&bytes));
         #[cfg(feature = "planted-defects")]
         let operations = if self.setup.settings.has(Defect::AtomicReplace) {

@@ -16,7 +16,7 @@ use crate::time::Time;
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::decide::{Decision, FileQuestion, Ruling, asks_for_signed_files, decide_file};
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::{AfterRefusal, Key};
+use crate::trust::rules::{AfterRefusal, DefaultConfig, Key};
 use crate::wire::phone_config::{PhoneConfig, SecurityMode};
 
 /// The default configuration, asked for when a phone is in nobody's database.
@@ -25,8 +25,9 @@ const DEFAULT_CONFIG: &str = "XMLDefault.cnf.xml";
 /// How the name of a signed file ends.
 pub(super) const SIGNED: &str = ".sgn";
 
-/// How the status screen numbers a signature that does not hold (8945, community thread 2064222);
-/// the other numbers are not known.
+/// How the status screen numbered a configuration whose signer was in no list (8945, community
+/// thread 2064222). It is shown for every refusal; whether others have a number of their own is not
+/// known.
 const REASON_AUTHENTICATION: &str = "14";
 
 /// Which configuration is asked for.
@@ -245,7 +246,8 @@ impl Phone {
             callmanager_group: group(&config),
             reasons: trusted.reasons.iter().map(Reason::facts).collect(),
         };
-        if self.config_bytes.as_deref() != Some(xml) {
+        let keeps_own = self.keeps_own_config(xml);
+        if !keeps_own && self.config_bytes.as_deref() != Some(xml) {
             let xml: Arc<[u8]> = xml.into();
             for operation in flash::replace(flash::CONFIG, Arc::clone(&xml)) {
                 self.flash(now, operation);
@@ -257,8 +259,23 @@ impl Phone {
         self.status(now, &format!("{file}{}", trusted.transport.suffix()));
         self.config = Some(config);
         self.config_accepted = true;
-        self.notes.config_file = Some(file);
+        if !keeps_own {
+            self.notes.config_file = Some(file);
+        }
         self.begin_named_files(now);
+    }
+
+    /// True if the configuration that is being taken is the default one, and the phone's own stays
+    /// in flash for the next boot. The rule counts as used only where there is one to keep.
+    fn keeps_own_config(&self, xml: &[u8]) -> bool {
+        let form = ConfigForm::Default;
+        let held = self.notes.config_file.as_deref();
+        let holds_own = self.config_bytes.is_some()
+            && held.is_none_or(|file| !file.starts_with(DEFAULT_CONFIG));
+        self.stage == Stage::Config { form }
+            && holds_own
+            && self.config_bytes.as_deref() != Some(xml)
+            && self.setup.settings.word::<DefaultConfig>() == DefaultConfig::Beside
     }
 
     pub(super) fn config_refused(

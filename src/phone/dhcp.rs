@@ -8,7 +8,9 @@ use super::boot::{Phone, Stage};
 use super::identity::Pace;
 use super::notes::KeptLease;
 use super::output::Output;
-use crate::dhcp::{Backoff, Client, ClientConfig, ClientEvent, Host, Lease, Mac, ServerSource};
+use crate::dhcp::{
+    Backoff, Client, ClientConfig, ClientEvent, Host, Lease, LeaseTimes, Mac, ServerSource,
+};
 use crate::event::Kind;
 use crate::rng::Rng;
 use crate::time::Time;
@@ -21,6 +23,9 @@ pub struct DhcpSetup {
     pub seed: u64,
     /// Whether the phone's interface really gets the address, see [`ClientConfig::holds_address`].
     pub holds_address: bool,
+    /// The times of the lease that a phone has which is on, see [`Phone::lease_times`]; none if
+    /// nobody knows them.
+    pub lease: Option<LeaseTimes>,
 }
 
 /// The stage, and afterwards the lease.
@@ -68,7 +73,7 @@ impl Phone {
         self.pump_dhcp(now);
     }
 
-    /// Asks for a renewal of the lease in the notes.
+    /// Renews the lease in the notes.
     pub(super) fn begin_renewal(&mut self, now: Time) {
         self.stage = Stage::Renewal;
         let (Some(kept), Some((config, rng))) = (&self.notes.lease, self.dhcp_client(now)) else {
@@ -76,8 +81,17 @@ impl Phone {
             return;
         };
         let lease = Lease::remembered(kept.address, kept.dhcp_server);
+        let times = self.setup.dhcp.as_ref().and_then(|d| d.lease);
         self.dhcp = Some(DhcpStage {
-            client: Client::renewing(config, lease, rng, now),
+            client: match times {
+                Some(times) => {
+                    let mut client = Client::resuming(config, lease, times, rng, now);
+                    // At once, if it is not time yet.
+                    client.renew(now);
+                    client
+                }
+                None => Client::renewing(config, lease, rng, now),
+            },
             lookup: None,
             restarts: false,
         });
@@ -164,12 +178,11 @@ impl Phone {
         self.pump_dhcp(now);
     }
 
-    /// When the lease wants to be renewed, once the boot is over: start the machine then with
-    /// [`BootCause::Renewal`](super::BootCause::Renewal). None without a lease, or for one without
-    /// end.
-    pub fn renew_at(&self) -> Option<Time> {
-        let client = &self.dhcp.as_ref()?.client;
-        client.lease().and_then(|_| client.next_timeout())
+    /// The times of the lease, once the boot or a renewal is over. When its `next` has come, start
+    /// the machine with [`BootCause::Renewal`](super::BootCause::Renewal) and these times in
+    /// [`DhcpSetup::lease`]. None without a lease.
+    pub fn lease_times(&self) -> Option<LeaseTimes> {
+        self.dhcp.as_ref()?.client.times()
     }
 
     /// True after a renewal that makes the phone restart.
@@ -214,9 +227,12 @@ impl Phone {
                     self.event(now, Kind::DhcpFailed { text: text.into() });
                     self.stage = Stage::Over;
                 }
+                ClientEvent::Expired => {
+                    let text = "the lease has run out and nobody renewed it; the phone asks anew";
+                    self.event(now, Kind::DhcpFailed { text: text.into() });
+                }
                 ClientEvent::Offered { .. }
                 | ClientEvent::Retransmitted { .. }
-                | ClientEvent::Expired
                 | ClientEvent::Ignored(_) => {}
             }
         }

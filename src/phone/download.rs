@@ -5,17 +5,24 @@ use std::time::Duration;
 
 use super::boot::Phone;
 use super::facts::file_facts;
-use super::http::HttpRequest;
+#[cfg(feature = "planted-defects")]
+use super::flash::{self, GAVE_UP};
+use super::http::{HttpRequest, HttpSaid};
 use super::identity::Pace;
 use super::output::Output;
 use crate::event::Kind;
 use crate::tftp::{Client, ClientConfig, ClientEvent, Outcome, RequestOptions, Retransmission};
 use crate::time::Time;
+#[cfg(feature = "planted-defects")]
+use crate::trust::planted::Defect;
 use crate::trust::rules::{HttpFirst, Key, TftpBackoff, TftpOptions};
 use crate::wire::tftp::ErrorCode;
 
 /// The request port of TFTP.
 const TFTP_PORT: u16 = 69;
+
+/// No setting makes a transfer end before this for lack of time.
+const SHORTEST_DEADLINE: Duration = Duration::from_secs(1);
 
 /// The downloader's status of a whole file, and of a missing one (EMCC technote).
 const STATUS_DONE: u32 = 100;
@@ -84,6 +91,7 @@ impl Way {
 pub(super) struct TftpTransfer {
     transfer: u32,
     client: Client,
+    started: Time,
 }
 
 impl TftpTransfer {
@@ -129,6 +137,7 @@ pub(super) enum Fetched {
 impl Phone {
     /// Starts to fetch `file` from the current server, over what this phone tries first.
     pub(super) fn fetch(&mut self, file: String, secure: bool, now: Time) {
+        self.http_said = HttpSaid::default();
         let first = if self.setup.settings.word::<HttpFirst>() == HttpFirst::No {
             Transport::Tftp
         } else if secure && self.wants_own_config() && self.wants_https() {
@@ -147,6 +156,11 @@ impl Phone {
         secure: bool,
         now: Time,
     ) {
+        #[cfg(feature = "planted-defects")]
+        if self.gave_up {
+            self.fetched = Some(Fetched::Failed("a defect was planted".into()));
+            return;
+        }
         let Some(&server) = self.setup.option_150.get(self.server) else {
             self.fetched = Some(Fetched::Failed("option 150 names no server".into()));
             return;
@@ -174,7 +188,11 @@ impl Phone {
         self.download = Some(Download {
             file,
             secure,
-            way: Way::Tftp(Box::new(TftpTransfer { transfer, client })),
+            way: Way::Tftp(Box::new(TftpTransfer {
+                transfer,
+                client,
+                started: now,
+            })),
         });
         self.pump_download(now);
     }
@@ -217,6 +235,9 @@ impl Phone {
             }
         };
         drain(&mut t, &mut self.outputs);
+        if now.since(t.started) >= SHORTEST_DEADLINE {
+            self.setup.settings.feel(Key::TftpDeadline);
+        }
         while let Some(event) = t.client.poll_event() {
             if let ClientEvent::Retransmitted { attempt } = event {
                 self.overdue();
@@ -243,11 +264,15 @@ impl Phone {
     fn overdue(&self) {
         self.setup.settings.feel(Key::TftpRetries);
         self.setup.settings.feel(Key::TftpBackoff);
+        self.setup.settings.feel(Key::TftpBackoffMax);
     }
 
     fn ended(&mut self, file: String, secure: bool, outcome: Outcome, now: Time) {
         if outcome == Outcome::TimedOut {
             self.overdue();
+            if self.counts_as_missing_over_http() {
+                return self.not_found(file, self.http_said.with("TFTP", "no answer"), now);
+            }
         }
         let shown = match &outcome {
             Outcome::TimedOut => self.setup.profile.texts.value.tftp_timeout,
@@ -273,6 +298,7 @@ impl Phone {
             }
             Outcome::Protocol(error) => format!("the server broke the protocol: {error}"),
         };
+        let failure = self.http_said.with("TFTP", &failure);
         self.download_failed(file, secure, failure, shown, now);
     }
 
@@ -339,6 +365,12 @@ impl Phone {
         } else {
             // The next file begins with the first server again.
             self.server = 0;
+            #[cfg(feature = "planted-defects")]
+            if self.setup.settings.has(Defect::Retry) {
+                for operation in flash::replace(GAVE_UP, Vec::new().into()) {
+                    self.flash(now, operation);
+                }
+            }
             self.status(now, shown);
             let all = std::mem::take(&mut self.download_failures).join("; ");
             self.fetched = Some(Fetched::Failed(all));
@@ -348,12 +380,15 @@ impl Phone {
     fn tftp_config(&self) -> ClientConfig {
         let s = &self.setup.settings;
         let mut first = Duration::from_millis(s.count(Key::TftpTimeout));
-        // Both matter once an answer is overdue.
+        // These matter once an answer is overdue.
         let backoff = s.read_ahead(|s| s.word::<TftpBackoff>());
+        let longest = s.read_ahead(|s| s.count(Key::TftpBackoffMax));
+        let longest = Duration::from_millis(longest);
         let retries = s.read_ahead(|s| s.count(Key::TftpRetries));
+        // And this, once the whole takes long.
+        let deadline = s.read_ahead(|s| s.count(Key::TftpDeadline));
         // Sooner, but for as long: three or four doublings more make up for a tenth.
         let is_fast = self.setup.pace == Pace::Fast;
-        let longest = first * 16;
         if is_fast {
             first /= 10;
         }
@@ -388,6 +423,7 @@ impl Phone {
                 retries,
             },
             max_bytes: self.setup.profile.max_download.value,
+            deadline: Duration::from_millis(deadline),
             ..ClientConfig::default()
         }
     }

@@ -21,6 +21,10 @@ pub const CONFIG: &str = "config.xml";
 /// Name of the phone's own notes in flash.
 pub const STATE: &str = "state.json";
 
+/// What a phone with a planted defect leaves when a download fails.
+#[cfg(feature = "planted-defects")]
+pub(super) const GAVE_UP: &str = "gave-up";
+
 /// The files of a flash.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flash {

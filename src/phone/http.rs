@@ -15,7 +15,7 @@ use crate::event::Kind;
 use crate::time::Time;
 use crate::trust::certificate::{Certificate, PublicKey};
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::{HttpFallbackOn, HttpsConfig, Key, TvsRoleRequired};
+use crate::trust::rules::{HttpFallbackOn, HttpMissingAlone, HttpsConfig, Key, TvsRoleRequired};
 use crate::trust::search::{SignerId, hex};
 use crate::wire::Role;
 
@@ -86,6 +86,40 @@ enum State {
     Vouching { broken: Option<HttpFailure> },
     /// The file is asked for.
     Getting { until: Time },
+}
+
+/// What HTTP and HTTPS said about a file before TFTP has its turn.
+#[derive(Debug, Default)]
+pub(super) struct HttpSaid {
+    /// One part a transport.
+    parts: Vec<String>,
+    /// The status of the last answer.
+    status: Option<u16>,
+}
+
+impl HttpSaid {
+    fn add(&mut self, transport: Transport, status: Option<u16>, text: &str) {
+        let transport = transport.as_str().to_ascii_uppercase();
+        self.parts.push(format!("{transport}: {text}"));
+        self.status = status;
+    }
+
+    /// All that was said, and last what another transport says; alone, that needs no name.
+    pub(super) fn with(&self, transport: &str, text: &str) -> String {
+        match self.parts.as_slice() {
+            [] => text.to_owned(),
+            parts => format!("{}, {transport}: {text}", parts.join(", ")),
+        }
+    }
+
+    fn text(&self) -> String {
+        self.parts.join(", ")
+    }
+
+    /// True if the server says itself that it has no such file. CUCM was seen to say both.
+    fn says_missing(&self) -> bool {
+        matches!(self.status, Some(404 | 503))
+    }
 }
 
 impl HttpRequest {
@@ -222,9 +256,11 @@ impl Phone {
         let server = self.http_server();
         let parsed = Certificate::parse(&certificate);
         let serial = parsed.as_ref().map(|c| hex(c.serial)).unwrap_or_default();
-        let is_rsa = parsed
-            .as_ref()
-            .is_ok_and(|c| matches!(c.public_key, PublicKey::Rsa { .. }));
+        let other_key = match parsed.as_ref().map(|c| c.public_key) {
+            Ok(PublicKey::Rsa { .. }) => Some("an RSA key"),
+            Ok(PublicKey::Other) => Some("a key that is neither EC nor RSA"),
+            Ok(PublicKey::Ec { .. }) | Err(_) => None,
+        };
         let signer = parsed.as_ref().map(|c| SignerId::of_certificate(c));
         let holder = self.in_force().file_server(&certificate);
         let told = Kind::HttpsConnected {
@@ -235,13 +271,13 @@ impl Phone {
         };
         let is_held = holder.is_some();
         self.event(now, told);
-        let refusal = match signer {
-            Err(error) => Some(format!("its certificate cannot be read: {error}")),
-            Ok(_) if is_rsa => Some(format!(
-                "its certificate, serial {serial}, has an RSA key; phones want an EC one"
+        let refusal = match (signer, other_key) {
+            (Err(error), _) => Some(format!("its certificate cannot be read: {error}")),
+            (Ok(_), Some(key)) => Some(format!(
+                "its certificate, serial {serial}, has {key}; phones want an EC one"
             )),
-            Ok(_) if is_held || self.is_vouched_for(&certificate, now) => None,
-            Ok(signer) => {
+            (Ok(_), None) if is_held || self.is_vouched_for(&certificate, now) => None,
+            (Ok(signer), None) => {
                 if let Some(http) = self.http() {
                     http.state = State::Vouching { broken: None };
                 }
@@ -344,6 +380,7 @@ impl Phone {
             _ => None,
         };
         let server = self.server_text();
+        self.http_said.add(transport, status, text);
         let Download { file, secure, .. } = download;
         self.event(
             now,
@@ -359,8 +396,18 @@ impl Phone {
         match then {
             Some(next) => self.fetch_over(next, file, secure, now),
             None if status == Some(404) => self.not_found(file, text.to_owned(), now),
-            None => self.download_failed(file, secure, text.to_owned(), OTHER_ERROR, now),
+            None => {
+                let text = self.http_said.text();
+                self.download_failed(file, secure, text, OTHER_ERROR, now);
+            }
         }
+    }
+
+    /// Whether a file counts as missing that HTTP said is not there, where TFTP says nothing. The
+    /// rule counts as used only then.
+    pub(super) fn counts_as_missing_over_http(&self) -> bool {
+        self.http_said.says_missing()
+            && self.setup.settings.word::<HttpMissingAlone>() == HttpMissingAlone::Missing
     }
 
     /// Whether the same server is asked over TFTP. The rule counts as used only where its choices

@@ -18,7 +18,7 @@ pub(super) struct Notes {
     pub(super) schema_version: u32,
     /// The device.
     pub(super) device: String,
-    /// Name of the configuration that was accepted last.
+    /// Name of the configuration in flash, as it was asked for.
     pub(super) config_file: Option<String>,
     /// Status messages, oldest first.
     pub(super) status: Vec<String>,

@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use super::flash::{CONFIG, Flash, FlashOperation, STATE};
 use super::identity::PhoneSetup;
-use crate::time::Time;
+use crate::dhcp::LeaseTimes;
 use crate::trust::rules::Key;
 use crate::wire::ListKind;
 
-/// No boot takes longer on any driver: every machine in it has a deadline far below.
+/// No boot takes longer on any driver. Every machine in it has a deadline far below; only many slow
+/// servers, or long waits by setting, add up to more, and then the driver gives the boot up:
+/// [`BootEnd::Overdue`]. A renewal may take longer, where its lease lasts longer than nobody
+/// answers; the driver then goes on with [`Booted::lease`].
 pub const LONGEST_BOOT: Duration = Duration::from_secs(3_600);
 
 /// A phone that is about to start.
@@ -34,8 +37,8 @@ pub struct Booted {
     pub felt: Vec<Key>,
     /// How it ended.
     pub end: BootEnd,
-    /// When its lease wants to be renewed, see [`Phone::renew_at`](super::Phone::renew_at).
-    pub renew_at: Option<Time>,
+    /// The times of its lease, see [`Phone::lease_times`](super::Phone::lease_times).
+    pub lease: Option<LeaseTimes>,
     /// The phone restarts by itself, see [`Phone::restarts`](super::Phone::restarts).
     pub restarts: bool,
 }

@@ -111,7 +111,9 @@ const NEWER_NAMED_FILES: &[NamedFile] = &[
     NamedFile::RingList("Ringlist-wb.xml"),
 ];
 
-const LOCALE_FILES_SOURCE: &str = "usecallmanager.nz, User Locale";
+/// The page names these models one by one; the others of a family have the file of their nearest
+/// kin.
+const LOCALE_FILES_SOURCE: &str = "usecallmanager.nz, User Locale: 7906, 7911, 7941, 7942, 7945, 7961, 7962, 7965, 7970, 7971, 7975, 7811, 7821, 7841, 7861, 8841, 8851, 8845, 8865; other models have the file of their family";
 
 /// The tones of these families.
 const TONES: Cited<&str> = documented(
@@ -119,7 +121,8 @@ const TONES: Cited<&str> = documented(
     "captures of a 7962 and an 8851; usecallmanager.nz, Network Locale",
 );
 
-/// No guide of these families has a text for this; an 8945 is the nearest phone that was seen.
+/// No guide of these families has a text for this; an 8945 is the nearest phone that was seen, with
+/// a signer that was in no list. That other refusals look the same is inferred too.
 const CONFIG_REFUSED: Cited<&str> = inferred(
     "invalid file {file}, authenticated fail. Reason:{reason}",
     "an 8945 with an ITL of another cluster, community.cisco.com m-p/2064222",
@@ -216,7 +219,7 @@ pub const PROFILES: &[Profile] = &[
             ],
             NAMED_FILES_SOURCE,
         ),
-        locale_files: documented(
+        locale_files: inferred(
             &[
                 ("CP-7906", "tc-sip.jar"),
                 ("CP-7911", "tc-sip.jar"),
@@ -262,21 +265,21 @@ pub const PROFILES: &[Profile] = &[
         remarks: documented(Remarks::BeforeSearch, "EMCC technote, a 7821 with 12.1(1)"),
         stamp: documented(Stamp::TimeAndDate, "real status lines of 78xx"),
         status_capacity: inferred(30, "8800 guide"),
-        texts: documented(
+        texts: inferred(
             StatusTexts {
                 updated: "Trust List Updated",
                 update_failed: "Trust List Update Failed",
                 locale_failed: "Error Updating Locale",
                 ..TEXTS_8800
             },
-            "7832 Administration Guide, status messages",
+            "7832 Administration Guide, status messages, has the three that differ; the others are those of the 8800 guide",
         ),
         config_refused: CONFIG_REFUSED,
         config_unopened: CONFIG_UNOPENED,
         tls: assumed(None, "the exact offer to TVS is not known; TLS 1.2 exists"),
         max_download: documented(2_048 * 1_024, "EMCC technote: limited to 2048 KB"),
         named_files: inferred(NEWER_NAMED_FILES, NAMED_FILES_SOURCE),
-        locale_files: documented(&[("CP-78", "sp-sip.jar")], LOCALE_FILES_SOURCE),
+        locale_files: inferred(&[("CP-78", "sp-sip.jar")], LOCALE_FILES_SOURCE),
         tones: TONES,
         overrides: &[],
     },
@@ -299,7 +302,7 @@ pub const PROFILES: &[Profile] = &[
         ),
         max_download: inferred(2_048 * 1_024, "EMCC technote, a 7821"),
         named_files: inferred(NEWER_NAMED_FILES, NAMED_FILES_SOURCE),
-        locale_files: documented(
+        locale_files: inferred(
             &[
                 ("CP-8845", "sl-bev-sip.jar"),
                 ("CP-8865", "sl-bev-sip.jar"),

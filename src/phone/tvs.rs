@@ -14,7 +14,9 @@ use crate::event::Kind;
 use crate::time::Time;
 use crate::trust::certificate::Certificate;
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::{DuplicateElements, Key, TvsCacheSurvivesBoot, TvsNegativeCache};
+use crate::trust::rules::{
+    DuplicateElements, Key, TvsCacheFlush, TvsCacheSurvivesBoot, TvsNegativeCache,
+};
 use crate::trust::search::{SignerId, hex};
 use crate::trust::vouch::{self, Vouch};
 use crate::tvs::{ClientSettings, Exchange, ExchangeError};
@@ -322,6 +324,7 @@ impl Phone {
             .as_ref()
             .map_or("none", |c| c.kind);
         let tls = match self.setup.profile.tls.value {
+            Some(old) if tls.starts_with(old) => tls,
             // The driver names what stands in for the server's TLS; this is the phone's.
             Some(old) => match tls.split_once("stands in for ") {
                 Some((_, servers)) if servers == old => tls,
@@ -530,6 +533,16 @@ impl Phone {
         let survives = TvsCacheSurvivesBoot::Yes;
         if self.setup.settings.word::<TvsCacheSurvivesBoot>() == survives {
             self.save_notes(now);
+        }
+    }
+
+    /// Takes kept answers out of flash before a new list comes there, where the rule throws them away:
+    /// a power cut behind the list must not leave them beside it.
+    pub(super) fn flush_kept_notes(&mut self, now: Time) {
+        let is_kept = !self.notes.tvs_answers.is_empty();
+        if is_kept && self.setup.settings.word::<TvsCacheFlush>() == TvsCacheFlush::Yes {
+            self.notes.tvs_answers.clear();
+            self.write_notes(now);
         }
     }
 

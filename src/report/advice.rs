@@ -92,6 +92,10 @@ pub fn advice(code: Code) -> Option<&'static str> {
         Code::NoLease => {
             "let a DHCP server on the phone's segment name the servers in option 150, then reset the phone"
         }
+        Code::BootOverdue => {
+            "look at this server, which answers and never comes to an end: try it with another TFTP \
+             client; with many slow servers set tftp.deadline_ms and http.timeout_ms lower"
+        }
         Code::ListNotUpdated => "make sure that option 150 names nodes that serve their lists",
         Code::LeapOfFaith
         | Code::RollbackItl

@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod bulk;
+pub mod diff;
 pub mod inspect;
 pub mod junit;
 pub mod phone;

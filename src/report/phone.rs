@@ -5,6 +5,8 @@ use super::story::{short, signer_text, thousands};
 use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::net::phone::DOES_NOT_RESOLVE;
+use crate::net::tvs::{ALLOW_LEGACY, NO_LEGACY, TLS_TOO_NEW};
+use crate::phone::power::BootEnd;
 use crate::trust::reason::Code;
 
 /// What a boot came to.
@@ -18,6 +20,8 @@ pub enum BootOutcome {
     NoServer,
     /// It was switched off before it came to its end.
     Stopped,
+    /// It was answered, and did not come to its end within the longest time that a boot may take.
+    Overdue,
 }
 
 impl BootOutcome {
@@ -28,6 +32,7 @@ impl BootOutcome {
             Self::Refuses => "refuses",
             Self::NoServer => "no-server",
             Self::Stopped => "stopped",
+            Self::Overdue => "overdue",
         }
     }
 
@@ -37,6 +42,7 @@ impl BootOutcome {
             Self::Refuses => paint.bad("does not follow these servers"),
             Self::NoServer => paint.bad("no server answered"),
             Self::Stopped => paint.warn("was switched off before its boot was over"),
+            Self::Overdue => paint.bad("did not come to the end of its boot within an hour"),
         }
     }
 }
@@ -70,11 +76,22 @@ pub struct BootReport {
     config_refused: Option<(String, Vec<ReasonFacts>)>,
     signer: Option<SignerFacts>,
     failures: Vec<ReasonFacts>,
+    /// Why DHCP named no servers, or none that are new.
+    no_lease: Option<String>,
     tvs_asked: u32,
+    /// What it asked for last.
+    asked_last: Option<Asked>,
     would_register: Option<Vec<String>>,
     shows: Vec<String>,
     settled: Option<bool>,
     judged: Option<Judged>,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    file: String,
+    server: String,
+    transport: String,
 }
 
 #[derive(Clone, Debug)]
@@ -155,6 +172,19 @@ impl BootReport {
                     evidence: Some(server.clone()),
                 });
             }
+            Kind::DhcpFailed { text } => self.no_lease = Some(text.clone()),
+            Kind::Requested {
+                file,
+                server,
+                transport,
+                ..
+            } => {
+                self.asked_last = Some(Asked {
+                    file: file.clone(),
+                    server: server.clone(),
+                    transport: transport.to_uppercase(),
+                });
+            }
             Kind::TvsAsked { .. } => self.tvs_asked = self.tvs_asked.saturating_add(1),
             Kind::RegistrationNotTried { servers, .. } => {
                 self.would_register = Some(servers.clone());
@@ -192,18 +222,23 @@ impl BootReport {
         }
     }
 
-    /// Judges the boot, once it is over or was cut short; `heard` says if any server sent
-    /// anything. The result is the event that says so.
-    pub fn judge(&mut self, heard: bool) -> (BootOutcome, Kind) {
-        let outcome = match (self.settled, heard) {
-            (Some(true), _) => BootOutcome::Follows,
-            (Some(false), true) => BootOutcome::Refuses,
-            (Some(false), false) => BootOutcome::NoServer,
-            (None, _) => BootOutcome::Stopped,
+    /// Judges the boot; `end` is how it ended, none where it was cut short, and `heard` says if any
+    /// server sent anything. The result is the event that says so.
+    pub fn judge(&mut self, end: Option<BootEnd>, heard: bool) -> (BootOutcome, Kind) {
+        let outcome = match (self.settled, end, heard) {
+            (Some(true), ..) => BootOutcome::Follows,
+            (Some(false), _, true) => BootOutcome::Refuses,
+            (Some(false), _, false) | (None, Some(BootEnd::Overdue), false) => {
+                BootOutcome::NoServer
+            }
+            (None, Some(BootEnd::Overdue), true) => BootOutcome::Overdue,
+            (None, ..) => BootOutcome::Stopped,
         };
         let reasons = self.reasons(outcome);
         let fix = match outcome {
-            BootOutcome::Refuses | BootOutcome::NoServer => self.way_out(outcome, &reasons),
+            BootOutcome::Refuses | BootOutcome::NoServer | BootOutcome::Overdue => {
+                self.way_out(outcome, &reasons)
+            }
             BootOutcome::Follows | BootOutcome::Stopped => None,
         };
         self.judged = Some(Judged {
@@ -230,7 +265,15 @@ impl BootReport {
                 .flat_map(|i| i.reasons.iter().cloned())
                 .collect(),
             BootOutcome::Stopped => Vec::new(),
-            BootOutcome::NoServer => self.failures.clone(),
+            BootOutcome::NoServer => {
+                let no_lease = self.no_lease.as_ref().map(|text| ReasonFacts {
+                    code: Code::NoLease.as_str(),
+                    text: text.clone(),
+                    evidence: None,
+                });
+                no_lease.into_iter().chain(self.failures.clone()).collect()
+            }
+            BootOutcome::Overdue => vec![self.overdue()],
             BootOutcome::Refuses => {
                 let refused = lists.iter().map(|l| &l.refused).find(|r| !r.is_empty());
                 let config = self.config_refused.as_ref().map(|(_, reasons)| reasons);
@@ -247,7 +290,33 @@ impl BootReport {
         }
     }
 
+    /// What a boot without end waited for.
+    fn overdue(&self) -> ReasonFacts {
+        let (text, evidence) = match &self.asked_last {
+            None => ("it had not asked for any file yet".to_owned(), None),
+            Some(asked) => {
+                let Asked {
+                    file,
+                    server,
+                    transport,
+                } = asked;
+                let text = format!(
+                    "the last file that it asked for is {file}, from {server} over {transport}"
+                );
+                (text, Some(server.clone()))
+            }
+        };
+        ReasonFacts {
+            code: Code::BootOverdue.as_str(),
+            text,
+            evidence,
+        }
+    }
+
     fn way_out(&self, outcome: BootOutcome, reasons: &[ReasonFacts]) -> Option<String> {
+        if outcome == BootOutcome::NoServer && self.failures.is_empty() && self.no_lease.is_some() {
+            return advice(Code::NoLease).map(str::to_owned);
+        }
         if outcome == BootOutcome::NoServer {
             return Some(
                 "check the addresses, that Cisco Tftp runs there, and that UDP port 69 and the \
@@ -261,6 +330,15 @@ impl BootReport {
             Code::TvsUnreachable if last.text.contains(DOES_NOT_RESOLVE) => Some(
                 "let this machine resolve the names of the TVS servers as the phones do, by DNS or \
                  in its hosts file, then try again"
+                    .into(),
+            ),
+            Code::TvsHandshakeFailed if last.text.contains(NO_LEGACY) => Some(format!(
+                "{ALLOW_LEGACY}, then try again: the TVS may be an old one that phones of its time \
+                 can speak to"
+            )),
+            Code::TvsHandshakeFailed if last.text.contains(TLS_TOO_NEW) => Some(
+                "lower `set tls min-version` to 1.0 on the TVS nodes until this phone has moved, or \
+                 replace it"
                     .into(),
             ),
             Code::SignerUnknownToTvs | Code::SignerNotInList => {
@@ -299,7 +377,9 @@ impl BootReport {
         for (n, reason) in judged.reasons.iter().enumerate() {
             let label = if n == 0 { "because" } else { "" };
             let code = match judged.outcome {
-                BootOutcome::Refuses | BootOutcome::NoServer if n == last => {
+                BootOutcome::Refuses | BootOutcome::NoServer | BootOutcome::Overdue
+                    if n == last =>
+                {
                     format!(" [{}]", reason.code)
                 }
                 _ => String::new(),
@@ -451,13 +531,16 @@ mod tests {
 
     #[test]
     fn the_outcome_is_what_the_boot_and_the_wire_say() {
-        for (kinds, heard, expected) in [
-            (vec![ended(true)], true, BootOutcome::Follows),
-            (vec![ended(false)], true, BootOutcome::Refuses),
-            (vec![ended(false)], false, BootOutcome::NoServer),
-            (vec![], true, BootOutcome::Stopped),
+        let (done, overdue) = (Some(BootEnd::Done), Some(BootEnd::Overdue));
+        for (kinds, end, heard, expected) in [
+            (vec![ended(true)], done, true, BootOutcome::Follows),
+            (vec![ended(false)], done, true, BootOutcome::Refuses),
+            (vec![ended(false)], done, false, BootOutcome::NoServer),
+            (vec![], None, true, BootOutcome::Stopped),
+            (vec![], overdue, true, BootOutcome::Overdue),
+            (vec![], overdue, false, BootOutcome::NoServer),
         ] {
-            let (outcome, kind) = booted(kinds).judge(heard);
+            let (outcome, kind) = booted(kinds).judge(end, heard);
             assert_eq!(outcome, expected);
             let Kind::PhoneJudged { outcome, .. } = kind else {
                 panic!("another kind")
@@ -467,14 +550,58 @@ mod tests {
     }
 
     #[test]
+    fn without_a_lease_it_says_so_first() {
+        let no_lease = || Kind::DhcpFailed {
+            text: "no DHCP server answers".into(),
+        };
+        let mut report = booted(vec![no_lease(), ended(false)]);
+        report.judge(Some(BootEnd::Done), false);
+        let text = report.text(Paint::new(false), "here");
+        assert!(text.contains("because    no DHCP server answers [no-lease]"));
+        assert!(text.contains("fix        let a DHCP server on the phone's segment"));
+        // It went on with the servers of last time, which do not answer either.
+        let failed = Kind::DownloadFailed {
+            file: "CTLSEP001122334401.tlv".into(),
+            server: "10.0.0.5".into(),
+            text: "no answer".into(),
+        };
+        let mut report = booted(vec![no_lease(), failed, ended(false)]);
+        report.judge(Some(BootEnd::Done), false);
+        let text = report.text(Paint::new(false), "here");
+        let (lease, file) = (
+            text.find("no DHCP server"),
+            text.find("10.0.0.5: no answer"),
+        );
+        assert!(lease.is_some() && lease < file);
+        assert!(text.contains("fix        check the addresses"));
+    }
+
+    #[test]
     fn a_refusal_says_why_and_what_to_do() {
         let unknown = refused(Code::SignerUnknownToTvs, "TVS a:2445 does not know CN=b");
         let mut report = booted(vec![unknown, ended(false)]);
-        report.judge(true);
+        report.judge(Some(BootEnd::Done), true);
         let text = report.text(Paint::new(false), "here");
         assert!(text.contains("SEP..4401: does not follow these servers"));
         assert!(text.contains("does not know CN=b [signer-unknown-to-tvs]"));
         assert!(text.contains("stays, SHA-1 aa"));
         assert!(text.contains("fix        import the certificate of the signer"));
+    }
+
+    #[test]
+    fn a_boot_without_end_names_what_it_waited_for() {
+        let asked = Kind::Requested {
+            file: "ITLFile.tlv".into(),
+            server: "10.0.0.5".into(),
+            transport: "tftp".into(),
+            options: "none".into(),
+            secure: false,
+        };
+        let mut report = booted(vec![asked]);
+        report.judge(Some(BootEnd::Overdue), true);
+        let text = report.text(Paint::new(false), "here");
+        assert!(text.contains("did not come to the end of its boot within an hour"));
+        assert!(text.contains("ITLFile.tlv, from 10.0.0.5 over TFTP [boot-overdue]"));
+        assert!(text.contains("fix        look at this server"), "{text}");
     }
 }

@@ -180,15 +180,19 @@ impl Verdicts {
         out
     }
 
-    /// One line for a run among many.
-    pub fn line(&self, paint: Paint, file: &str) -> String {
-        let all = self.failed.is_empty();
-        let mark = if all {
-            paint.good("ok    ")
-        } else {
-            paint.bad("FAILED")
+    /// One line for a run among many. `broken` is the law of every run that this one broke, a bug of
+    /// the program.
+    pub fn line(&self, paint: Paint, file: &str, broken: Option<&str>) -> String {
+        let (name, counts) = (&self.name, self.counts());
+        let mark = match broken {
+            Some(law) => {
+                let mark = paint.bad("BUG   ");
+                return format!("{mark} {file}: {name} ({counts}; broke the law {law})");
+            }
+            None if self.failed.is_empty() => paint.good("ok    "),
+            None => paint.bad("FAILED"),
         };
-        format!("{mark} {file}: {} ({})", self.name, self.counts())
+        format!("{mark} {file}: {name} ({counts})")
     }
 
     /// The expectations that do not hold, each with what was found instead.

@@ -380,6 +380,7 @@ pub(super) fn phone(
         dhcp: scenario.dhcp.on.then_some(DhcpSetup {
             seed: scenario.seed,
             holds_address: true,
+            lease: None,
         }),
         cause: BootCause::Power,
     };

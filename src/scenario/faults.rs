@@ -1,15 +1,58 @@
 //! Carrying out the steps that break things on purpose.
 
-use super::model::{Action, ClockJump, Nodes, ServiceChange, StoppableService, Target};
+use std::time::Duration;
+
+use super::model::{
+    Action, ClockJump, CutMoment, FlashFile, FlashWrite, Nodes, ServiceChange, StoppableService,
+    Target,
+};
 use super::run::{Run, lock};
 use super::steps;
 use super::words::ClosedWord;
 use crate::cluster::{self, Change, ClusterError, NodeId, Service, Turn};
 use crate::event::Event;
+use crate::phone::power::{self, Cut, Moment, Torn, WhichWrite};
 use crate::sim::{Act, Planned};
 use crate::time::UnixSeconds;
 
+/// A run whose boots nothing disturbs: links stay whole, the power does not fail, and what is
+/// planned for the middle of a boot comes at its end.
+#[derive(Debug, Default)]
+pub(super) struct Calm {
+    /// For the next boot, with its moment.
+    waiting: Vec<(Duration, Act)>,
+    /// For the end of the boot at hand.
+    due: Vec<(Duration, Act)>,
+}
+
+impl Calm {
+    /// A boot begins.
+    pub(super) fn comes(&mut self) {
+        self.due.append(&mut self.waiting);
+    }
+
+    fn put_off(&mut self, after: Duration, act: Act) {
+        if matches!(act, Act::Change(_)) {
+            self.waiting.push((after, act));
+        }
+    }
+}
+
 impl Run<'_> {
+    /// Takes back what would disturb the next boot: links that are set, plans that wait, power cuts.
+    pub(super) fn forget_disturbances(&mut self) {
+        if let Some(world) = self.driver.world() {
+            world.clear_links();
+            world.forget_plans();
+        }
+        if let Some(calm) = &mut self.calm {
+            calm.waiting.clear();
+        }
+        for phone in &mut self.phones {
+            phone.cut = None;
+        }
+    }
+
     /// Changes a service or a node at once.
     pub(super) fn change(
         &mut self,
@@ -47,6 +90,10 @@ impl Run<'_> {
         let Some(act) = self.act_of(action, at) else {
             return;
         };
+        if let Some(calm) = &mut self.calm {
+            // What comes at once sets links.
+            return calm.put_off(after.unwrap_or_default(), act);
+        }
         let verb = verb_of(action).to_owned();
         let text = steps::sentence(action, self.scenario);
         let Some(world) = self.driver.world() else {
@@ -123,11 +170,20 @@ impl Run<'_> {
             driver,
             sink,
             witness,
+            calm,
             ..
         } = self;
         let Some(world) = driver.world() else {
             return Ok(());
         };
+        if let Some(calm) = calm {
+            let mut due = std::mem::take(&mut calm.due);
+            // Stable: of two at one time the earlier step comes first.
+            due.sort_by_key(|(after, _)| *after);
+            for (_, act) in due {
+                world.act(act);
+            }
+        }
         let mut events = |event: Event| sink(&event);
         world.settle(&mut events, super::run::reborrow(witness))
     }
@@ -145,6 +201,24 @@ pub(super) fn turn(change: ServiceChange, service: StoppableService) -> Turn {
         ServiceChange::Stop => Turn::Stop(service),
         ServiceChange::Start => Turn::Start(service),
         ServiceChange::Restart => Turn::Restart(service),
+    }
+}
+
+/// A power cut, as phones know it.
+pub(super) fn cut(at: CutMoment, write: FlashWrite) -> Cut {
+    Cut {
+        at: match at {
+            CutMoment::Before => Moment::Before,
+            CutMoment::Inside => Moment::Inside(Torn::Half),
+            CutMoment::After => Moment::After,
+        },
+        write: match write {
+            FlashWrite::Nth(n) => WhichWrite::Nth(n),
+            FlashWrite::Of(FlashFile::Ctl) => WhichWrite::Of(power::FlashFile::Ctl),
+            FlashWrite::Of(FlashFile::Itl) => WhichWrite::Of(power::FlashFile::Itl),
+            FlashWrite::Of(FlashFile::Config) => WhichWrite::Of(power::FlashFile::Config),
+            FlashWrite::Of(FlashFile::State) => WhichWrite::Of(power::FlashFile::State),
+        },
     }
 }
 

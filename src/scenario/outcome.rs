@@ -3,7 +3,7 @@
 use super::basis::{self, Depth, RestsOn};
 use super::driver::Network;
 use super::expect::{self, Checked};
-use super::invariants::{Broken, Laws};
+use super::invariants::{Broken, Laws, after_faults};
 use super::judge::{Fate, fates, owner_text, verdict_text};
 use super::model::Scenario;
 use super::run::{LAB, Rehearsed, RunError, rehearse, rehearse_told};
@@ -30,9 +30,9 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// True if every expectation holds.
+    /// True if every expectation and every law holds.
     pub fn holds(&self) -> bool {
-        self.checked.iter().all(|c| c.failed.is_none())
+        self.broken.is_empty() && self.checked.iter().all(|c| c.failed.is_none())
     }
 }
 
@@ -124,12 +124,16 @@ pub fn run_searching(
         actor: LAB.into(),
         kind: ended,
     });
+    let mut broken = laws.into_broken();
+    if network == Network::Sim {
+        broken.extend(after_faults(scenario).broken);
+    }
     Ok(Outcome {
         rehearsed,
         fates,
         rests,
         checked,
-        broken: laws.into_broken(),
+        broken,
     })
 }
 

@@ -16,16 +16,16 @@ use super::build::{self, Site};
 use super::driver::{Driver, Network};
 use super::exchange::{Exchange, Press};
 use super::expect::Checked;
-use super::faults;
+use super::faults::{self, Calm};
 use super::lanes::Lane;
-use super::model::{self, Action, CutMoment, FlashFile, FlashWrite, Scenario};
+use super::model::{self, Action, Scenario};
 use super::registry::parameter_of;
 use super::steps;
 use super::words::Verb;
 use crate::cluster::{Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Turn};
 use crate::dhcp::Scope;
 use crate::event::{Event, Kind};
-use crate::phone::power::{self, BootEnd, Booting, Cut, Moment, Torn, WhichWrite};
+use crate::phone::power::{BootEnd, Booting, Cut};
 use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
 use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
@@ -88,7 +88,8 @@ pub struct LabPhone {
     pub events: Vec<Event>,
     /// Where among `events` its last boot begins.
     pub last_boot: usize,
-    cut: Option<Cut>,
+    /// Where the power fails in its next boot.
+    pub(super) cut: Option<Cut>,
 }
 
 /// What is left when all steps are done.
@@ -242,6 +243,8 @@ pub(super) struct Run<'a> {
     pub(super) checked: Vec<Checked>,
     /// See [`Rehearsed::unreached`].
     pub(super) unreached: bool,
+    /// What was put off, where nothing disturbs boots.
+    pub(super) calm: Option<Calm>,
 }
 
 impl<'a> Run<'a> {
@@ -342,6 +345,7 @@ impl<'a> Run<'a> {
             exchange: Exchange::new(scenario, network, &settings),
             checked: Vec::new(),
             unreached: false,
+            calm: None,
         };
         run.tell_start();
         run.tell_nodes();
@@ -372,8 +376,7 @@ impl<'a> Run<'a> {
 
     /// Boots the phones at home, then carries the steps out.
     pub(super) fn take_steps(&mut self) -> Result<(), RunError> {
-        let at_start = |error| RunError::Step { step: 0, error };
-        self.boot_at_home().map_err(at_start)?;
+        self.boot_at_home()?;
         for (index, step) in self.scenario.steps.iter().enumerate() {
             self.step = index + 1;
             self.carry_out(&step.action, step.verb.to_string())?;
@@ -405,7 +408,9 @@ impl<'a> Run<'a> {
         self.scenario.date.value + self.step as u64 + self.waited
     }
 
-    fn boot_at_home(&mut self) -> Result<(), ClusterError> {
+    /// The boots before the first step.
+    pub(super) fn boot_at_home(&mut self) -> Result<(), RunError> {
+        let at_start = |error| RunError::Step { step: 0, error };
         let count = self.phones.len();
         let text = format!("{count} phones boot in their own cluster, so they hold its lists");
         self.tell(
@@ -415,7 +420,8 @@ impl<'a> Run<'a> {
                 text,
             },
         );
-        self.boot(&(0..count).collect::<Vec<_>>(), BootCause::Power)?;
+        let all: Vec<_> = (0..count).collect();
+        self.boot(&all, BootCause::Power).map_err(at_start)?;
         self.each_phone(0..count, |p| {
             p.before = p.flash.clone();
             p.home_events = std::mem::take(&mut p.events);
@@ -467,6 +473,9 @@ impl<'a> Run<'a> {
         // A renewal is no boot: it leaves what the last one came to, and the next one its power cut.
         let boots = cause != BootCause::Renewal;
         let step = self.step as u64;
+        if let Some(calm) = &mut self.calm {
+            calm.comes();
+        }
         let mut starting = Vec::with_capacity(indices.len());
         let mut waiting_cuts = Vec::new();
         for &i in indices {
@@ -705,8 +714,9 @@ impl<'a> Run<'a> {
                 })?;
             }
             Action::PowerCut { phones, at, write } => {
-                let cut = cut(*at, *write);
-                self.each_phone(self.selected(phones), |p| p.cut = Some(cut));
+                let cut = faults::cut(*at, *write);
+                let cut = self.calm.is_none().then_some(cut);
+                self.each_phone(self.selected(phones), |p| p.cut = cut);
             }
             Action::SetLink { .. } | Action::ClearLinks | Action::Later { .. } => {
                 self.disturb(action, at);
@@ -777,22 +787,5 @@ fn served_file(file: model::ServedFile) -> DamagedFile {
         model::ServedFile::Itl => DamagedFile::Itl,
         model::ServedFile::Ctl => DamagedFile::Ctl,
         model::ServedFile::Config => DamagedFile::Config,
-    }
-}
-
-fn cut(at: CutMoment, write: FlashWrite) -> Cut {
-    Cut {
-        at: match at {
-            CutMoment::Before => Moment::Before,
-            CutMoment::Inside => Moment::Inside(Torn::Half),
-            CutMoment::After => Moment::After,
-        },
-        write: match write {
-            FlashWrite::Nth(n) => WhichWrite::Nth(n),
-            FlashWrite::Of(FlashFile::Ctl) => WhichWrite::Of(power::FlashFile::Ctl),
-            FlashWrite::Of(FlashFile::Itl) => WhichWrite::Of(power::FlashFile::Itl),
-            FlashWrite::Of(FlashFile::Config) => WhichWrite::Of(power::FlashFile::Config),
-            FlashWrite::Of(FlashFile::State) => WhichWrite::Of(power::FlashFile::State),
-        },
     }
 }

@@ -357,6 +357,18 @@ closed_words! {
     }
 }
 
+impl StoppableService {
+    /// The service of a node that a step stops or starts.
+    pub fn service(self) -> Service {
+        match self {
+            Self::Tftp => Service::Tftp,
+            Self::Tvs => Service::Tvs,
+            Self::CallManager => Service::CallManager,
+            Self::Capf => Service::Capf,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -159,6 +159,13 @@ impl Links {
         }
     }
 
+    /// True if every link of a phone is the default one.
+    pub(super) fn are_default(&self, device: &str) -> bool {
+        let set = self.set.get(device);
+        let mut set = set.into_iter().flat_map(BTreeMap::values);
+        set.all(|state| state.link == Link::default())
+    }
+
     fn state(&mut self, device: &str, node: Option<NodeId>) -> Option<&mut State> {
         self.set.get_mut(device)?.get_mut(&node?)
     }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::witness::Seen;
 use super::world::{Happening, World, lock};
+use crate::dhcp::LeaseTimes;
 use crate::event::Kind;
 use crate::phone::flash::FlashOperation;
 use crate::phone::power::{BootEnd, Booted, Booting, Cut};
@@ -29,7 +30,7 @@ pub(super) struct Running {
     address: Ipv4Addr,
     end: BootEnd,
     used: Vec<Key>,
-    renew_at: Option<Time>,
+    lease: Option<LeaseTimes>,
     restarts: bool,
     felt: Vec<Key>,
     /// Number of its last attempt to register.
@@ -45,7 +46,7 @@ impl Running {
             used: self.used,
             felt: self.felt,
             end: self.end,
-            renew_at: self.renew_at,
+            lease: self.lease,
             restarts: self.restarts,
         }
     }
@@ -77,7 +78,7 @@ impl World {
             address: Ipv4Addr::from(u32::from(FIRST_ADDRESS).wrapping_add(offset)),
             end: BootEnd::Overdue,
             used: Vec::new(),
-            renew_at: None,
+            lease: None,
             restarts: false,
             felt: Vec::new(),
             attempt: 0,
@@ -257,7 +258,7 @@ impl World {
             return;
         };
         running.used = phone.settings().used();
-        running.renew_at = phone.renew_at();
+        running.lease = phone.lease_times();
         running.restarts = phone.restarts();
         running.felt = phone.settings().felt();
         running.end = end;

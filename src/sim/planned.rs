@@ -53,6 +53,21 @@ impl World {
         self.plans.waiting.push(planned);
     }
 
+    /// True if something waits for the next boot.
+    pub fn has_plans(&self) -> bool {
+        !self.plans.waiting.is_empty()
+    }
+
+    /// Takes back what waits for the next boot.
+    pub fn forget_plans(&mut self) {
+        self.plans.waiting.clear();
+    }
+
+    /// True if every link of a phone is the default one.
+    pub fn has_whole_links(&self, device: &str) -> bool {
+        self.links.are_default(device)
+    }
+
     /// Sets the link between a phone and a node.
     pub fn set_link(&mut self, device: &str, node: NodeId, link: Link) {
         let name = lock(&self.lab).name(node).to_owned();

@@ -29,7 +29,7 @@ pub struct RequestOptions {
 }
 
 /// How a client behaves. What phones do beyond the first retransmission after 0.5 s and the limit
-/// of 2048 KB is not documented, so all of it is for the firmware's profile to set.
+/// of 2048 KB is not documented: the phone sets it by its profile and by rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientConfig {
     /// The options of the request.

@@ -12,15 +12,18 @@ pub enum Defect {
     CacheLife,
     /// A list is written over the installed one, not beside it.
     AtomicReplace,
+    /// After a download that failed the phone never asks for a file again.
+    Retry,
 }
 
 impl Defect {
     /// All of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::ItlAfterNewCtl,
         Self::RoleCheck,
         Self::CacheLife,
         Self::AtomicReplace,
+        Self::Retry,
     ];
 
     /// Its name on the command line.
@@ -30,6 +33,7 @@ impl Defect {
             Self::RoleCheck => "role-check",
             Self::CacheLife => "cache-life",
             Self::AtomicReplace => "atomic-replace",
+            Self::Retry => "retry",
         }
     }
 

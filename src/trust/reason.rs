@@ -146,6 +146,8 @@ codes! {
     NoLease = "no-lease",
     /// The list stage ended without a list of the cluster that option 150 names.
     ListNotUpdated = "list-not-updated",
+    /// The boot did not come to its end within the longest time that one may take.
+    BootOverdue = "boot-overdue",
 }
 
 impl fmt::Display for Code {

@@ -307,21 +307,30 @@ rules! {
     TftpBackoff "tftp.backoff" of::<TftpBackoff>(), 0, Assumed,
         "how the time between retransmissions grows",
         "no source for phones; RFC 1123 asks for exponential";
+    TftpBackoffMax "tftp.backoff_max_ms" number("milliseconds", 50, 60_000, &[2_000]), 8_000, Assumed,
+        "the longest time between retransmissions where it doubles",
+        "no source";
+    TftpDeadline "tftp.deadline_ms" number("milliseconds", 1_000, 600_000, &[20_000]), 120_000, Assumed,
+        "how long a TFTP download may take, however steadily it crawls, before the next server is tried",
+        "no source";
     HttpFirst "http.first" of::<HttpFirst>(), 0, Documented,
         "whether a file is asked for over HTTP (port 6970) before TFTP",
         "usecallmanager.nz; EMCC technote, a 7821; an 8945's log: HTTP, on an error TFTP";
     HttpFallbackOn "http.fallback_on" of::<HttpFallbackOn>(), 0, Inferred,
         "after which HTTP answers the same server is asked over TFTP (it always is where no answer comes)",
         "EMCC technote: a 503 leads to TFTP; an 8945's log: any download error does; of a plain 404 no source speaks";
+    HttpMissingAlone "http.missing_alone" of::<HttpMissingAlone>(), 0, Assumed,
+        "what a file is that HTTP answers 404 or 503 for, where TFTP on the same server does not answer at all",
+        "no source: wherever HTTP lacked a file, TFTP answered (EMCC technote: 503, then error 1)";
     HttpTimeout "http.timeout_ms" number("milliseconds", 100, 60_000, &[15_000]), 5_000, Assumed,
-        "how long an HTTP or HTTPS download may take before the phone gives it up",
+        "how long an HTTP or HTTPS connection may take until it is up, and then the answer until it is whole",
         "no source";
     HttpsConfig "https.config" of::<HttpsConfig>(), 0, Documented,
         "whether the configuration is asked for over HTTPS (port 6971) while the installed ITL has signer version 1.1",
         "usecallmanager.nz, HTTP provisioning; seen at an 8845 with 12.1";
-    DhcpPrecedence "dhcp.precedence" of::<DhcpPrecedence>(), 0, Inferred,
+    DhcpPrecedence "dhcp.precedence" of::<DhcpPrecedence>(), 0, Assumed,
         "where a phone takes its servers from when a lease names some in several places",
-        "150 before 66 before siaddr: one blog on option 150 for VoIP phones; Cisco recommends 150; multiplatform phones prefer 66";
+        "150 before 66 before siaddr: one blog on option 150 for VoIP phones; Cisco recommends 150; multiplatform phones prefer 66; dnsmasq names itself in siaddr unasked";
     DhcpNoAnswer "dhcp.no_answer" of::<DhcpNoAnswer>(), 0, Assumed,
         "which servers a phone asks when no lease names any, or no DHCP server answers",
         "no source";
@@ -337,6 +346,9 @@ rules! {
     AfterRefusal "phone.after_refusal" of::<AfterRefusal>(), 0, Assumed,
         "where a phone registers that has refused its configuration",
         "sources disagree: CUCM 14SU2 Security Guide says it bounces back to its prior server, Cisco's community page that it registers with the TFTP server";
+    DefaultConfig "phone.default_config" of::<DefaultConfig>(), 0, Assumed,
+        "whether the default configuration, taken where nobody knows the phone, replaces its own in flash (then it knows no TVS any more) or counts for this boot alone",
+        "guides of 6900 to 7900 phones say when it is fetched, no source says what becomes of the phone's own";
     RegisterTimeout "phone.register_timeout_ms" number("milliseconds", 1_000, 120_000, &[10_000]), 30_000, Assumed,
         "how long a CallManager may take to answer a registration before the next one is tried",
         "no source";

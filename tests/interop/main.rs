@@ -17,7 +17,12 @@ mod dhcp;
 )]
 #[path = "../golden/mod.rs"]
 mod golden;
+mod legacy;
+mod peer;
 mod phone;
+#[cfg(target_os = "linux")]
+mod phone_dhcp;
+mod phone_http;
 #[allow(
     dead_code,
     clippy::disallowed_methods,
@@ -27,6 +32,8 @@ mod phone;
 #[path = "../cli_phone/lab.rs"]
 mod phone_lab;
 mod provision;
+#[cfg(feature = "provisioning")]
+mod provision_phone;
 #[cfg(feature = "sftp")]
 mod rehearse;
 #[cfg(target_os = "linux")]

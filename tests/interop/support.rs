@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::io::{self, Read};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -33,6 +33,16 @@ impl Running {
         Ok(Self {
             child: command.spawn()?,
         })
+    }
+
+    /// Sends it a signal, such as `-HUP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status();
+        assert!(
+            sent.is_ok_and(|status| status.success()),
+            "kill {name} {pid}"
+        );
     }
 
     /// The exit status, if it has ended by itself.
@@ -268,6 +278,42 @@ pub(crate) fn dnsmasq(root: &Path) -> Result<TftpServer, Unavailable> {
         .arg(format!("--listen-address={}", address.ip()))
         .arg(format!("--tftp-root={}", root.display()));
     start(name, address, &mut command)
+}
+
+/// nginx, with `servers` as the content of its `http` block and all that it writes below `prefix`.
+/// It is one process, so that its end is the end of all of it.
+pub(crate) fn nginx(
+    prefix: &Path,
+    servers: &str,
+    listening: &[SocketAddr],
+) -> Result<Running, Unavailable> {
+    let name = "nginx";
+    let program = program(name).ok_or(Unavailable::NotInstalled(name))?;
+    let below = prefix.display();
+    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|what| format!("{what}_temp_path {below}/temp;"));
+    let text = format!(
+        "daemon off;\nmaster_process off;\npid {below}/pid;\nerror_log {below}/error.log;\n\
+         events {{}}\nhttp {{\naccess_log {below}/access.log;\n{}\n{servers}\n}}\n",
+        paths.join("\n")
+    );
+    let file = prefix.join("nginx.conf");
+    std::fs::write(&file, text).map_err(Unavailable::failed(name))?;
+    let mut command = Command::new(program);
+    command.arg("-p").arg(prefix).arg("-c").arg(&file);
+    command.arg("-e").arg(prefix.join("error.log"));
+    let mut running = Running::start(&mut command).map_err(Unavailable::failed(name))?;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    for at in listening {
+        while TcpStream::connect(at).is_err() {
+            if running.ended().is_some() || Instant::now() > deadline {
+                let said = running.what_it_said();
+                return Err(Unavailable::Failed(format!("nginx is not at {at}: {said}")));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+    Ok(running)
 }
 
 fn start(

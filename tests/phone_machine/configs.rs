@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use trustline::cluster::{CertificateKind, Damage, DamagedFile, PhoneFiles};
 use trustline::event::Kind;
-use trustline::phone::Output;
 use trustline::phone::flash::CONFIG;
+use trustline::phone::{FlashOperation, Output};
+use trustline::trust::rules::DefaultConfig;
 use trustline::wire::phone_config::{NamedFiles, PhoneConfig};
 
 use crate::bench::{Before, Bench, lock};
@@ -175,6 +176,50 @@ fn an_unsigned_companion_is_no_configuration() {
     assert_eq!(refused(&bench), Some("config-incomplete"));
     assert_eq!(forms(&bench), [".cnf.xml"]);
     assert!(bench.flash.get(CONFIG).is_none());
+}
+
+/// After a visit to a cluster that does not know it, a phone with the default configuration in
+/// flash has nobody to ask about the signers of its home; one that kept its own has.
+#[test]
+fn the_default_configuration_replaces_or_stands_beside_the_phones_own() {
+    let mut before = Before::of("default-configuration");
+    let own = before.old.get(CONFIG).cloned().unwrap();
+    for choice in [DefaultConfig::Replaces, DefaultConfig::Beside] {
+        before.set("phone.default_config", choice as i64);
+        let bench = run(&before);
+        assert!(forms(&bench).contains(&"XMLDefault.cnf.xml.sgn"));
+        let registered =
+            |k: &Kind| matches!(k, Kind::Registered { server: Some(s), .. } if s == "dst-pub");
+        assert_eq!(bench.count(registered), 1, "{choice:?}");
+        let held = bench.flash.get(CONFIG).unwrap();
+        let config = PhoneConfig::parse(held).unwrap();
+        let is_own = choice == DefaultConfig::Beside;
+        assert_eq!(
+            (*held == own, config.tvs.is_empty()),
+            (is_own, !is_own),
+            "{choice:?}"
+        );
+    }
+    // A phone that has none of its own keeps the default one, and takes a newer one.
+    let mut without = Before::of("default-configuration");
+    without.set("phone.default_config", DefaultConfig::Beside as i64);
+    let mut flash = run(&without).flash;
+    flash.apply(&FlashOperation::Remove {
+        file: CONFIG.into(),
+    });
+    let mut bench = without.boot_from(flash);
+    bench.run(&mut |_, _| {});
+    let taken = bench.flash.get(CONFIG).cloned();
+    assert!(taken.is_some());
+    let mut older = bench.flash.clone();
+    let other = PhoneConfig::default().emit().into_bytes();
+    older.put(CONFIG, other.into());
+    let mut bench = without.boot_from(older);
+    bench.run(&mut |_, _| {});
+    assert!(
+        bench.flash.get(CONFIG) == taken.as_ref(),
+        "it is not its own"
+    );
 }
 
 fn named(user_locale: &str) -> NamedFiles {

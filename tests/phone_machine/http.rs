@@ -7,7 +7,7 @@ use trustline::event::Kind;
 use trustline::phone::flash::CONFIG;
 use trustline::phone::{HttpFailure, HttpInput, Output};
 use trustline::time::Time;
-use trustline::trust::rules::{HttpFallbackOn, HttpFirst};
+use trustline::trust::rules::{HttpFallbackOn, HttpFirst, HttpMissingAlone};
 
 use crate::bench::{Before, Bench, ITL, Input, LONGEST, http, lock};
 
@@ -197,6 +197,60 @@ fn the_rule_says_after_which_status_tftp_follows() {
     }
 }
 
+/// A non-secure destination says 503 over HTTP for the CTL, and its UDP port 69 is closed.
+#[test]
+fn what_http_said_is_kept_where_tftp_says_nothing() {
+    let said = "HTTP: 503 Service Unavailable, TFTP: no answer";
+    for choice in [HttpMissingAlone::Failed, HttpMissingAlone::Missing] {
+        let mut before = over_http("non-secure-migration");
+        before.set("http.missing_alone", choice as i64);
+        let mut bench = before.boot();
+        bench.run(&mut |output, replies| {
+            if matches!(output, Output::Datagram { .. }) {
+                replies.clear();
+            }
+        });
+        let failed =
+            bench.count(|k| matches!(k, Kind::DownloadFailed { text, .. } if text == said));
+        let missing = bench.count(|k| matches!(k, Kind::NotFound { text, .. } if text == said));
+        let settled = bench.count(|k| matches!(k, Kind::BootEnded { settled: true, .. }));
+        let expected = match choice {
+            HttpMissingAlone::Failed => (1, 0, 0),
+            HttpMissingAlone::Missing => (0, 1, 1),
+        };
+        assert_eq!((failed, missing, settled), expected, "{choice:?}");
+    }
+}
+
+/// HTTP forbids the file, so TFTP's silence is a failure under either choice.
+#[test]
+fn what_is_forbidden_is_not_missing() {
+    let mut before = over_http("non-secure-migration");
+    before.set("http.missing_alone", HttpMissingAlone::Missing as i64);
+    let mut bench = before.boot();
+    bench.run(&mut |output, replies| {
+        if matches!(output, Output::Datagram { .. }) {
+            replies.clear();
+        }
+        for reply in replies {
+            if let Input::Http {
+                input: HttpInput::Answer { status, reason, .. },
+                ..
+            } = reply
+                && *status == 503
+            {
+                *status = 403;
+                "Forbidden".clone_into(reason);
+            }
+        }
+    });
+    let said = "HTTP: 403 Forbidden, TFTP: no answer";
+    assert_eq!(
+        bench.count(|k| matches!(k, Kind::DownloadFailed { text, .. } if text == said)),
+        1
+    );
+}
+
 /// A phone at the destination, whose ITL has signer version 1.1 and names the HTTPS server.
 fn over_https() -> Before {
     over_http("https-record")
@@ -238,6 +292,15 @@ fn showing(certificate: Vec<u8>) -> Bench {
     bench
 }
 
+/// The same certificate with a key of another kind: id-ecPublicKey becomes an identifier that
+/// nobody has given away.
+fn of_another_kind(mut certificate: Vec<u8>) -> Vec<u8> {
+    let ec_key = [0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+    let at = certificate.windows(ec_key.len()).position(|w| w == ec_key);
+    certificate[at.unwrap() + ec_key.len() - 1] = 0x7f;
+    certificate
+}
+
 #[test]
 fn a_server_that_nobody_knows_is_asked_for_nothing() {
     let lab = over_https().lab;
@@ -255,6 +318,10 @@ fn a_server_that_nobody_knows_is_asked_for_nothing() {
         (
             of("dst-pub", CertificateKind::CallManager),
             "has an RSA key",
+        ),
+        (
+            of_another_kind(of("dst-pub", CertificateKind::TomcatEcdsa)),
+            "neither EC nor RSA",
         ),
         (b"rubbish".to_vec(), "cannot be read"),
         (Vec::new(), "cannot be read"),

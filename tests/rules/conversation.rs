@@ -4,7 +4,7 @@
 //! The situation is that of the recording R1: an 8861 is offered a CTL whose signer it does not
 //! know, so it asks TVS. One of these TVS answers with another certificate, the others take the
 //! question and say nothing. Over HTTPS nobody listens; over HTTP the server forbids the CTL, is
-//! silent about the phone's own ITL, and has nothing else.
+//! silent about the phone's own ITL, and has nothing else. TFTP says nothing about the node's ITL.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -223,7 +223,8 @@ fn tvs_answer(question: &[u8]) -> Vec<u8> {
     message.emit().unwrap()
 }
 
-/// A TFTP server that has the CTL and nothing else, without options.
+/// A TFTP server that has the CTL and nothing else, without options. A request for the node's ITL
+/// never reaches it.
 fn answer(request: &[u8], ctl: &[u8]) -> Option<Vec<u8>> {
     const BLOCK: usize = 512;
     let data = |block: u16| {
@@ -234,6 +235,7 @@ fn answer(request: &[u8], ctl: &[u8]) -> Option<Vec<u8>> {
     };
     match *request {
         [0, 1, ref name @ ..] if name.starts_with(b"CTL") => data(1),
+        [0, 1, ref name @ ..] if name.starts_with(b"ITLFile") => None,
         [0, 1, ..] => Some(b"\x00\x05\x00\x01File not found\x00".to_vec()),
         [0, 4, high, low] => data(u16::from_be_bytes([high, low]) + 1),
         _ => None,

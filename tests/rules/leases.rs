@@ -105,6 +105,7 @@ fn boot(
         dhcp: Some(DhcpSetup {
             seed: 1,
             holds_address: true,
+            lease: None,
         }),
         cause,
     };

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::{Format, Pace, Setting, parse_setting, profile_names};
 
@@ -10,6 +10,7 @@ use crate::cli::args::{Format, Pace, Setting, parse_setting, profile_names};
 pub const EXAMPLES: &str = "\
 Examples:
   trustline phone --mac 001122334455 --model CP-8861 --flash pilot --tftp 10.0.0.5 --tftp 10.0.0.6 --once
+  trustline phone --mac 001122334455 --model CP-8861 --flash pilot --dhcp eth0 --once
   trustline phone --mac 001122334455 --model CP-8861 --flash pilot --tftp dst-pub.example.com --once \\
       --installed source/ITLFile.tlv --config source/SEP001122334455.cnf.xml.sgn
   trustline phone --mac 001122334455 --model CP-8861 --flash pilot --tftp dst-pub --lab ready.json --once";
@@ -22,7 +23,9 @@ const MAX_MODEL: usize = 32;
 /// The phone boots, downloads its trust lists and its configuration, asks TVS, and says what it
 /// takes and why. It speaks no SIP: it says which CallManager it would turn to, and does not try.
 /// Without --once it then waits: the line `reset` on stdin or SIGHUP resets it, and `quit`, the end
-/// of stdin, SIGINT or SIGTERM switch it off. A stdin that was never there says nothing.
+/// of stdin, SIGINT or SIGTERM switch it off. A stdin that was never there says nothing. A phone with
+/// --dhcp renews its lease meanwhile, and when told `renew`; other servers that the renewal names
+/// are stored at once and used at the next boot (setting dhcp.act_at_once).
 #[derive(Debug, ClapArgs)]
 pub struct PhoneArgs {
     /// The phone's MAC address
@@ -40,8 +43,16 @@ pub struct PhoneArgs {
     pub flash: PathBuf,
     /// A TFTP server, as option 150 would name it; up to two. A port other than 69 is passed beside
     /// the option, which has no room for it
-    #[arg(long, value_name = "HOST[:PORT]", required = true)]
+    #[arg(long, value_name = "HOST[:PORT]", required_unless_present = "dhcp")]
     pub tftp: Vec<String>,
+    /// Take the servers from DHCP on this interface: option 150, else option 66. With --tftp too,
+    /// those count, as Alternate TFTP does on a phone. The interface keeps the addresses that it
+    /// has and needs one that reaches the servers: the phone asks with its own MAC address, and
+    /// what it is given is for the phone alone. A switch that compares hardware addresses (DHCP
+    /// snooping) lets that through only if the interface has this MAC address too. Needs root, or
+    /// cap_net_bind_service and cap_net_raw
+    #[arg(long, value_name = "INTERFACE")]
+    pub dhcp: Option<String>,
     /// End after one boot
     #[arg(long)]
     pub once: bool,
@@ -63,6 +74,10 @@ pub struct PhoneArgs {
     /// really are. --tftp may then name a node
     #[arg(long, value_name = "FILE")]
     pub lab: Option<PathBuf>,
+    /// When a TVS that is not a lab's is spoken to in TLS 1.0 or 1.1, or with a suite such as
+    /// AES256-SHA, as old releases of CUCM want it; needs a build with the feature legacy-tls
+    #[arg(long, value_enum, default_value_t = LegacyTls::WhenRefused, value_name = "WHEN")]
+    pub legacy_tls: LegacyTls,
     /// Change a rule; `trustline rules` lists them
     #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_setting)]
     pub set: Vec<Setting>,
@@ -75,6 +90,19 @@ pub struct PhoneArgs {
     /// Print every event
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// When a TVS is spoken to in old TLS. What the firmware speaks is a line of its profile; this is
+/// what trustline may use in its place against real servers. Nothing that is rehearsed hangs on it,
+/// so it is an option of this command and no rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LegacyTls {
+    /// When the server has nothing in common with TLS 1.2 and 1.3 of today
+    WhenRefused,
+    /// When the firmware family has nothing newer than TLS 1.0, and then that alone
+    ByProfile,
+    /// Never
+    Never,
 }
 
 /// A device name: `SEP` and twelve upper hex digits.

@@ -8,6 +8,9 @@ mod life;
 mod seed;
 mod servers;
 
+use std::process;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use args::PhoneArgs;
 
 use super::args::{Pace, Setting};
@@ -15,7 +18,7 @@ use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::inspect;
 use super::output::Output;
-use crate::phone::{self, BootCause, PhoneSetup};
+use crate::phone::{self, BootCause, DhcpSetup, PhoneSetup};
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::{Basis, Key, TvsCacheClock};
 use flash::FlashFolder;
@@ -34,9 +37,10 @@ pub fn run(args: &PhoneArgs, output: &Output) -> ExitCode {
 
 fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
     let profile = identity::profile(args)?;
+    let tvs_tls = identity::tvs_tls(args, profile)?;
     let identity = identity::identity(args)?;
     let seeds = seed::read(&args.installed, args.config.as_deref())?;
-    let (source, addresses) = servers::named(&args.tftp, args.lab.as_deref())?;
+    let (servers, addresses) = servers::named(&args.tftp, args.lab.as_deref())?;
     let folder = FlashFolder::open(&args.flash, &identity.device)?;
     if seed::plant(&folder, &seeds, args.force_seed)? {
         let names: Vec<_> = seeds.iter().map(|(name, _)| *name).collect();
@@ -61,11 +65,25 @@ fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
         },
         clock: inspect::now(),
         clock_ahead: 0,
-        option_150: source.option_150(),
-        dhcp: None,
+        option_150: servers,
+        dhcp: args.dhcp.is_some().then(|| DhcpSetup {
+            seed: chance(),
+            // Nothing here touches the interface.
+            holds_address: false,
+            lease: None,
+        }),
         cause: BootCause::Power,
     };
-    Life::new(args, output, setup, addresses, folder).live()
+    Life::new(args, output, setup, (addresses, tvs_tls), folder).live()
+}
+
+/// Another number in every run: transactions of an earlier one may still be answered.
+fn chance() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    // A clock before 1970 is as good as any.
+    let nanos = since.unwrap_or_default().as_nanos();
+    // The low half of the nanoseconds is what changes.
+    (nanos as u64) ^ (u64::from(process::id()) << 32)
 }
 
 /// A text of somebody else, as it may be printed.

@@ -17,30 +17,15 @@ const MAX_SERVERS: usize = 2;
 /// Bytes of a lab's line: a node takes about 200.
 const MAX_LAB_LINE: u64 = 1024 * 1024;
 
-/// Where a phone has its servers from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ServerSource {
-    /// They were named, as an engineer does with "Alternate TFTP".
-    Named(Vec<Ipv4Addr>),
-}
-
-impl ServerSource {
-    /// What option 150 names, in order.
-    pub(super) fn option_150(&self) -> Vec<Ipv4Addr> {
-        match self {
-            Self::Named(servers) => servers.clone(),
-        }
-    }
-}
-
-/// The servers that were named, and where they are.
+/// The servers that were named, in order, and where they are: all that a phone without DHCP has, and
+/// what an engineer sets as "Alternate TFTP" on one with DHCP.
 ///
 /// # Errors
 /// A name does not resolve, two cannot be told apart, or there are too many.
 pub(super) fn named(
     servers: &[String],
     lab: Option<&Path>,
-) -> Result<(ServerSource, Addresses), Failure> {
+) -> Result<(Vec<Ipv4Addr>, Addresses), Failure> {
     if servers.len() > MAX_SERVERS {
         let text = format!(
             "--tftp is given {} times; a phone takes {MAX_SERVERS} servers from option 150 at most",
@@ -72,7 +57,7 @@ pub(super) fn named(
         }
         option_150.push(address);
     }
-    Ok((ServerSource::Named(option_150), addresses))
+    Ok((option_150, addresses))
 }
 
 /// Host and port of `HOST[:PORT]`.
@@ -159,16 +144,16 @@ fn read_lab(path: &Path) -> Result<Vec<LabNode>, Failure> {
 mod tests {
     use super::*;
 
-    fn named_here(servers: &[&str]) -> Result<(ServerSource, Addresses), Failure> {
+    fn named_here(servers: &[&str]) -> Result<(Vec<Ipv4Addr>, Addresses), Failure> {
         let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
         named(&servers, None)
     }
 
     #[test]
     fn ports_go_beside_option_150() {
-        let (source, addresses) = named_here(&["10.0.0.5:6969", "10.0.0.6"]).unwrap();
+        let (servers, addresses) = named_here(&["10.0.0.5:6969", "10.0.0.6"]).unwrap();
         let expected: Vec<Ipv4Addr> = vec![[10, 0, 0, 5].into(), [10, 0, 0, 6].into()];
-        assert_eq!(source.option_150(), expected);
+        assert_eq!(servers, expected);
         let ports: Vec<_> = addresses.tftp_ports.into_iter().collect();
         assert_eq!(ports, [([10, 0, 0, 5].into(), 6_969)]);
     }
@@ -206,8 +191,8 @@ mod tests {
             named(&["dst-pub".into()], Some(&path))
         };
         let line = r#"{"schema_version":1,"kind":"ready","nodes":[{"cluster":"b","node":"dst-pub","address":"127.1.2.1","tftp":"127.0.0.1:4001","tvs":"127.0.0.1:4002","http":"127.0.0.1:4003"}]}"#;
-        let (source, _) = read(&format!("{line}\n{{\"kind\":\"boot\"}}\n")).unwrap();
-        assert_eq!(source.option_150(), [Ipv4Addr::new(127, 1, 2, 1)]);
+        let (servers, _) = read(&format!("{line}\n{{\"kind\":\"boot\"}}\n")).unwrap();
+        assert_eq!(servers, [Ipv4Addr::new(127, 1, 2, 1)]);
         for (text, expected) in [
             ("", "EOF"),
             (

@@ -8,13 +8,14 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use super::many;
+use super::{many, repeat};
 use crate::cli::args::{Format, RehearseArgs};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::output::Output;
 use crate::event::SCHEMA_VERSION;
 use crate::report::story::thousands;
 use crate::scenario::explore::{self, Draft, FindingKind, Judged};
+use crate::scenario::invariants::{Law, LeftOut};
 use crate::scenario::words::Verdict;
 
 /// Failing worlds of one kind that are made smaller and written; more of a kind show nothing new.
@@ -44,7 +45,11 @@ pub(super) fn run(worlds: u64, args: &RehearseArgs, output: &Output) -> ExitCode
     }
     let threads = args.jobs.map_or_else(many::cores, usize::from);
     let progress = output.progress(count);
-    let mut tally = Tally::default();
+    let planted = repeat::planted(args);
+    let mut tally = Tally {
+        planted,
+        ..Tally::default()
+    };
     let work = |i: usize| check(&explore::generate(first + i as u64), args);
     many::side_by_side(count, threads, work, |i, judged| {
         let world = first + i as u64;
@@ -62,7 +67,8 @@ pub(super) fn run(worlds: u64, args: &RehearseArgs, output: &Output) -> ExitCode
         let work = |i: usize| smallest(due[i].0, due[i].1, args);
         many::side_by_side(due.len(), threads, work, |i, (draft, judged)| {
             let (world, kind) = due[i];
-            match write(dir, world, kind, draft, &judged) {
+            let planted = &tally.planted;
+            match write(dir, (world, kind), draft, &judged, planted) {
                 Ok(path) => written.push(path),
                 Err(e) => {
                     output.error(&cannot_write(dir, &e));
@@ -109,22 +115,23 @@ fn smallest(world: u64, kind: FindingKind, args: &RehearseArgs) -> (Draft, Judge
 
 fn write(
     dir: &Path,
-    world: u64,
-    kind: FindingKind,
+    (world, kind): (u64, FindingKind),
     mut draft: Draft,
     judged: &Judged,
+    planted: &str,
 ) -> std::io::Result<String> {
     let path = dir.join(format!("world-{world}-{}.toml", kind.word()));
     let shown = path.display().to_string();
     draft.name = format!("World {world}: {kind}");
-    let mut text = format!("# From trustline rehearse --explore 1 --seed {world}, made smaller.\n");
+    let mut text =
+        format!("# From trustline rehearse --explore 1 --seed {world}{planted}, made smaller.\n");
     for finding in judged.findings.iter().filter(|f| f.kind() == kind) {
         // Writing into a string does not fail.
         let _ = writeln!(text, "# {}", finding.to_string().replace('\n', " "));
     }
     let _ = writeln!(
         text,
-        "# Repeat with: trustline rehearse {shown} --network sim"
+        "# Repeat with: trustline rehearse {shown} --network sim{planted}"
     );
     fs::write(&path, text + &draft.to_toml())?;
     Ok(shown)
@@ -132,6 +139,8 @@ fn write(
 
 /// What the worlds came to, all together.
 struct Tally {
+    /// The argument that plants a defect, for who repeats a world.
+    planted: String,
     code: ExitCode,
     worlds: usize,
     phones: usize,
@@ -140,6 +149,8 @@ struct Tally {
     verdicts: BTreeMap<Verdict, usize>,
     /// Why the model did not decide worlds.
     unsupported: BTreeMap<String, usize>,
+    /// Phones of which no source says what comes of them, by why.
+    left_out: BTreeMap<LeftOut, usize>,
     /// Worlds by kind of finding.
     findings: BTreeMap<FindingKind, Vec<u64>>,
     /// Worlds to be made smaller and written.
@@ -151,12 +162,14 @@ struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         Self {
+            planted: String::new(),
             code: ExitCode::Good,
             worlds: 0,
             phones: 0,
             failed: 0,
             verdicts: BTreeMap::new(),
             unsupported: BTreeMap::new(),
+            left_out: BTreeMap::new(),
             findings: BTreeMap::new(),
             to_write: Vec::new(),
             told: Vec::new(),
@@ -174,6 +187,9 @@ impl Tally {
         }
         if let Some(what) = &judged.unsupported {
             *self.unsupported.entry(what.clone()).or_default() += 1;
+        }
+        for &why in &judged.left_out {
+            *self.left_out.entry(why).or_default() += 1;
         }
         if judged.findings.is_empty() {
             return String::new();
@@ -207,7 +223,8 @@ impl Tally {
         }
         let _ = writeln!(
             text,
-            " repeat with: trustline rehearse --explore 1 --seed {world}"
+            " repeat with: trustline rehearse --explore 1 --seed {world}{}",
+            self.planted
         );
         text
     }
@@ -257,6 +274,19 @@ impl Tally {
         for (what, count) in reasons.into_iter().take(REASONS_SHOWN) {
             let _ = writeln!(text, "  not {}: {what}", n(*count));
         }
+        let left_out: usize = self.left_out.values().sum();
+        if left_out > 0 {
+            let _ = writeln!(
+                text,
+                "left out of the model and of {}: {} of {} phones",
+                Law::MigratesAfterFaults,
+                n(left_out),
+                n(self.phones)
+            );
+        }
+        for (why, count) in &self.left_out {
+            let _ = writeln!(text, "  {}: {why}", n(*count));
+        }
         let last = first + (self.worlds as u64).saturating_sub(1);
         let counts = format!(
             "{} of {} worlds without a finding",
@@ -278,6 +308,11 @@ impl Tally {
             .iter()
             .map(|(v, n)| (v.to_string(), n))
             .collect();
+        let left_out: BTreeMap<_, _> = self
+            .left_out
+            .iter()
+            .map(|(why, n)| (why.to_string(), n))
+            .collect();
         json!({
             "schema_version": SCHEMA_VERSION,
             "first_world": first,
@@ -285,6 +320,7 @@ impl Tally {
             "phones": self.phones,
             "verdicts": verdicts,
             "not_decided_by_the_model": self.unsupported,
+            "phones_left_out": left_out,
             "findings": self.told,
             "written": written,
         })

@@ -91,6 +91,8 @@ impl Manner<'_> {
         };
         let scenario = Scenario {
             seed: job.seed,
+            #[cfg(feature = "planted-defects")]
+            planted: self.args.plant,
             ..job.file.scenario.clone()
         };
         let is_human = self.args.format == Format::Human;
@@ -176,7 +178,8 @@ impl Manner<'_> {
                 // Of many seeds only those are told one by one that failed.
                 let is_line_due = !outcome.holds() || self.args.repeat == 1;
                 if is_line_due {
-                    text += &told.verdicts.line(paint, &told.shown());
+                    let broken = outcome.broken.first().map(|broken| broken.law.name());
+                    text += &told.verdicts.line(paint, &told.shown(), broken);
                     text += "\n";
                 }
                 if self.args.verbose {
@@ -220,6 +223,19 @@ impl Manner<'_> {
         });
         if let Some(error) = told.error(ended) {
             document["error"] = error.into();
+        }
+        if let Ended::Judged(outcome) = ended
+            && !outcome.broken.is_empty()
+        {
+            let told = |b: &scenario::invariants::Broken| {
+                json!({
+                    "law": b.law.name(),
+                    "t_us": b.at.as_micros(),
+                    "device": b.device,
+                    "text": b.text,
+                })
+            };
+            document["broken_laws"] = outcome.broken.iter().map(told).collect();
         }
         document
     }

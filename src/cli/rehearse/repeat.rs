@@ -13,10 +13,26 @@ pub(super) fn command(path: &Path, seed: u64, network: Network, args: &RehearseA
     if args.pace == Pace::Real {
         command += " --pace real";
     }
+    command += &planted(args);
     for set in &args.set {
         command += &format!(" --set {}={}", set.rule.name, set.rule.text_of(set.value));
     }
     command
+}
+
+/// The argument that plants a defect, where one is planted.
+#[cfg(feature = "planted-defects")]
+pub(super) fn planted(args: &RehearseArgs) -> String {
+    let plant = args
+        .plant
+        .map(|defect| format!(" --plant {}", defect.name()));
+    plant.unwrap_or_default()
+}
+
+/// Nobody can plant a defect here.
+#[cfg(not(feature = "planted-defects"))]
+pub(super) fn planted(_: &RehearseArgs) -> String {
+    String::new()
 }
 
 /// A word for a shell, in quotes where it needs them.

@@ -310,6 +310,57 @@ fn a_renewal_that_nobody_answers_leaves_the_lease() {
     assert_eq!(pair.sent.len(), 5);
 }
 
+/// A client whose lease another client took, at its `wait`th second.
+fn resumed(wait: u64, servers: Vec<Server>) -> Pair {
+    let first = Pair::new(vec![server_with(|_| {})]);
+    let times = first.client.times().unwrap();
+    let lease = Lease::remembered(first.bound().address, first.bound().server);
+    let config = ClientConfig::of_phone(MAC, "SEP001122334401", "CP-7911G");
+    let now = first.now + Duration::from_secs(wait);
+    let mut pair = Pair {
+        client: Client::resuming(config, lease, times, Rng::new(2), now),
+        servers,
+        now,
+        events: Vec::new(),
+        sent: Vec::new(),
+    };
+    pair.run();
+    pair
+}
+
+#[test]
+fn a_lease_goes_on_with_another_client() {
+    let start = Time::from_millis(5);
+    let after = |seconds| start + Duration::from_secs(seconds);
+    // Before T1 it waits.
+    let early = resumed(10, Vec::new());
+    assert_eq!(early.sent, []);
+    assert_eq!(early.client.next_timeout(), Some(after(1_800)));
+    // At T1 it asks the server of the lease, and as long as nobody answers it stays where it was.
+    let mut unheard = resumed(1_800, Vec::new());
+    assert_eq!(unheard.kinds(), [MessageKind::Request]);
+    assert_eq!(unheard.sent[0].1, TFTP[0]);
+    let times = unheard.client.times().unwrap();
+    assert_eq!((times.next, times.expires), (after(2_475), after(3_600)));
+    unheard.step();
+    assert_eq!(
+        unheard.client.times().unwrap().next,
+        after(2_812) + Duration::from_millis(500)
+    );
+    // The server knows the phone, whichever client asks for it.
+    let known = Pair::new(vec![server_with(|_| {})]);
+    let renewed = resumed(1_800, known.servers);
+    assert!(renewed.events.iter().any(is_renewed));
+    assert_eq!(renewed.bound().option_150, TFTP);
+    assert_eq!(renewed.client.times().unwrap().renew, after(3_600));
+    // After T2 it asks everybody, and after the end it begins anew.
+    assert!(resumed(3_150, Vec::new()).sent[0].1.is_broadcast());
+    let over = resumed(3_600, vec![server_with(|_| {})]);
+    assert_eq!(over.events[0], ClientEvent::Expired);
+    assert_eq!(over.kinds(), [MessageKind::Discover, MessageKind::Request]);
+    assert_eq!(over.bound().option_150, TFTP);
+}
+
 #[test]
 fn a_server_that_refuses_everything_is_asked_at_leisure() {
     let mut pair = Pair::new(vec![server_with(|_| {})]);

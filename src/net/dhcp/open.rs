@@ -12,10 +12,12 @@ use crate::dhcp::{CLIENT_PORT, SERVER_PORT};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// There is no such interface.
-    #[error("there is no interface {interface}: `ip link` lists those that there are")]
+    #[error("there is no interface {interface}{}", others(.there_are))]
     NoInterface {
         /// The name asked for.
         interface: String,
+        /// Those that there are, as far as the system says.
+        there_are: Vec<String>,
     },
     /// This process may not.
     #[error(
@@ -74,7 +76,10 @@ fn open(interface: &str, port: u16) -> Result<UdpSocket, OpenError> {
             io::ErrorKind::PermissionDenied => OpenError::Rights { interface, port },
             io::ErrorKind::AddrInUse => OpenError::Taken { interface, port },
             io::ErrorKind::Unsupported => OpenError::Unsupported,
-            _ if is_no_interface(&error) => OpenError::NoInterface { interface },
+            _ if is_no_interface(&error) => OpenError::NoInterface {
+                interface,
+                there_are: interfaces(),
+            },
             _ => OpenError::Other { interface, error },
         }
     };
@@ -101,6 +106,25 @@ fn bind_device(_: &Socket, _: &str) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// The interfaces of this network namespace. Linux lists them there; elsewhere nothing does.
+fn interfaces() -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir("/sys/class/net") else {
+        return Vec::new();
+    };
+    let names = entries.filter_map(|e| e.ok()?.file_name().into_string().ok());
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    names
+}
+
+fn others(there_are: &[String]) -> String {
+    match there_are {
+        [] => ": `ip link` lists those that there are".to_owned(),
+        [only] => format!(": there is only {only}"),
+        [all @ .., last] => format!(": there are {} and {last}", all.join(", ")),
+    }
+}
+
 /// ENODEV of Linux.
 const NO_DEVICE: i32 = 19;
 
@@ -125,6 +149,25 @@ mod tests {
             assert!(is_right, "{error}");
             assert!(error.to_string().contains(name));
         }
+    }
+
+    #[test]
+    fn those_that_there_are_are_named() {
+        let said = |there_are: &[&str]| {
+            let error = OpenError::NoInterface {
+                interface: "eth9".into(),
+                there_are: there_are.iter().map(ToString::to_string).collect(),
+            };
+            error.to_string()
+        };
+        let there = "there is no interface eth9: there are eth0, eth1 and lo";
+        assert_eq!(said(&["eth0", "eth1", "lo"]), there);
+        assert_eq!(
+            said(&["lo"]),
+            "there is no interface eth9: there is only lo"
+        );
+        assert!(said(&[]).ends_with("`ip link` lists those that there are"));
+        assert!(interfaces().contains(&"lo".to_owned()));
     }
 
     #[test]

@@ -119,9 +119,10 @@ impl Surroundings for Shared {
         all.get(&node).copied()
     }
 
-    fn dhcp(&self) -> Option<Link> {
+    fn dhcp(&self) -> Option<Arc<Link>> {
         let server = lock(&self.directory).dhcp?;
-        Link::to_server_from(Ipv4Addr::LOCALHOST, server).ok()
+        let link = Link::to_server_from(Ipv4Addr::LOCALHOST, server);
+        link.ok().map(Arc::new)
     }
 
     fn resolve(&self, host: &str) -> Place {
@@ -284,7 +285,7 @@ impl Loopback {
             used: Vec::new(),
             felt: Vec::new(),
             end: BootEnd::Overdue,
-            renew_at: None,
+            lease: None,
             restarts: false,
         };
         results

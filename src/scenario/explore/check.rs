@@ -4,17 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
 
-use super::super::invariants::{Broken, Law, Laws};
+use super::super::invariants::{Broken, Law, Laws, LeftOut, after_faults};
 use super::super::judge::{Fate, fates};
-use super::super::model::{Action, Scenario, Step};
+use super::super::model::Scenario;
 use super::super::run::rehearse_watched;
 use super::super::words::Verdict;
 use super::super::{Diagnostic, Rules, parse};
 use super::expected::{Expected, Unsupported, expected};
 use super::quiet::quiet;
-use crate::event::{Event, Kind};
-use crate::phone::flash::CONFIG;
-use crate::wire::ListKind;
 
 /// What is wrong with a world.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,6 +114,8 @@ pub struct Judged {
     pub verdicts: Vec<Verdict>,
     /// What of it the model does not decide, so that only the laws were checked.
     pub unsupported: Option<String>,
+    /// Of each phone that neither the model nor the law about the end of faults speaks of, why.
+    pub left_out: Vec<LeftOut>,
     /// What is wrong.
     pub findings: Vec<Finding>,
 }
@@ -180,22 +179,24 @@ fn run_and_judge(scenario: &Scenario) -> Judged {
         Err(error) => return Judged::of(Finding::CannotRun(error.to_string())),
     };
     let fates = fates(&rehearsed);
-    let broken = laws.into_broken().into_iter();
+    let after = after_faults(scenario);
+    let broken = laws.into_broken().into_iter().chain(after.broken);
     let mut findings: Vec<_> = broken.map(Finding::Broken).collect();
     let unsupported = match expected_of(scenario) {
         Ok(all) => {
-            let judged = all.iter().zip(&fates).zip(&rehearsed.phones);
-            let (open, decided): (Vec<_>, Vec<_>) =
-                judged.partition(|(_, phone)| is_torn(scenario, &phone.events));
-            let pairs = decided.into_iter().map(|(pair, _)| pair);
-            findings.extend(pairs.filter_map(disagreement));
-            (!open.is_empty()).then(|| TORN.to_owned())
+            let is_open = |i: usize| after.left_out.get(i).copied().flatten().is_some();
+            let pairs = all.iter().zip(&fates).enumerate();
+            let decided = pairs.filter(|(i, _)| !is_open(*i));
+            findings.extend(decided.filter_map(|(_, pair)| disagreement(pair)));
+            let open = after.left_out.iter().flatten().next();
+            open.map(ToString::to_string)
         }
         Err(unsupported) => Some(unsupported.what),
     };
     Judged {
         verdicts: fates.iter().map(|f| f.verdict).collect(),
         unsupported,
+        left_out: after.left_out.into_iter().flatten().collect(),
         findings,
     }
 }
@@ -205,35 +206,6 @@ fn disagreement((expected, fate): (&Expected, &Fate)) -> Option<Finding> {
         expected: *expected,
         found: fate.verdict,
         reason: fate.reason().unwrap_or("no reason").to_owned(),
-    })
-}
-
-/// Why the model says nothing of a phone.
-const TORN: &str = "a disturbed boot that lost or refused one file and took another";
-
-/// True if a phone lost or refused a file and took another one in one boot of a world with bad
-/// links or with changes in the middle of boots. It then holds lists beside a configuration whose TVS they may not know, or the list of
-/// another node: whole links and services alone do not bring it back, and the model leaves these faults out.
-fn is_torn(scenario: &Scenario, events: &[Event]) -> bool {
-    let disturbs = |s: &Step| matches!(s.action, Action::SetLink { .. } | Action::Later { .. });
-    if !scenario.steps.iter().any(disturbs) {
-        return false;
-    }
-    let kept = [ListKind::Ctl.file_name(), ListKind::Itl.file_name(), CONFIG];
-    let (mut lost, mut took) = (false, false);
-    events.iter().any(|event| {
-        match &event.kind {
-            Kind::Boot { .. } => (lost, took) = (false, false),
-            Kind::DownloadFailed { .. } | Kind::ListRefused { .. } | Kind::ConfigRefused { .. } => {
-                lost = true;
-            }
-            // The rename, or a file that is the installed one already. The power may fail between
-            // the rename and the event that says that the file is accepted.
-            Kind::FlashWrite { file, .. } => took |= kept.contains(&file.as_str()),
-            Kind::ConfigAccepted { .. } => took = true,
-            _ => {}
-        }
-        lost && took
     })
 }
 

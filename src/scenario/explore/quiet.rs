@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::model::{
     Action, ClockJump, Scenario, ServiceChange, Step, StoppableService, Target,
 };
-use super::super::words::{ClosedWord, Service};
+use super::super::words::ClosedWord;
 
 /// The world without its faulty links, and with what comes in the middle of a boot put behind that
 /// boot, where links and services were whole again before anything else changed and every phone
@@ -136,12 +136,7 @@ impl Quiet<'_> {
 
     /// The nodes that a change of a service is about.
     fn services(&self, target: &Target, service: StoppableService) -> Vec<(String, &'static str)> {
-        let of = match service {
-            StoppableService::Tftp => Service::Tftp,
-            StoppableService::Tvs => Service::Tvs,
-            StoppableService::CallManager => Service::CallManager,
-            StoppableService::Capf => Service::Capf,
-        };
+        let of = service.service();
         let names: Vec<String> = match target {
             Target::Node(name) => vec![name.value.clone()],
             Target::Cluster(id) => {

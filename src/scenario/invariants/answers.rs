@@ -1,5 +1,6 @@
 //! TVS answers as a phone got them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::held::{Held, is_named, signs_files, signs_lists};
@@ -10,11 +11,30 @@ use crate::wire::Role;
 use crate::wire::header::same_serial;
 use crate::wire::tvs::{Message, Request, STATUS_FOUND};
 
+/// When an answer is used: the time, the rules, and the lists that count.
+pub(super) struct Moment<'a> {
+    pub(super) at: Time,
+    pub(super) terms: &'a Terms,
+    pub(super) lists: [Option<&'a Held>; 2],
+}
+
+impl Moment<'_> {
+    /// True if a list that counts holds this certificate as that of a TVS.
+    pub(super) fn pins(&self, certificate: &[u8]) -> bool {
+        let is_tvs = |role| role == Role::Tvs;
+        let lists = self.lists.iter().flatten();
+        let mut all = lists.flat_map(|list| list.certificates(is_tvs));
+        all.any(|own| own == certificate)
+    }
+}
+
 /// One positive answer.
 #[derive(Clone, Debug)]
 pub(super) struct Answer {
     /// The question; a server's certificate is asked about by itself, without names.
     subject: Question,
+    /// The certificate of the server that gave it, where the world shows it.
+    server: Option<Arc<[u8]>>,
     certificate: Vec<u8>,
     roles: Vec<Role>,
     life: Duration,
@@ -51,8 +71,14 @@ pub(super) fn question(bytes: &[u8], terms: &Terms) -> Option<Question> {
 }
 
 impl Answers {
-    /// A server answered a question.
-    pub(super) fn sent(&mut self, question: Question, bytes: &[u8], terms: &Terms) {
+    /// The server with this certificate answered a question.
+    pub(super) fn sent(
+        &mut self,
+        server: Option<&Arc<[u8]>>,
+        question: Question,
+        bytes: &[u8],
+        terms: &Terms,
+    ) {
         self.coming = None;
         let Ok(message) = Message::parse(bytes, &terms.tags) else {
             return;
@@ -71,6 +97,7 @@ impl Answers {
         let roles = answer.roles.unwrap_or_default();
         self.coming = Some(Answer {
             subject: question,
+            server: server.cloned(),
             certificate,
             roles: roles
                 .iter()
@@ -117,16 +144,11 @@ impl Answers {
 
     /// Whether an answer lets the signer of this list sign it; else the law that every answer about
     /// the signer breaks first, or nothing where there is no answer about it.
-    pub(super) fn vouch_for(
-        &self,
-        list: &Held,
-        at: Time,
-        terms: &Terms,
-    ) -> Result<(), Option<Law>> {
+    pub(super) fn vouch_for(&self, list: &Held, now: &Moment<'_>) -> Result<(), Option<Law>> {
         let (issuer, serial) = list.signer();
         let mut nearest = None;
         for (is_fresh, answer) in self.all().filter(|(_, a)| a.is_about(issuer, serial)) {
-            match answer.lets(is_fresh, at, signs_lists, terms) {
+            match answer.lets(is_fresh, signs_lists, now) {
                 Ok(()) if list.is_signed_by(&answer.certificate) => return Ok(()),
                 Ok(()) => nearest = Some(Law::SignatureHolds),
                 Err(law) => nearest = nearest.or(Some(law)),
@@ -140,12 +162,11 @@ impl Answers {
         &self,
         issuer: &[u8],
         serial: &[u8],
-        at: Time,
-        terms: &Terms,
+        now: &Moment<'_>,
     ) -> Result<(), Option<Law>> {
         let mut nearest = None;
         for (is_fresh, answer) in self.all().filter(|(_, a)| a.is_about(issuer, serial)) {
-            match answer.lets(is_fresh, at, signs_files, terms) {
+            match answer.lets(is_fresh, signs_files, now) {
                 Ok(()) => return Ok(()),
                 Err(law) => nearest = nearest.or(Some(law)),
             }
@@ -154,10 +175,10 @@ impl Answers {
     }
 
     /// Whether an answer lets the server with this certificate hand out files.
-    pub(super) fn let_serve(&self, certificate: &[u8], at: Time, terms: &Terms) -> bool {
+    pub(super) fn let_serve(&self, certificate: &[u8], now: &Moment<'_>) -> bool {
         self.all()
             .filter(|(_, answer)| answer.certificate == certificate)
-            .any(|(is_fresh, answer)| answer.lets(is_fresh, at, signs_files, terms).is_ok())
+            .any(|(is_fresh, answer)| answer.lets(is_fresh, signs_files, now).is_ok())
     }
 }
 
@@ -174,19 +195,22 @@ impl Answer {
     fn lets(
         &self,
         is_fresh: bool,
-        at: Time,
         wanted: impl Fn(Role) -> bool,
-        terms: &Terms,
+        now: &Moment<'_>,
     ) -> Result<(), Law> {
         if let Question::Signer { issuer, serial } = &self.subject
             && !is_named(&self.certificate, issuer, serial)
         {
             return Err(Law::AnswerForItsCertificate);
         }
-        if terms.tvs_role_required && !self.roles.iter().any(|&role| wanted(role)) {
+        if now.terms.tvs_role_required && !self.roles.iter().any(|&role| wanted(role)) {
             return Err(Law::AnswerInRole);
         }
-        if !is_fresh && micros(at) >= self.until_us {
+        let is_of_another = |server: &Arc<[u8]>| !now.pins(server);
+        if now.terms.answers_end_with_lists && self.server.as_ref().is_some_and(is_of_another) {
+            return Err(Law::AnswerOfOwnCluster);
+        }
+        if !is_fresh && micros(now.at) >= self.until_us {
             return Err(Law::AnswerInTime);
         }
         Ok(())
@@ -218,6 +242,7 @@ mod tests {
                     issuer: Vec::new(),
                     serial: Vec::new(),
                 },
+                server: None,
                 certificate: Vec::new(),
                 roles: Vec::new(),
                 life: Duration::from_secs(3_600),

@@ -12,6 +12,15 @@ use x509_cert::der::Decode;
 use crate::wire::header::{same_serial, without_nul};
 use crate::wire::{Digest, Role, Strictness, TrustList};
 
+/// What the names of a signer are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Names {
+    /// The names in a record, byte for byte.
+    OfRecord,
+    /// The names in a record's certificate.
+    OfCertificate,
+}
+
 /// A list in flash.
 #[derive(Debug)]
 pub(super) struct Held {
@@ -70,19 +79,28 @@ impl Held {
             .filter_map(|record| record.certificate())
     }
 
-    /// True if a record with a certificate has this issuer and serial number and a role that is
-    /// `wanted`.
+    /// True if a record with a certificate and with a role that is `wanted` is the one that this
+    /// issuer and serial number mean: by the bytes of the record's own names, or by what its
+    /// certificate says.
     pub(super) fn names(
         &self,
         issuer: &[u8],
         serial: &[u8],
+        by: Names,
         wanted: impl Fn(Role) -> bool,
     ) -> bool {
-        self.list.records.iter().any(|record| {
-            wanted(record.role())
-                && record.certificate().is_some()
-                && record.issuer() == Some(issuer)
-                && record.serial().is_some_and(|s| same_serial(s, serial))
+        let mut wanted = self.list.records.iter().filter(|r| wanted(r.role()));
+        wanted.any(|record| {
+            let Some(certificate) = record.certificate() else {
+                return false;
+            };
+            match by {
+                Names::OfRecord => {
+                    record.issuer() == Some(issuer)
+                        && record.serial().is_some_and(|s| same_serial(s, serial))
+                }
+                Names::OfCertificate => is_named(certificate, issuer, serial),
+            }
         })
     }
 

@@ -21,6 +21,9 @@ pub enum Law {
     AnswerInRole,
     /// A TVS answer is used for the certificate that was asked about.
     AnswerForItsCertificate,
+    /// A TVS answer is used while the installed lists hold the certificate of the server that gave
+    /// it, so while that is one of the phone's own cluster.
+    AnswerOfOwnCluster,
     /// A TVS is asked whose certificate the installed lists hold: one of the phone's own cluster.
     ServerInLists,
     /// TVS is not asked where the installed lists suffice.
@@ -34,11 +37,14 @@ pub enum Law {
     ConfigurationTrusted,
     /// Every boot ends, within bounded time and events.
     BootEnds,
+    /// After faults stop, every phone that the rules let migrate does so within
+    /// [`super::TRIES`] boots.
+    MigratesAfterFaults,
 }
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::SignerTrusted,
         Self::SignerInRole,
         Self::SignatureHolds,
@@ -46,12 +52,14 @@ impl Law {
         Self::AnswerInTime,
         Self::AnswerInRole,
         Self::AnswerForItsCertificate,
+        Self::AnswerOfOwnCluster,
         Self::ServerInLists,
         Self::TvsNotNeeded,
         Self::ListsWhole,
         Self::ListsKept,
         Self::ConfigurationTrusted,
         Self::BootEnds,
+        Self::MigratesAfterFaults,
     ];
 
     /// The name.
@@ -64,12 +72,14 @@ impl Law {
             Self::AnswerInTime => "tvs-answer-in-time",
             Self::AnswerInRole => "tvs-answer-in-role",
             Self::AnswerForItsCertificate => "tvs-answer-for-its-certificate",
+            Self::AnswerOfOwnCluster => "tvs-answer-of-own-cluster",
             Self::ServerInLists => "tvs-server-in-lists",
             Self::TvsNotNeeded => "tvs-not-needed",
             Self::ListsWhole => "lists-whole",
             Self::ListsKept => "lists-kept",
             Self::ConfigurationTrusted => "configuration-trusted",
             Self::BootEnds => "boot-ends",
+            Self::MigratesAfterFaults => "migrates-after-faults",
         }
     }
 }

@@ -3,8 +3,12 @@
 //! calling them: lists are read through [`crate::wire`], keys through `x509-cert`, and signatures
 //! are checked by `ring`. So a slip in the decisions does not hide itself here.
 //!
+//! One law needs more than the run: that phones come home once nothing fails any more
+//! ([`after_faults()`]). Only a scenario with disturbances pays for it, with two more runs.
+//!
 //! A broken law is a bug of this program, never an outcome of a scenario.
 
+mod after_faults;
 mod answers;
 mod held;
 mod law;
@@ -21,6 +25,7 @@ use crate::phone::{Flash, PhoneSetup};
 use crate::sim::Witness;
 use crate::time::Time;
 
+pub use after_faults::{AfterFaults, LeftOut, TRIES, after_faults};
 pub use law::{Broken, Law};
 pub use terms::MOOT;
 
@@ -104,7 +109,7 @@ impl Witness for Laws {
     fn tvs(&mut self, at: Time, device: &str, node: NodeId, request: &[u8], answer: &[u8]) {
         let certificate = self.tvs.get(&node).cloned();
         self.at_phone(at, device, |phone, found| {
-            phone.tvs(certificate.as_deref(), request, answer, found);
+            phone.tvs(at, certificate.as_ref(), request, answer, found);
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::answers::{Answers, Question, question};
+use super::answers::{Answers, Moment, Question, question};
 use super::held::{Held, signs_files, signs_lists};
 use super::law::Law;
 use super::terms::Terms;
@@ -164,6 +164,12 @@ impl WatchedPhone {
         (ctl, self.itl.as_ref())
     }
 
+    fn moment<'a>(&'a self, at: Time, terms: &'a Terms) -> Moment<'a> {
+        let (ctl, itl) = self.in_force();
+        let lists = [ctl, itl];
+        Moment { at, terms, lists }
+    }
+
     /// Those of them in which the signer of a list of `kind` is looked for.
     fn searched(&self, kind: ListKind, terms: &Terms) -> Vec<&Held> {
         let (ctl, itl) = self.in_force();
@@ -201,7 +207,7 @@ impl WatchedPhone {
         if signed_by(&signs_lists) {
             return Ok(Ground::Signer);
         }
-        let by_answer = self.answers.vouch_for(new, at, terms);
+        let by_answer = self.answers.vouch_for(new, &self.moment(at, terms));
         if by_answer.is_ok() {
             return Ok(Ground::Tvs);
         }
@@ -220,7 +226,10 @@ impl WatchedPhone {
                 );
                 (Law::SignerInRole, text)
             }
-            _ if lists.iter().any(|l| l.names(issuer, serial, signs_lists)) => {
+            _ if lists
+                .iter()
+                .any(|l| l.names(issuer, serial, terms.signer_by, signs_lists)) =>
+            {
                 let text =
                     format!("the {kind} names the signer {signer}, whose key did not sign it");
                 (Law::SignatureHolds, text)
@@ -236,7 +245,8 @@ impl WatchedPhone {
 
     pub(super) fn tvs(
         &mut self,
-        server: Option<&[u8]>,
+        at: Time,
+        server: Option<&Arc<[u8]>>,
         request: &[u8],
         answer: &[u8],
         found: &mut Found,
@@ -244,14 +254,8 @@ impl WatchedPhone {
         let Some(terms) = &self.terms else {
             return;
         };
-        let (ctl, itl) = self.in_force();
-        let lists = [ctl, itl];
-        let pinned = |certificate: &[u8]| {
-            let is_tvs = |role| role == crate::wire::Role::Tvs;
-            let mut all = lists.iter().flatten().flat_map(|l| l.certificates(is_tvs));
-            all.any(|own| own == certificate)
-        };
-        if server.is_some_and(|certificate| !pinned(certificate)) {
+        let now = self.moment(at, terms);
+        if server.is_some_and(|certificate| !now.pins(certificate)) {
             let text =
                 "a TVS was asked whose certificate no installed list holds as TVS".to_owned();
             found.push((Law::ServerInLists, text));
@@ -267,7 +271,7 @@ impl WatchedPhone {
                     found.push((Law::TvsNotNeeded, text.to_owned()));
                 }
                 let terms = terms.clone();
-                return self.answers.sent(question, answer, &terms);
+                return self.answers.sent(server, question, answer, &terms);
             }
         };
         let file = self.judging.clone().unwrap_or_default();
@@ -276,14 +280,15 @@ impl WatchedPhone {
                 let lists = self.searched(kind, terms);
                 lists
                     .iter()
-                    .any(|list| list.names(issuer, serial, signs_lists))
+                    .any(|list| list.names(issuer, serial, terms.signer_by, signs_lists))
             }
-            None => lists
+            None => now
+                .lists
                 .iter()
                 .flatten()
-                .any(|list| list.names(issuer, serial, signs_files)),
+                .any(|list| list.names(issuer, serial, terms.signer_by, signs_files)),
         };
-        if suffices && terms.signer_by_names {
+        if suffices {
             let text = format!(
                 "TVS was asked about {}, the signer of {file}, which the installed lists hold",
                 named(issuer, serial)
@@ -291,7 +296,7 @@ impl WatchedPhone {
             found.push((Law::TvsNotNeeded, text));
         }
         let terms = terms.clone();
-        self.answers.sent(question, answer, &terms);
+        self.answers.sent(server, question, answer, &terms);
     }
 
     /// True if an installed list holds this certificate with a role that signs files.
@@ -308,8 +313,8 @@ impl WatchedPhone {
         let Some(terms) = &self.terms else {
             return;
         };
-        self.asked_over_https =
-            self.serves_files(certificate) || self.answers.let_serve(certificate, at, terms);
+        self.asked_over_https = self.serves_files(certificate)
+            || self.answers.let_serve(certificate, &self.moment(at, terms));
         if !self.asked_over_https {
             let text = "a configuration was asked for over HTTPS of a server that neither an installed list nor a TVS answer lets hand out files";
             found.push((Law::ConfigurationTrusted, text.to_owned()));
@@ -391,10 +396,12 @@ impl WatchedPhone {
             return;
         };
         let (issuer, serial) = (signer.issuer.as_bytes(), bytes_of(&signer.serial));
-        if !terms.signer_by_names || lists.iter().any(|l| l.names(issuer, &serial, signs_files)) {
+        let mut lists = lists.iter();
+        if lists.any(|l| l.names(issuer, &serial, terms.signer_by, signs_files)) {
             return;
         }
-        if let Err(law) = self.answers.let_sign_files(issuer, &serial, at, terms) {
+        let now = self.moment(at, terms);
+        if let Err(law) = self.answers.let_sign_files(issuer, &serial, &now) {
             let text = format!("{file} was taken from {}", named(issuer, &serial));
             found.push((law.unwrap_or(Law::ConfigurationTrusted), text));
         }

@@ -3,12 +3,13 @@
 use crate::trust::rules::{
     CtlSearchedIn, DigestSha256, DigestSha512, DuplicateElements, EmptyItl,
     FirstContactSelfSignature, FirstCtlChecked, ItlSearchedIn, Key, LeapOfFaith, NewCtlInForce,
-    RollbackWithCtl, Settings, SignerMatch, TvsCacheClock, TvsCacheSurvivesBoot, TvsRoleRequired,
-    Word,
+    RollbackWithCtl, Settings, SignerMatch, TvsCacheClock, TvsCacheFlush, TvsCacheSurvivesBoot,
+    TvsRoleRequired, Word,
 };
 use crate::wire::Digest;
 use crate::wire::tvs::{Duplicates, Tags};
 
+use super::held::Names;
 use super::law::Law;
 
 /// The settings that lift a law, or a part of it: rule, value, law, and what is lifted. Whatever
@@ -51,10 +52,10 @@ pub const MOOT: &[(Key, i64, Law, &str)] = &[
         "any answer will do, whatever its roles",
     ),
     (
-        Key::SignerMatch,
-        SignerMatch::Certificate as i64,
-        Law::TvsNotNeeded,
-        "the signer is found by its certificate, not by the names that the law compares",
+        Key::TvsCacheFlush,
+        TvsCacheFlush::No as i64,
+        Law::AnswerOfOwnCluster,
+        "an answer that is kept over a new list counts, whoever gave it",
     ),
 ];
 
@@ -72,7 +73,8 @@ pub(super) struct Terms {
     pub(super) tvs_role_required: bool,
     pub(super) answers_survive_boot: bool,
     pub(super) answers_end_by_wall_clock: bool,
-    pub(super) signer_by_names: bool,
+    pub(super) signer_by: Names,
+    pub(super) answers_end_with_lists: bool,
     pub(super) tags: Tags,
     pub(super) duplicates: Duplicates,
     sha256: bool,
@@ -103,7 +105,12 @@ impl Terms {
                 TvsCacheSurvivesBoot::KEY,
             ),
             answers_end_by_wall_clock: is(s, TvsCacheClock::Wall as i64, TvsCacheClock::KEY),
-            signer_by_names: is(s, SignerMatch::IssuerBytes as i64, SignerMatch::KEY),
+            signer_by: if is(s, SignerMatch::IssuerBytes as i64, SignerMatch::KEY) {
+                Names::OfRecord
+            } else {
+                Names::OfCertificate
+            },
+            answers_end_with_lists: is(s, TvsCacheFlush::Yes as i64, TvsCacheFlush::KEY),
             tags: Tags {
                 issuer: byte(Key::QueryIssuerTag),
                 serial: byte(Key::QuerySerialTag),

@@ -8,7 +8,7 @@ use super::super::model::{
 };
 use super::super::select::Selector;
 use super::super::steps::{certificate_kind, own_kind};
-use super::super::words::{Mode, OwnCertificate, ServedFile, Service, StoppableService};
+use super::super::words::{Mode, OwnCertificate, ServedFile, Service};
 use super::read::{Problem, Problems};
 use crate::cluster::release::Scope;
 use crate::cluster::{CertificateKind, Release};
@@ -234,7 +234,7 @@ impl<'s> Names<'s> {
             Action::ChangeService {
                 target, service, ..
             } => {
-                let service = service_of(*service);
+                let service = service.service();
                 match target {
                     Target::Node(name) => self.node_running(problems, name, service),
                     Target::Cluster(id) => {
@@ -489,15 +489,5 @@ pub(super) fn sftp(problems: &mut Problems<'_>, default: Option<&SftpServer>, st
                     .help("`sftp` names another server; take its `host` away"),
             );
         }
-    }
-}
-
-/// The service of a node that a step stops or starts.
-fn service_of(service: StoppableService) -> Service {
-    match service {
-        StoppableService::Tftp => Service::Tftp,
-        StoppableService::Tvs => Service::Tvs,
-        StoppableService::CallManager => Service::CallManager,
-        StoppableService::Capf => Service::Capf,
     }
 }

@@ -284,6 +284,13 @@ words! {
         /// After 500 to 599. 404 counts as a missing file, anything else as a failed download.
         ServerError = "5xx",
     }
+    /// What a file is that HTTP does not have, where TFTP does not answer.
+    HttpMissingAlone {
+        /// It could not be downloaded: a failure, and the next server is asked.
+        Failed = "failed",
+        /// The server does not have it.
+        Missing = "missing",
+    }
     /// Whether the configuration is asked for over HTTPS.
     HttpsConfig {
         /// While the installed ITL has signer version 1.1.
@@ -334,6 +341,13 @@ words! {
         OldGroup = "old-group",
         /// With the TFTP server.
         TftpServer = "tftp-server",
+    }
+    /// What becomes of a phone's own configuration when it takes the default one.
+    DefaultConfig {
+        /// The default one takes its place in flash.
+        Replaces = "replaces",
+        /// It stays in flash, and counts again from the next boot on.
+        Beside = "beside",
     }
     /// What a list without any byte means.
     EmptyFile {

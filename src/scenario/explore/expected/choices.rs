@@ -37,6 +37,8 @@ pub(super) struct Choices {
     pub(super) tvs_role_required: bool,
     /// `tvs.max_servers`
     pub(super) tvs_servers: usize,
+    /// `tvs.cache_flush = never`, and answers live at all (`tvs.answer_ttl`)
+    pub(super) answers_outlive_lists: bool,
     /// `tvs.restart_needed = yes`
     pub(super) tvs_restart_needed: bool,
     /// `tvs.roles_of_store = callmanager-trust-gives-both`
@@ -101,6 +103,7 @@ const SETTINGS: &[(&str, Cover)] = &[
         "phone.after_refusal",
         Cover::Both("old-group", "tftp-server"),
     ),
+    ("phone.default_config", Cover::Only("replaces")),
     // A list in flash is the old one or the new one, so none is damaged there.
     ("phone.damaged_list", Cover::Any),
     ("list.max_bytes", Cover::Number),
@@ -123,9 +126,8 @@ const SETTINGS: &[(&str, Cover)] = &[
     ("tvs.miss", Cover::Both("status-1-only", "close")),
     ("tvs.role_required", Cover::Both("yes", "no")),
     ("tvs.cache_survives_boot", Cover::Only("no")),
-    // How long answers are kept in a boot and how long the phone waits decide how often it asks, not
-    // what it learns.
-    ("tvs.cache_flush", Cover::Any),
+    ("tvs.cache_flush", Cover::Both("on-list-change", "never")),
+    // How often a phone asks about the unknown and how long it waits do not change what it learns.
     ("tvs.negative_cache", Cover::Any),
     // It counts for answers that outlive a boot alone.
     ("tvs.cache_clock", Cover::Any),
@@ -138,14 +140,18 @@ const SETTINGS: &[(&str, Cover)] = &[
         "tvs.roles_of_store",
         Cover::Both("by-store", "callmanager-trust-gives-both"),
     ),
-    ("tvs.answer_ttl", Cover::Any),
+    ("tvs.answer_ttl", Cover::Number),
     ("tftp.options", Cover::Any),
     ("tftp.retries", Cover::Any),
     ("tftp.timeout_ms", Cover::Any),
     ("tftp.backoff", Cover::Any),
+    ("tftp.backoff_max_ms", Cover::Any),
+    ("tftp.deadline_ms", Cover::Any),
     // TFTP brings what HTTP does not, and a signed file is the same over both.
     ("http.first", Cover::Any),
     ("http.fallback_on", Cover::Only("any-error")),
+    // TFTP answers.
+    ("http.missing_alone", Cover::Any),
     ("http.timeout_ms", Cover::Any),
     ("cluster.http_missing", Cover::Any),
     // Both shapes have neither a TFTP nor a TVS certificate, and that is what counts.
@@ -219,6 +225,8 @@ impl Choices {
             tvs_miss_closes: is("tvs.miss", "close", false),
             tvs_role_required: is("tvs.role_required", "yes", true),
             tvs_servers: number("tvs.max_servers", 3),
+            answers_outlive_lists: is("tvs.cache_flush", "never", false)
+                && number("tvs.answer_ttl", 86_400) > 0,
             tvs_restart_needed: is("tvs.restart_needed", "yes", false),
             callmanager_trust_gives_both: is(
                 "tvs.roles_of_store",

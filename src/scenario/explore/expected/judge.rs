@@ -143,6 +143,16 @@ impl Phone<'_> {
         self.ask_tvs(world, what, signer)
     }
 
+    /// Whether roles that TVS gives let the signer sign.
+    fn judge_roles(world: &World<'_>, what: Signed, roles: &BTreeSet<Role>) -> Judged {
+        let good = !world.choices.tvs_role_required || roles.iter().any(|r| what.allows(*r));
+        if good {
+            Ok(Reason::SignatureHolds)
+        } else {
+            Err(Reason::TvsRoleMissing)
+        }
+    }
+
     /// Each server in turn; one that does not know the signer is no reason to stop.
     fn ask_tvs(
         &self,
@@ -150,6 +160,9 @@ impl Phone<'_> {
         what: Signed,
         signer: Certificate,
     ) -> Result<Judged, Unsupported> {
+        if let Some(roles) = self.answers.borrow().get(&signer) {
+            return Ok(Self::judge_roles(world, what, roles));
+        }
         let installed: BTreeSet<Certificate> = [&self.ctl, &self.itl]
             .into_iter()
             .flatten()
@@ -188,14 +201,14 @@ impl Phone<'_> {
                 };
                 continue;
             };
-            let good = !world.choices.tvs_role_required || roles.iter().any(|r| what.allows(*r));
-            let judged = if good {
-                Ok(Reason::SignatureHolds)
-            } else {
-                Err(Reason::TvsRoleMissing)
-            };
+            let judged = Self::judge_roles(world, what, &roles);
             match answer {
-                None => answer = Some(judged),
+                None => {
+                    answer = Some(judged);
+                    if world.choices.answers_outlive_lists {
+                        self.answers.borrow_mut().insert(signer, roles);
+                    }
+                }
                 Some(first) if first == judged => {}
                 Some(_) => {
                     let what = "TVS servers that give a signer different roles";

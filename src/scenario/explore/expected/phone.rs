@@ -1,5 +1,7 @@
 //! A phone: what it holds, one boot of it, and what has become of it.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::super::super::model::{FlashWrite, PhoneGroup};
@@ -8,7 +10,7 @@ use super::super::super::words::{
 };
 use super::judge::Signed;
 use super::lists::{List, Served};
-use super::world::{ClusterId, NodeId, Role, World};
+use super::world::{Certificate, ClusterId, NodeId, Role, World};
 use super::{Expected, Reason, Unsupported};
 
 /// A phone between two boots.
@@ -28,6 +30,8 @@ pub(super) struct Phone<'a> {
     last: Option<Boot>,
     /// Where the power fails in the next boot.
     pub(super) cut: Option<(CutMoment, FlashWrite)>,
+    /// What TVS said in this boot, where that outlives a new list.
+    pub(super) answers: RefCell<BTreeMap<Certificate, BTreeSet<Role>>>,
 }
 
 /// What happened in a boot.
@@ -69,6 +73,7 @@ impl<'a> Phone<'a> {
             start: (None, None),
             last: None,
             cut: None,
+            answers: RefCell::default(),
         };
         phone.boot_once(world, None)?;
         phone.start = (phone.ctl.clone(), phone.itl.clone());
@@ -158,6 +163,7 @@ impl<'a> Phone<'a> {
         world: &World<'_>,
         power_for: Option<usize>,
     ) -> Result<(), Unsupported> {
+        self.answers.take();
         let destination = self.destination(world)?;
         let mut boot = Boot {
             destination,
