@@ -147,8 +147,7 @@ impl Phone {
                 self.servers_known(&lease, vec![address], source, now);
             }
             None => {
-                let text = format!("option 66 names {host}, which has no address");
-                self.no_servers(&lease, text, now);
+                self.no_servers(&lease, without_address(&host), now);
             }
         }
     }
@@ -404,5 +403,30 @@ impl Phone {
             used: used.to_owned(),
         };
         self.event(now, kind);
+    }
+}
+
+/// Why the host in option 66 is of no use.
+fn without_address(host: &str) -> String {
+    if host.contains("://") {
+        format!(
+            "option 66 is the URL {host}: an enterprise phone wants a host name or an address there \
+             (multiplatform phones take URLs)"
+        )
+    } else {
+        format!("option 66 names {host}, which has no address")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_in_option_66_is_told_as_what_it_is() {
+        let told = without_address("http://10.0.0.5/spa$PSN.cfg");
+        assert!(told.contains("wants a host name or an address"), "{told}");
+        let told = without_address("tftp.lab");
+        assert_eq!(told, "option 66 names tftp.lab, which has no address");
     }
 }

@@ -114,7 +114,11 @@ impl Phone {
         now: Time,
     ) {
         if !file.ends_with(SIGNED) {
-            let text = "no installed list has a TFTP certificate: the file is unsigned";
+            let text = if self.in_force().is_prepared_for_rollback() {
+                "the installed ITL is the empty one of a rollback: an unsigned file is taken"
+            } else {
+                "no installed list has a TFTP certificate: the file is unsigned"
+            };
             let reason = Reason::new(Code::FileUnsigned, text);
             return self.named_file_accepted(&file, &bytes, None, &[reason], now);
         }

@@ -64,6 +64,8 @@ pub(crate) struct Bench {
     /// HTTP requests, with their node and whether they are over TLS.
     pub(crate) requests: BTreeMap<u32, (NodeId, bool)>,
     pub(crate) events: Vec<Kind>,
+    /// When a question to TVS was sent, and when a connection to TVS was closed by the phone.
+    pub(crate) tvs_times: (Vec<Time>, Vec<Time>),
     /// Time between an input and the next.
     pub(crate) pace: Duration,
 }
@@ -142,6 +144,7 @@ impl Before {
             connections: BTreeMap::new(),
             requests: BTreeMap::new(),
             events: Vec::new(),
+            tvs_times: Default::default(),
             pace: Duration::from_millis(1),
         }
     }
@@ -281,6 +284,7 @@ impl Bench {
                 }]
             }
             Output::TvsWrite { connection, bytes } => {
+                self.tvs_times.0.push(self.now);
                 let Some((node, exchange)) = self.connections.get_mut(connection) else {
                     return Vec::new();
                 };
@@ -305,7 +309,11 @@ impl Bench {
                 self.events.push(event.kind.clone());
                 Vec::new()
             }
-            Output::CloseTransfer { .. } | Output::TvsClose { .. } => Vec::new(),
+            Output::TvsClose { .. } => {
+                self.tvs_times.1.push(self.now);
+                Vec::new()
+            }
+            Output::CloseTransfer { .. } => Vec::new(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! HTTP/1.1 over TCP and TLS, both ends, with hyper: files for phones.
 
 mod client;
+mod path;
 mod server;
 
 pub use client::{Answer, Connection, connect};
-pub use server::{Files, Limits, ServerEvent, serve};
+pub use server::{Asked, Files, Limits, Reply, ServerEvent, Site, serve, serve_site};

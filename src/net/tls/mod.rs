@@ -6,6 +6,7 @@
 //! signature against the raw public key. Nothing is resumed: phones do not (`caching disabled,
 //! session not saved`). The provider is always ring, never the process-wide default.
 
+mod demand;
 mod der;
 mod legacy;
 #[cfg(feature = "legacy-tls")]
@@ -27,9 +28,15 @@ use rustls::{
 };
 use thiserror::Error;
 
+use demand::Demand;
+use verify::{AnyClient, Checks, Judged, PinFailure, Pinned};
+
 #[cfg(feature = "legacy-tls")]
 pub use self::openssl::{LegacyStream, LegacyTls, LegacyVersions};
-use verify::{AnyClient, Checks, PinFailure, Pinned};
+pub use verify::Judge;
+
+pub(crate) use demand::Refused;
+pub use demand::{ClientAlert, ClientFault, ClientJudge};
 
 /// A certificate and its private key.
 #[derive(Clone, PartialEq, Eq)]
@@ -125,6 +132,41 @@ impl ClientTls {
         Self::trusting(None, identity, options)
     }
 
+    /// Leaves what the server presents to `judge`, during the handshake: a server that it does not
+    /// take gets an alert, and never sees `identity`. TLS 1.2 with RSA PKCS#1 and ECDSA signatures,
+    /// keys of 1024 bits too, as provisioning has them. With `names_host` the server's name goes
+    /// into the handshake.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn judged(
+        judge: Judge,
+        identity: Option<&Identity>,
+        names_host: bool,
+    ) -> Result<Self, SetupError> {
+        let options = TlsOptions {
+            versions: TlsVersions::Only12,
+            legacy: true,
+        };
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(options.versions()?)
+            .map_err(SetupError::Tls)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Judged::new(judge)));
+        let mut config = match identity {
+            Some(identity) => {
+                let key = OneKey(identity.certified(options)?);
+                builder.with_client_cert_resolver(Arc::new(key))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = rustls::client::Resumption::disabled();
+        config.enable_sni = names_host;
+        Ok(Self {
+            config: Arc::new(config),
+        })
+    }
+
     fn trusting(
         pins: Option<Vec<Vec<u8>>>,
         identity: Option<&Identity>,
@@ -162,6 +204,8 @@ impl ClientTls {
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    /// Where each client is judged.
+    demand: Option<Arc<Demand>>,
 }
 
 impl ServerTls {
@@ -191,7 +235,33 @@ impl ServerTls {
         config.send_tls13_tickets = 0;
         Ok(Self {
             config: Arc::new(config),
+            demand: None,
         })
+    }
+
+    /// Presents `identity`, and comes up with those clients alone whose certificate `judge` lets
+    /// through.
+    ///
+    /// # Errors
+    /// The identity's key cannot be used, or `options` contradict each other.
+    pub fn demanding(
+        identity: &Identity,
+        judge: Arc<dyn ClientJudge>,
+        options: TlsOptions,
+    ) -> Result<Self, SetupError> {
+        let demand = Demand::new(identity, judge, options)?;
+        let (config, _) = demand.config()?;
+        Ok(Self {
+            config,
+            demand: Some(Arc::new(demand)),
+        })
+    }
+
+    /// The configuration for one client, and where it is said if its certificate is refused.
+    pub(crate) fn for_client(&self) -> (Arc<ServerConfig>, Refused) {
+        // What was made once can be made again.
+        let made = self.demand.as_ref().and_then(|d| d.config().ok());
+        made.unwrap_or_else(|| (self.config(), Refused::default()))
     }
 
     /// The configuration for an acceptor.
@@ -273,6 +343,17 @@ pub enum TlsFailure {
         /// The certificate that was presented, DER.
         presented: Vec<u8>,
     },
+    /// A client was asked for a certificate and has none.
+    #[error("the client presented no certificate")]
+    ClientMissing,
+    /// A client's certificate does not count.
+    #[error("the client's certificate is refused: {why}")]
+    ClientRefused {
+        /// The certificate that was presented, DER.
+        presented: Vec<u8>,
+        /// Why.
+        why: String,
+    },
     /// The peer refused with an alert.
     #[error("the peer sent the TLS alert {name} ({code})")]
     Alert {
@@ -323,6 +404,7 @@ impl TlsFailure {
                 code: u8::from(*alert),
                 name: format!("{alert:?}"),
             },
+            Some(rustls::Error::NoCertificatesPresented) => Self::ClientMissing,
             Some(other @ rustls::Error::PeerIncompatible(_)) => {
                 Self::Incompatible(other.to_string())
             }
