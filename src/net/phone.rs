@@ -21,7 +21,7 @@ use crate::event::{Event, Kind};
 use crate::net::dhcp::Link;
 use crate::net::http;
 use crate::net::tls::{ClientTls, Identity, TlsFailure, TlsOptions};
-use crate::net::tvs::{AskError, Deadlines, connect};
+use crate::net::tvs::{AskError, Deadlines, DialError, TvsTls, dial};
 use crate::phone::power::{BootEnd, Booted, Booting, Cut};
 use crate::phone::{
     ConnectFailure, DeviceIdentity, FlashOperation, HttpFailure, HttpInput, Output, Phone, TvsInput,
@@ -64,6 +64,12 @@ pub trait Surroundings: Send + Sync + 'static {
 
     /// The TLS that the TVS of this host really speaks, where rustls cannot: it stands in.
     fn tls_stand_in(&self, host: &str) -> Option<&'static str>;
+
+    /// The TLS that the TVS of this host is spoken to with.
+    fn tvs_tls(&self, host: &str) -> TvsTls {
+        let _ = host;
+        TvsTls::Modern
+    }
 
     /// What a CallManager says to the phone; `lsc` is the certificate that it shows, DER.
     fn register(&self, host: &str, device: &str, lsc: Option<&[u8]>) -> Registration;
@@ -115,10 +121,6 @@ impl Place {
         }
     }
 }
-
-/// What is added to a failure of TLS that an old server brings about.
-const TOO_OLD: &str = "a server that speaks only TLS 1.0 or AES256-SHA, as CUCM up to 11.5 may, \
-    answers so: this TLS has neither, a build with `--features legacy-tls` does";
 
 /// What reaches the phone.
 enum Input {
@@ -453,7 +455,7 @@ impl<S: Surroundings> Runner<S> {
         let (writes, wanted) = mpsc::unbounded_channel();
         let inputs = self.inputs.clone();
         let place = self.shared.tvs(host, port);
-        let stand_in = self.shared.tls_stand_in(host);
+        let tls = (self.shared.tvs_tls(host), self.shared.tls_stand_in(host));
         let identity = self.identity.clone();
         let task = tokio::spawn(async move {
             let told = inputs.clone();
@@ -464,7 +466,7 @@ impl<S: Surroundings> Runner<S> {
                 Ok(address) => address,
                 Err(why) => return tell(TvsInput::Failed(ConnectFailure::Refused(why))),
             };
-            talk(address, &pins, identity, stand_in, wanted, &tell).await;
+            talk(address, &pins, identity, tls, wanted, &tell).await;
         });
         self.connections
             .insert(connection, Connection { writes, task });
@@ -509,7 +511,7 @@ async fn talk(
     address: SocketAddr,
     pins: &[Arc<[u8]>],
     identity: Option<DeviceIdentity>,
-    stand_in: Option<&str>,
+    (choice, stand_in): (TvsTls, Option<&str>),
     mut wanted: mpsc::UnboundedReceiver<Vec<u8>>,
     tell: &(impl Fn(TvsInput) + Sync),
 ) {
@@ -518,10 +520,6 @@ async fn talk(
         key: i.key.to_vec(),
     });
     let pins = pins.iter().map(|p| p.to_vec()).collect();
-    let tls = match ClientTls::new(pins, identity.as_ref(), TlsOptions::default()) {
-        Ok(tls) => tls,
-        Err(e) => return tell(TvsInput::Failed(ConnectFailure::Tls(e.to_string()))),
-    };
     // The phone has deadlines of its own, up to a minute each by its rules; these only keep a socket
     // from staying for ever.
     let deadlines = Deadlines {
@@ -529,15 +527,17 @@ async fn talk(
         handshake: Duration::from_secs(120),
         total: Duration::from_secs(300),
     };
-    let open = match connect(address, &tls, deadlines).await {
-        Ok(open) => open,
+    let dialled = match dial(address, pins, identity.as_ref(), choice, deadlines).await {
+        Ok(dialled) => dialled,
         Err(error) => return tell(TvsInput::Failed(failure(error))),
     };
+    let open = dialled.connection;
     let info = open.info().clone();
     let (version, suite) = (info.version, info.suite);
-    let tls = match stand_in {
-        Some(old) => format!("{version} {suite}, stands in for {old}"),
-        None => format!("{version} {suite}"),
+    let tls = match (stand_in, dialled.because) {
+        (Some(old), _) => format!("{version} {suite}, stands in for {old}"),
+        (None, Some(because)) => format!("{version} {suite} of OpenSSL, {because}"),
+        (None, None) => format!("{version} {suite}"),
     };
     let certificate = info.peer_certificate.unwrap_or_default();
     tell(TvsInput::Connected { certificate, tls });
@@ -607,15 +607,12 @@ async fn fetch(
     Ok(())
 }
 
-fn failure(error: AskError) -> ConnectFailure {
+fn failure(error: DialError) -> ConnectFailure {
     match error {
-        AskError::Connect(kind) => ConnectFailure::Refused(kind.to_string()),
-        AskError::Timeout(_) => ConnectFailure::TimedOut,
-        AskError::Tls(TlsFailure::NotPinned { presented }) => {
+        DialError::Failed(AskError::Connect(kind)) => ConnectFailure::Refused(kind.to_string()),
+        DialError::Failed(AskError::Timeout(_)) => ConnectFailure::TimedOut,
+        DialError::Failed(AskError::Tls(TlsFailure::NotPinned { presented })) => {
             ConnectFailure::NotPinned { presented }
-        }
-        AskError::Tls(failure) if failure.may_be_too_old() => {
-            ConnectFailure::Tls(format!("{failure}; {TOO_OLD}"))
         }
         other => ConnectFailure::Tls(other.to_string()),
     }

@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::clock::Clock;
 use super::dhcp::Link;
 use super::phone::{Place, Surroundings};
+use super::tvs::TvsTls;
 use crate::cluster::Registration;
 use crate::event::Event;
 use crate::phone::{FlashOperation, HTTP_PORT, HTTPS_PORT};
@@ -101,6 +102,7 @@ pub type Keep = Box<dyn FnMut(&FlashOperation) -> io::Result<()> + Send>;
 pub struct Outside {
     addresses: Addresses,
     dhcp: Option<Arc<Link>>,
+    tvs_tls: TvsTls,
     clock: Clock,
     events: mpsc::UnboundedSender<Event>,
     keep: Mutex<Keep>,
@@ -109,17 +111,19 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// Surroundings whose clock starts now. Leases come over `dhcp`; what the phone tells goes to
-    /// `events`, what it writes to `keep`.
+    /// Surroundings whose clock starts now. Leases come over `dhcp`; TVS outside a lab are spoken
+    /// to with `tvs_tls`. What the phone tells goes to `events`, what it writes to `keep`.
     pub fn new(
         addresses: Addresses,
         dhcp: Option<Link>,
+        tvs_tls: TvsTls,
         events: mpsc::UnboundedSender<Event>,
         keep: Keep,
     ) -> Self {
         Self {
             addresses,
             dhcp: dhcp.map(Arc::new),
+            tvs_tls,
             clock: Clock::start(),
             events,
             keep: Mutex::new(keep),
@@ -189,6 +193,14 @@ impl Surroundings for Outside {
 
     fn tls_stand_in(&self, _host: &str) -> Option<&'static str> {
         None
+    }
+
+    fn tvs_tls(&self, host: &str) -> TvsTls {
+        match self.addresses.node(host) {
+            // A lab's TVS is rustls, whatever TLS it stands in for.
+            Some(_) => TvsTls::Modern,
+            None => self.tvs_tls,
+        }
     }
 
     fn register(&self, _host: &str, _device: &str, _lsc: Option<&[u8]>) -> Registration {

@@ -5,13 +5,16 @@
 pub mod authority;
 pub mod device;
 pub mod log;
+pub mod login;
 pub mod macros;
 pub mod name;
+pub mod parameters;
 pub mod profile;
 pub mod request;
 pub mod resync;
 pub mod rule;
 pub mod schedule;
 pub mod server;
+pub mod settings;
 pub mod signed;
 pub mod verify;

@@ -5,6 +5,7 @@ use super::story::{short, signer_text, thousands};
 use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::net::phone::DOES_NOT_RESOLVE;
+use crate::net::tvs::{ALLOW_LEGACY, NO_LEGACY, TLS_TOO_NEW};
 use crate::phone::power::BootEnd;
 use crate::trust::reason::Code;
 
@@ -329,6 +330,15 @@ impl BootReport {
             Code::TvsUnreachable if last.text.contains(DOES_NOT_RESOLVE) => Some(
                 "let this machine resolve the names of the TVS servers as the phones do, by DNS or \
                  in its hosts file, then try again"
+                    .into(),
+            ),
+            Code::TvsHandshakeFailed if last.text.contains(NO_LEGACY) => Some(format!(
+                "{ALLOW_LEGACY}, then try again: the TVS may be an old one that phones of its time \
+                 can speak to"
+            )),
+            Code::TvsHandshakeFailed if last.text.contains(TLS_TOO_NEW) => Some(
+                "lower `set tls min-version` to 1.0 on the TVS nodes until this phone has moved, or \
+                 replace it"
                     .into(),
             ),
             Code::SignerUnknownToTvs | Code::SignerNotInList => {

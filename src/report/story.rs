@@ -358,7 +358,7 @@ impl Story {
                 server,
                 tls,
                 client_certificate,
-            } if tls.contains("stands in") => {
+            } if tls.contains("stands in") || tls.contains("of OpenSSL") => {
                 format!("TLS with TVS {server}: {tls}, client certificate {client_certificate}")
             }
             Kind::TvsAnswered {

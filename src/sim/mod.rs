@@ -11,6 +11,7 @@ mod link;
 mod nodes;
 mod phones;
 mod planned;
+pub mod provisioning;
 mod tls;
 mod tvs;
 mod witness;

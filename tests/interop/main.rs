@@ -17,6 +17,8 @@ mod dhcp;
 )]
 #[path = "../golden/mod.rs"]
 mod golden;
+mod legacy;
+mod peer;
 mod phone;
 #[cfg(target_os = "linux")]
 mod phone_dhcp;
@@ -29,6 +31,9 @@ mod phone_http;
 )]
 #[path = "../cli_phone/lab.rs"]
 mod phone_lab;
+mod provision;
+#[cfg(feature = "provisioning")]
+mod provision_phone;
 #[cfg(feature = "sftp")]
 mod rehearse;
 #[cfg(target_os = "linux")]

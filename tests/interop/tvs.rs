@@ -16,11 +16,9 @@
     reason = "tests on real sockets"
 )]
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::ChildStdin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -32,165 +30,12 @@ use trustline::net::tvs::{
 };
 use trustline::time::Time;
 use trustline::tvs::{CertificateSource, ClientSettings, Found, ServerSettings};
-use trustline::wire::tvs::{Answer, Command as TvsCommand, Message, Request, Tags};
+use trustline::wire::tvs::{Answer, Request};
 
-/// What a child is given to start, to speak or to end.
-const PATIENCE: Duration = Duration::from_secs(10);
-const SESSION: u32 = 1001;
-
-/// A child process that ends with the test.
-struct Peer {
-    child: Child,
-    output: Arc<Mutex<Vec<u8>>>,
-    /// Says when there is more output, and when there is no more.
-    more: mpsc::Receiver<()>,
-}
-
-impl Peer {
-    fn openssl(args: &[&str]) -> (Self, ChildStdin) {
-        let mut child = Command::new("openssl")
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("openssl starts; it is the Debian package openssl");
-        let stdin = child.stdin.take().unwrap();
-        let mut stdout = child.stdout.take().unwrap();
-        let output = Arc::new(Mutex::new(Vec::new()));
-        let (said, more) = mpsc::channel();
-        let log = Arc::clone(&output);
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(n @ 1..) = stdout.read(&mut buffer) {
-                log.lock().unwrap().extend_from_slice(&buffer[..n]);
-                let _ = said.send(());
-            }
-        });
-        (
-            Self {
-                child,
-                output,
-                more,
-            },
-            stdin,
-        )
-    }
-
-    /// Waits until the child has written `count` bytes, or no more will come.
-    fn wrote(&self, count: usize) -> Vec<u8> {
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            let output = self.output.lock().unwrap().clone();
-            if output.len() >= count {
-                return output;
-            }
-            let left = give_up.saturating_duration_since(Instant::now());
-            if self.more.recv_timeout(left).is_err() {
-                return self.output.lock().unwrap().clone();
-            }
-        }
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn lab(name: &str) -> Identity {
-    let read = |extension: &str| std::fs::read(path(name, extension)).unwrap();
-    Identity {
-        certificate: read("der"),
-        key: read("p8"),
-    }
-}
-
-fn path(name: &str, extension: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("testdata/tvs")
-        .join(format!("{name}.{extension}"))
-}
-
-/// Certificate and key of a lab identity, as openssl's options want them.
-fn files(name: &str) -> Vec<String> {
-    let text = |extension| path(name, extension).to_str().unwrap().to_owned();
-    let options = ["-certform", "DER", "-keyform", "DER"].map(str::to_owned);
-    let files = [
-        "-cert".to_owned(),
-        text("der"),
-        "-key".to_owned(),
-        text("p8"),
-    ];
-    [&files[..], &options[..]].concat()
-}
-
-/// The question of the recording in Cisco 213407, 153 bytes.
-fn recorded_query() -> Request {
-    let serial = "24000000179479B8F124AC3F3B000000000017";
-    let digits: Vec<u32> = serial.chars().filter_map(|c| c.to_digit(16)).collect();
-    Request::Query {
-        device: b"CP-8861-SEPB000B4BA0AEE".to_vec(),
-        subject: b"CN=ucm11pub.stormin.local;OU=IST;O=Stormin;L=Brisbane;ST=QLD;C=AU".to_vec(),
-        issuer: b"CN=stormin-WIN2012-CA".to_vec(),
-        serial: digits.chunks(2).map(|d| (d[0] * 16 + d[1]) as u8).collect(),
-    }
-}
-
-/// An answer of the recording's shape, 1480 bytes.
-fn recorded_answer() -> Answer {
-    Answer {
-        status: 0,
-        certificate: Some(vec![0x30; 1451]),
-        roles: Some(vec![0, 3]),
-        ttl_secs: Some(86_400),
-    }
-}
-
-fn query_bytes() -> Vec<u8> {
-    Message::from_request(&recorded_query(), SESSION, &Tags::default())
-        .emit()
-        .unwrap()
-}
-
-fn answer_bytes() -> Vec<u8> {
-    let command = TvsCommand::QueryResponse;
-    let answer = recorded_answer();
-    Message::from_answer(&answer, command, SESSION, &Tags::default())
-        .emit()
-        .unwrap()
-}
-
-/// A port that was free a moment ago; `s_server` cannot be given a listener.
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
-}
-
-/// An `s_server` that presents the lab identity `name`.
-async fn s_server(name: &str, options: &[&str]) -> (Peer, ChildStdin, SocketAddr) {
-    for _ in 0..5 {
-        let port = free_port().to_string();
-        let accept = format!("127.0.0.1:{port}");
-        let files = files(name);
-        let mut args = vec!["s_server", "-accept", &accept, "-quiet", "-naccept", "9"];
-        args.extend(files.iter().map(String::as_str));
-        args.extend(options);
-        let (mut peer, stdin) = Peer::openssl(&args);
-        let addr = accept.parse().unwrap();
-        let give_up = Instant::now() + PATIENCE;
-        // Up when the port is taken: asking by a connection would be served as a client.
-        while peer.child.try_wait().unwrap().is_none() && Instant::now() < give_up {
-            if TcpListener::bind(addr).is_err() {
-                return (peer, stdin, addr);
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-    panic!("openssl s_server does not start");
-}
+use crate::peer::{
+    PATIENCE, Peer, SESSION, answer_bytes, answer_once_asked, files, lab, query_bytes,
+    recorded_answer, recorded_query, s_server,
+};
 
 fn client(pin: &str, identity: Option<&Identity>, options: TlsOptions) -> ClientTls {
     ClientTls::new(vec![lab(pin).certificate], identity, options).unwrap()
@@ -199,7 +44,7 @@ fn client(pin: &str, identity: Option<&Identity>, options: TlsOptions) -> Client
 /// Asks the recorded question; the peer answers once it has seen the whole of it.
 async fn ask_scripted(
     peer: &Peer,
-    mut stdin: ChildStdin,
+    stdin: ChildStdin,
     addr: SocketAddr,
     tls: &ClientTls,
 ) -> (Result<Answer, AskError>, &'static str) {
@@ -207,13 +52,7 @@ async fn ask_scripted(
     let version = connection.info().version;
     let request = recorded_query();
     let asked = connection.ask(&request, SESSION, ClientSettings::default());
-    let script = async {
-        let seen = tokio::task::block_in_place(|| peer.wrote(153));
-        assert_eq!(seen, query_bytes(), "what s_server read");
-        stdin.write_all(&answer_bytes()).unwrap();
-        stdin.flush().unwrap();
-        stdin
-    };
+    let script = answer_once_asked(peer, stdin);
     let (answer, _stdin) = tokio::join!(asked, script);
     (answer, version)
 }

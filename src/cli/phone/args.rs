@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 
 use crate::cli::args::{Format, Pace, Setting, parse_setting, profile_names};
 
@@ -74,6 +74,10 @@ pub struct PhoneArgs {
     /// really are. --tftp may then name a node
     #[arg(long, value_name = "FILE")]
     pub lab: Option<PathBuf>,
+    /// When a TVS that is not a lab's is spoken to in TLS 1.0 or 1.1, or with a suite such as
+    /// AES256-SHA, as old releases of CUCM want it; needs a build with the feature legacy-tls
+    #[arg(long, value_enum, default_value_t = LegacyTls::WhenRefused, value_name = "WHEN")]
+    pub legacy_tls: LegacyTls,
     /// Change a rule; `trustline rules` lists them
     #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_setting)]
     pub set: Vec<Setting>,
@@ -86,6 +90,19 @@ pub struct PhoneArgs {
     /// Print every event
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// When a TVS is spoken to in old TLS. What the firmware speaks is a line of its profile; this is
+/// what trustline may use in its place against real servers. Nothing that is rehearsed hangs on it,
+/// so it is an option of this command and no rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LegacyTls {
+    /// When the server has nothing in common with TLS 1.2 and 1.3 of today
+    WhenRefused,
+    /// When the firmware family has nothing newer than TLS 1.0, and then that alone
+    ByProfile,
+    /// Never
+    Never,
 }
 
 /// A device name: `SEP` and twelve upper hex digits.

@@ -8,13 +8,14 @@ use rsa::pkcs8::EncodePrivateKey;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::args::PhoneArgs;
+use super::args::{LegacyTls, PhoneArgs};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::inspect;
 use crate::cli::world::shown;
 use crate::cluster::{PrivateKey, PublicCertificate};
 use crate::net::tls::{self, ClientTls, TlsOptions};
+use crate::net::tvs::{ALLOW_LEGACY, LEGACY_BUILT_IN, TvsTls};
 use crate::phone::profile::PROFILES;
 use crate::phone::{DeviceIdentity, Identity, Profile};
 
@@ -40,6 +41,26 @@ pub(super) fn profile(args: &PhoneArgs) -> Result<&'static Profile, Failure> {
         );
         Failure::new(ExitCode::Usage, text)
     })
+}
+
+/// The TLS that a TVS outside a lab is spoken to with.
+///
+/// # Errors
+/// It is the firmware's, and this build does not have that.
+pub(super) fn tvs_tls(args: &PhoneArgs, profile: &Profile) -> Result<TvsTls, Failure> {
+    match (args.legacy_tls, profile.tls.value) {
+        (LegacyTls::WhenRefused, _) => Ok(TvsTls::LegacyIfRefused),
+        (LegacyTls::Never, _) | (LegacyTls::ByProfile, None) => Ok(TvsTls::Modern),
+        (LegacyTls::ByProfile, Some(_)) if LEGACY_BUILT_IN => Ok(TvsTls::Firmware10),
+        (LegacyTls::ByProfile, Some(tls)) => {
+            let text = format!(
+                "--legacy-tls by-profile: the firmware family {} speaks {tls} ({}), and this build \
+                 has nothing below TLS 1.2: {ALLOW_LEGACY}, or leave the option out",
+                profile.name, profile.tls.source
+            );
+            Err(Failure::new(ExitCode::Usage, text))
+        }
+    }
 }
 
 /// The phone.

@@ -20,6 +20,7 @@ use crate::net::dhcp::Link;
 use crate::net::orders::{Ears, Order, Orders};
 use crate::net::phone::{self, Surroundings};
 use crate::net::real::{Addresses, Outside};
+use crate::net::tvs::TvsTls;
 use crate::phone::power::{BootEnd, Booting, LONGEST_BOOT};
 use crate::phone::{BootCause, PhoneSetup};
 use crate::report::phone::{BootOutcome, BootReport};
@@ -32,6 +33,7 @@ pub(super) struct Life<'a> {
     addresses: Addresses,
     /// Where it takes its leases.
     interface: Option<String>,
+    tvs_tls: TvsTls,
     folder: Arc<FlashFolder>,
     teller: Teller<'a>,
 }
@@ -49,7 +51,7 @@ impl<'a> Life<'a> {
         args: &PhoneArgs,
         output: &'a Output,
         setup: PhoneSetup,
-        addresses: Addresses,
+        (addresses, tvs_tls): (Addresses, TvsTls),
         folder: FlashFolder,
     ) -> Self {
         Self {
@@ -57,6 +59,7 @@ impl<'a> Life<'a> {
             setup,
             addresses,
             interface: args.dhcp.clone(),
+            tvs_tls,
             folder: Arc::new(folder),
             teller: Teller {
                 output,
@@ -93,6 +96,7 @@ impl<'a> Life<'a> {
         let outside = Arc::new(Outside::new(
             std::mem::take(&mut self.addresses),
             link,
+            self.tvs_tls,
             events,
             Box::new(move |operation| folder.carry_out(operation)),
         ));

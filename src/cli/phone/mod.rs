@@ -37,6 +37,7 @@ pub fn run(args: &PhoneArgs, output: &Output) -> ExitCode {
 
 fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
     let profile = identity::profile(args)?;
+    let tvs_tls = identity::tvs_tls(args, profile)?;
     let identity = identity::identity(args)?;
     let seeds = seed::read(&args.installed, args.config.as_deref())?;
     let (servers, addresses) = servers::named(&args.tftp, args.lab.as_deref())?;
@@ -73,7 +74,7 @@ fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
         }),
         cause: BootCause::Power,
     };
-    Life::new(args, output, setup, addresses, folder).live()
+    Life::new(args, output, setup, (addresses, tvs_tls), folder).live()
 }
 
 /// Another number in every run: transactions of an earlier one may still be answered.

@@ -5,4 +5,4 @@ mod path;
 mod server;
 
 pub use client::{Answer, Connection, connect};
-pub use server::{Files, Limits, ServerEvent, serve};
+pub use server::{Asked, Files, Limits, Reply, ServerEvent, Site, serve, serve_site};

@@ -1,1 +1,256 @@
-//! A multiplatform phone on real sockets.
+//! Drives the machine of a resync on real sockets. It holds no rule.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{HeaderMap, Method, header};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use super::dns::Dns;
+use crate::net::tls::{ClientTls, Identity, TlsFailure};
+use crate::provisioning::resync::{
+    Answer, Connect, ConnectFault, End, Fault, Happening, Request, Resync, Step,
+};
+use crate::provisioning::verify::{Refused, Trusted};
+
+/// Bytes of the head of an answer, at most.
+const MAX_HEAD: usize = 64 * 1024;
+
+/// Bytes that are read of the page that comes with a failure.
+const MAX_PAGE: usize = 4 * 1024;
+
+/// A phone's sockets, and its certificate.
+pub struct Client {
+    dns: Dns,
+    identity: Option<Identity>,
+}
+
+impl Client {
+    /// A phone that asks `dns`, and presents `identity` to servers that demand one.
+    pub fn new(dns: Dns, identity: Option<Identity>) -> Self {
+        Self { dns, identity }
+    }
+
+    /// Runs a resync to its end. `tell` hears what happens.
+    pub async fn run(&self, resync: &mut Resync, mut tell: impl FnMut(Happening)) -> End {
+        let mut connection = None;
+        loop {
+            match resync.poll() {
+                Some(Step::Tell(happening)) => tell(happening),
+                Some(Step::Resolve { host, within }) => {
+                    resync.handle_lookup(self.dns.look_up(&host, within).await);
+                }
+                Some(Step::Connect(connect)) => {
+                    connection = None;
+                    let opened = self.connect(&connect).await;
+                    resync.handle_connection(opened.map(|(opened, trusted)| {
+                        connection = Some(opened);
+                        trusted
+                    }));
+                }
+                Some(Step::Send(request)) => {
+                    let asked = match connection.take() {
+                        Some(connection) => ask(connection, &request).await,
+                        None => Err(Fault::NoAnswer("the connection is closed".into())),
+                    };
+                    resync.handle_answer(asked);
+                }
+                Some(Step::End(end)) => return end,
+                // Every step has been answered, so there is always a next one.
+                None => unreachable!("a resync waits for nothing that it was not given"),
+            }
+        }
+    }
+
+    async fn connect(
+        &self,
+        connect: &Connect,
+    ) -> Result<(Connection, Option<Trusted>), ConnectFault> {
+        timeout(connect.within, self.open(connect))
+            .await
+            .unwrap_or_else(|_| {
+                let why = format!("no connection within {} s", connect.within.as_secs());
+                Err(ConnectFault::Unreachable(why))
+            })
+    }
+
+    async fn open(&self, connect: &Connect) -> Result<(Connection, Option<Trusted>), ConnectFault> {
+        let unreachable = |e: io::Error| ConnectFault::Unreachable(e.kind().to_string());
+        let tcp = TcpStream::connect(connect.address)
+            .await
+            .map_err(unreachable)?;
+        // Every write is a whole request; a socket that refuses this works all the same.
+        let _ = tcp.set_nodelay(true);
+        let Some((host, checker)) = &connect.tls else {
+            let connection = Connection::open(tcp).await;
+            return connection.map(|c| (c, None)).map_err(ConnectFault::Tls);
+        };
+        let judged: Arc<OnceLock<Result<Trusted, Refused>>> = Arc::default();
+        let judge = {
+            let (judged, checker, host) = (Arc::clone(&judged), checker.clone(), host.clone());
+            Box::new(move |presented: &[&[u8]]| {
+                judged
+                    .get_or_init(|| checker.certificate(presented, &host))
+                    .is_ok()
+            })
+        };
+        let tls = ClientTls::judged(judge, self.identity.as_ref(), connect.names_host)
+            .map_err(|e| ConnectFault::Tls(e.to_string()))?;
+        let handshake =
+            TlsConnector::from(tls.config()).connect(server_name(host, connect.address), tcp);
+        let shaken = handshake.await;
+        match (judged.get(), shaken) {
+            (Some(Err(refused)), _) => Err(ConnectFault::Refused(refused.clone())),
+            (Some(Ok(trusted)), Ok(stream)) => {
+                let connection = Connection::open(stream).await.map_err(ConnectFault::Tls)?;
+                Ok((connection, Some(trusted.clone())))
+            }
+            (_, Err(error)) => Err(match TlsFailure::of(&error) {
+                TlsFailure::Alert { code, name } => ConnectFault::Alert { code, name },
+                TlsFailure::WrongKey { .. } => {
+                    ConnectFault::Tls("the server does not hold the key of its certificate".into())
+                }
+                other => ConnectFault::Tls(other.to_string()),
+            }),
+            // TLS 1.2 without a certificate is no suite of ours.
+            (None, Ok(_)) => Err(ConnectFault::Tls("the server presented nothing".into())),
+        }
+    }
+}
+
+/// The name for the handshake: an address is never sent.
+fn server_name(host: &str, address: SocketAddr) -> ServerName<'static> {
+    ServerName::try_from(host.to_owned())
+        .unwrap_or_else(|_| ServerName::IpAddress(address.ip().into()))
+}
+
+/// A connection over which one request goes. Dropping it closes it.
+struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    /// Passes bytes between hyper and the socket.
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Connection {
+    async fn open(
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Self, String> {
+        let (sender, connection) = http1::Builder::new()
+            .max_buf_size(MAX_HEAD)
+            .handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| e.to_string())?;
+        // Its error is also that of the request.
+        let driver = tokio::spawn(async {
+            let _ = connection.await;
+        });
+        Ok(Self { sender, driver })
+    }
+}
+
+async fn ask(mut connection: Connection, request: &Request) -> Result<Answer, Fault> {
+    let within = request.within;
+    let asking = async {
+        let method = match request.method {
+            "POST" => Method::POST,
+            _ => Method::GET,
+        };
+        let mut message = hyper::Request::builder().method(method).uri(&request.path);
+        for (name, value) in &request.headers {
+            message = message.header(*name, value);
+        }
+        let body = Full::new(Bytes::from(request.body.clone()));
+        let message = message.body(body);
+        let message = message.map_err(|e| Fault::NoAnswer(format!("no request: {e}")))?;
+        let response = connection.sender.send_request(message).await;
+        let response = response.map_err(|e| failure(&e))?;
+        let mut answer = head(response.status().as_u16(), response.headers());
+        answer.body = match answer.status {
+            200..=299 => whole(response.into_body(), request.max_bytes).await?,
+            _ => beginning(response.into_body()).await,
+        };
+        Ok(answer)
+    };
+    let waited = timeout(within, asking).await;
+    waited.unwrap_or_else(|_| Err(late(within)))
+}
+
+fn late(within: Duration) -> Fault {
+    Fault::NoAnswer(format!("not within {} s", within.as_secs()))
+}
+
+fn head(status: u16, headers: &HeaderMap) -> Answer {
+    let text = |name: &header::HeaderName| {
+        let value = headers.get(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    let challenges = [header::WWW_AUTHENTICATE, header::PROXY_AUTHENTICATE];
+    let challenges = challenges.iter().flat_map(|name| headers.get_all(name));
+    Answer {
+        status,
+        location: text(&header::LOCATION),
+        challenges: challenges
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .collect(),
+        content_encoding: text(&header::CONTENT_ENCODING),
+        body: Vec::new(),
+    }
+}
+
+async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Fault> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Fault::TooLarge { limit });
+    }
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|e| failure(&e))?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        if data.len() > limit - bytes.len() {
+            return Err(Fault::TooLarge { limit });
+        }
+        bytes.extend_from_slice(data);
+    }
+    Ok(bytes)
+}
+
+/// The beginning of a page that only explains: what does not come does not matter.
+async fn beginning(mut body: Incoming) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(Ok(frame)) = body.frame().await {
+        bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
+        if bytes.len() >= MAX_PAGE {
+            bytes.truncate(MAX_PAGE);
+            break;
+        }
+    }
+    bytes
+}
+
+fn failure(error: &hyper::Error) -> Fault {
+    let inner = std::error::Error::source(error).and_then(|e| e.downcast_ref::<io::Error>());
+    match inner.map(TlsFailure::of) {
+        Some(TlsFailure::Alert { code, name }) => Fault::Alert { code, name },
+        Some(TlsFailure::Closed(kind)) => Fault::NoAnswer(kind.to_string()),
+        Some(other) => Fault::Tls(other.to_string()),
+        None => Fault::NoAnswer(error.to_string()),
+    }
+}

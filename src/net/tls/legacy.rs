@@ -15,11 +15,27 @@ use rustls::pki_types::{
 use rustls::sign::{Signer, SigningKey};
 use rustls::{SignatureAlgorithm, SignatureScheme};
 use std::fmt;
+use webpki::ring as ring_algs;
 
 use super::verify::Mapping;
 
 /// PKCS#1 v1.5 alone, down to 1024 bits.
 pub(super) const MAPPING: Mapping = &[
+    (SignatureScheme::RSA_PKCS1_SHA512, &[&SHA512]),
+    (SignatureScheme::RSA_PKCS1_SHA256, &[&SHA256]),
+    (SignatureScheme::RSA_PKCS1_SHA1, &[&SHA1]),
+];
+
+/// [`MAPPING`], and ECDSA.
+pub(super) static WITH_ECDSA: Mapping = &[
+    (
+        SignatureScheme::ECDSA_NISTP384_SHA384,
+        &[ring_algs::ECDSA_P384_SHA384, ring_algs::ECDSA_P256_SHA384],
+    ),
+    (
+        SignatureScheme::ECDSA_NISTP256_SHA256,
+        &[ring_algs::ECDSA_P256_SHA256, ring_algs::ECDSA_P384_SHA256],
+    ),
     (SignatureScheme::RSA_PKCS1_SHA512, &[&SHA512]),
     (SignatureScheme::RSA_PKCS1_SHA256, &[&SHA256]),
     (SignatureScheme::RSA_PKCS1_SHA1, &[&SHA1]),

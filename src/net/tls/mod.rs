@@ -6,8 +6,11 @@
 //! signature against the raw public key. Nothing is resumed: phones do not (`caching disabled,
 //! session not saved`). The provider is always ring, never the process-wide default.
 
+mod demand;
 mod der;
 mod legacy;
+#[cfg(feature = "legacy-tls")]
+mod openssl;
 mod verify;
 
 use std::fmt;
@@ -25,7 +28,15 @@ use rustls::{
 };
 use thiserror::Error;
 
-use verify::{AnyClient, Checks, PinFailure, Pinned};
+use demand::Demand;
+use verify::{AnyClient, Checks, Judged, PinFailure, Pinned};
+
+#[cfg(feature = "legacy-tls")]
+pub use self::openssl::{LegacyStream, LegacyTls, LegacyVersions};
+pub use verify::Judge;
+
+pub(crate) use demand::Refused;
+pub use demand::{ClientAlert, ClientFault, ClientJudge};
 
 /// A certificate and its private key.
 #[derive(Clone, PartialEq, Eq)]
@@ -121,6 +132,41 @@ impl ClientTls {
         Self::trusting(None, identity, options)
     }
 
+    /// Leaves what the server presents to `judge`, during the handshake: a server that it does not
+    /// take gets an alert, and never sees `identity`. TLS 1.2 with RSA PKCS#1 and ECDSA signatures,
+    /// keys of 1024 bits too, as provisioning has them. With `names_host` the server's name goes
+    /// into the handshake.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn judged(
+        judge: Judge,
+        identity: Option<&Identity>,
+        names_host: bool,
+    ) -> Result<Self, SetupError> {
+        let options = TlsOptions {
+            versions: TlsVersions::Only12,
+            legacy: true,
+        };
+        let builder = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(options.versions()?)
+            .map_err(SetupError::Tls)?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Judged::new(judge)));
+        let mut config = match identity {
+            Some(identity) => {
+                let key = OneKey(identity.certified(options)?);
+                builder.with_client_cert_resolver(Arc::new(key))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.resumption = rustls::client::Resumption::disabled();
+        config.enable_sni = names_host;
+        Ok(Self {
+            config: Arc::new(config),
+        })
+    }
+
     fn trusting(
         pins: Option<Vec<Vec<u8>>>,
         identity: Option<&Identity>,
@@ -158,6 +204,8 @@ impl ClientTls {
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    /// Where each client is judged.
+    demand: Option<Arc<Demand>>,
 }
 
 impl ServerTls {
@@ -187,7 +235,33 @@ impl ServerTls {
         config.send_tls13_tickets = 0;
         Ok(Self {
             config: Arc::new(config),
+            demand: None,
         })
+    }
+
+    /// Presents `identity`, and comes up with those clients alone whose certificate `judge` lets
+    /// through.
+    ///
+    /// # Errors
+    /// The identity's key cannot be used, or `options` contradict each other.
+    pub fn demanding(
+        identity: &Identity,
+        judge: Arc<dyn ClientJudge>,
+        options: TlsOptions,
+    ) -> Result<Self, SetupError> {
+        let demand = Demand::new(identity, judge, options)?;
+        let (config, _) = demand.config()?;
+        Ok(Self {
+            config,
+            demand: Some(Arc::new(demand)),
+        })
+    }
+
+    /// The configuration for one client, and where it is said if its certificate is refused.
+    pub(crate) fn for_client(&self) -> (Arc<ServerConfig>, Refused) {
+        // What was made once can be made again.
+        let made = self.demand.as_ref().and_then(|d| d.config().ok());
+        made.unwrap_or_else(|| (self.config(), Refused::default()))
     }
 
     /// The configuration for an acceptor.
@@ -209,14 +283,19 @@ pub enum SetupError {
     /// rustls refuses the configuration.
     #[error("TLS configuration refused: {0}")]
     Tls(rustls::Error),
+    /// The system's OpenSSL cannot be set up for TLS below 1.2.
+    #[cfg(feature = "legacy-tls")]
+    #[error("OpenSSL cannot be set up for TLS 1.0: {0}")]
+    Legacy(String),
 }
 
 /// What was negotiated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsInfo {
-    /// `TLS 1.2` or `TLS 1.3`.
+    /// `TLS 1.2` or `TLS 1.3`; `TLS 1.0` and `TLS 1.1` of a legacy client alone.
     pub version: &'static str,
-    /// The cipher suite's IANA name.
+    /// The cipher suite's IANA name; of a legacy client OpenSSL's, which phones write to their logs
+    /// too (`AES256-SHA`).
     pub suite: &'static str,
     /// The first certificate that the peer presented, DER; a client need not present any.
     pub peer_certificate: Option<Vec<u8>>,
@@ -264,12 +343,23 @@ pub enum TlsFailure {
         /// The certificate that was presented, DER.
         presented: Vec<u8>,
     },
+    /// A client was asked for a certificate and has none.
+    #[error("the client presented no certificate")]
+    ClientMissing,
+    /// A client's certificate does not count.
+    #[error("the client's certificate is refused: {why}")]
+    ClientRefused {
+        /// The certificate that was presented, DER.
+        presented: Vec<u8>,
+        /// Why.
+        why: String,
+    },
     /// The peer refused with an alert.
     #[error("the peer sent the TLS alert {name} ({code})")]
     Alert {
         /// The alert's number.
         code: u8,
-        /// Its name in rustls.
+        /// Its name, as rustls has it.
         name: String,
     },
     /// The peer chose a version or a suite that this end does not have.
@@ -284,28 +374,37 @@ pub enum TlsFailure {
 }
 
 impl TlsFailure {
-    /// True if a server that speaks TLS below 1.2, or static RSA suites alone, fails so: it finds
-    /// nothing in common, or chooses what was not offered.
-    pub fn may_be_too_old(&self) -> bool {
-        /// `handshake_failure` and `protocol_version` (RFC 5246 section 7.2).
-        const NOTHING_IN_COMMON: [u8; 2] = [40, 70];
+    /// What a server that fails so seems to want in place of what rustls has: a version below 1.2
+    /// or a suite without forward secrecy. It finds nothing in common, or chooses what was not
+    /// offered. None where the failure says no such thing.
+    pub fn seems_to_want(&self) -> Option<&'static str> {
+        /// RFC 5246 section 7.2.
+        const HANDSHAKE_FAILURE: u8 = 40;
+        /// The same.
+        const PROTOCOL_VERSION: u8 = 70;
         match self {
-            Self::Alert { code, .. } => NOTHING_IN_COMMON.contains(code),
-            Self::Incompatible(_) => true,
-            _ => false,
+            Self::Alert { code, .. } => match *code {
+                PROTOCOL_VERSION => Some("TLS 1.0 or 1.1"),
+                HANDSHAKE_FAILURE => Some("a suite without forward secrecy, such as AES256-SHA"),
+                _ => None,
+            },
+            Self::Incompatible(_) => Some("TLS 1.0 or 1.1, or a suite such as AES256-SHA"),
+            _ => None,
         }
     }
 
     /// Sorts an error of a TLS stream.
     pub fn of(error: &io::Error) -> Self {
-        let inner = error
-            .get_ref()
-            .and_then(|e| e.downcast_ref::<rustls::Error>());
-        match inner {
+        let inner = error.get_ref();
+        if let Some(sorted) = inner.and_then(|e| e.downcast_ref::<Self>()) {
+            return sorted.clone();
+        }
+        match inner.and_then(|e| e.downcast_ref::<rustls::Error>()) {
             Some(rustls::Error::AlertReceived(alert)) => Self::Alert {
                 code: u8::from(*alert),
                 name: format!("{alert:?}"),
             },
+            Some(rustls::Error::NoCertificatesPresented) => Self::ClientMissing,
             Some(other @ rustls::Error::PeerIncompatible(_)) => {
                 Self::Incompatible(other.to_string())
             }

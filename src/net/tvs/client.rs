@@ -10,9 +10,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
+use super::stream::ClientStream;
 use crate::net::clock::Clock;
+#[cfg(feature = "legacy-tls")]
+use crate::net::tls::LegacyTls;
 use crate::net::tls::{ClientTls, TlsFailure, TlsInfo};
 use crate::tvs::{ClientSettings, Exchange, ExchangeError};
 use crate::wire::WireError;
@@ -69,6 +71,48 @@ pub async fn connect(
     tls: &ClientTls,
     deadlines: Deadlines,
 ) -> Result<Connection, AskError> {
+    let (tcp, give_up) = open(addr, deadlines).await?;
+    let by = give_up.min(Instant::now() + deadlines.handshake);
+    let name = ServerName::IpAddress(addr.ip().into());
+    let handshake = TlsConnector::from(tls.config()).connect(name, tcp);
+    let stream = match timeout_at(by, handshake).await {
+        Ok(done) => done.map_err(|e| AskError::Tls(TlsFailure::of(&e)))?,
+        Err(_) => return Err(AskError::Timeout(Phase::Handshake)),
+    };
+    let info = TlsInfo::of(stream.get_ref().1);
+    Ok(Connection {
+        stream: ClientStream::Rustls(Box::new(stream)),
+        info,
+        give_up,
+    })
+}
+
+/// The same as [`connect`], with the TLS of old servers.
+///
+/// # Errors
+/// As [`connect`].
+#[cfg(feature = "legacy-tls")]
+pub async fn connect_legacy(
+    addr: SocketAddr,
+    tls: &LegacyTls,
+    deadlines: Deadlines,
+) -> Result<Connection, AskError> {
+    let (tcp, give_up) = open(addr, deadlines).await?;
+    let by = give_up.min(Instant::now() + deadlines.handshake);
+    let stream = match timeout_at(by, tls.connect(tcp)).await {
+        Ok(done) => done.map_err(AskError::Tls)?,
+        Err(_) => return Err(AskError::Timeout(Phase::Handshake)),
+    };
+    let info = stream.info();
+    Ok(Connection {
+        stream: ClientStream::Legacy(Box::new(stream)),
+        info,
+        give_up,
+    })
+}
+
+/// A TCP connection, and when the whole question must be over.
+async fn open(addr: SocketAddr, deadlines: Deadlines) -> Result<(TcpStream, Instant), AskError> {
     let start = Instant::now();
     let give_up = start + deadlines.total;
     let by = give_up.min(start + deadlines.connect);
@@ -79,25 +123,13 @@ pub async fn connect(
     // Every write is a whole flight or message; waiting for more only costs time. A socket that
     // refuses works all the same.
     let _ = tcp.set_nodelay(true);
-    let by = give_up.min(Instant::now() + deadlines.handshake);
-    let name = ServerName::IpAddress(addr.ip().into());
-    let handshake = TlsConnector::from(tls.config()).connect(name, tcp);
-    let stream = match timeout_at(by, handshake).await {
-        Ok(done) => done.map_err(|e| AskError::Tls(TlsFailure::of(&e)))?,
-        Err(_) => return Err(AskError::Timeout(Phase::Handshake)),
-    };
-    let info = TlsInfo::of(stream.get_ref().1);
-    Ok(Connection {
-        stream,
-        info,
-        give_up,
-    })
+    Ok((tcp, give_up))
 }
 
 /// A connection whose server is the one that the list names; one question may be asked over it.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TlsStream<TcpStream>,
+    stream: ClientStream,
     info: TlsInfo,
     give_up: Instant,
 }
@@ -109,7 +141,7 @@ impl Connection {
     }
 
     /// The stream, for a caller that moves the bytes itself.
-    pub fn into_stream(self) -> TlsStream<TcpStream> {
+    pub fn into_stream(self) -> ClientStream {
         self.stream
     }
 
@@ -158,7 +190,7 @@ impl Connection {
                 Err(_) => exchange.handle_timeout(clock.now()),
                 Ok(Ok(0)) => exchange.handle_end(clock.now()),
                 Ok(Ok(n)) => exchange.handle_bytes(&buffer[..n], clock.now()),
-                // Real servers end without a close_notify, which rustls reports as an error.
+                // Real servers end without a close_notify, which TLS reports as an error.
                 Ok(Err(e)) => match TlsFailure::of(&e) {
                     TlsFailure::Closed(_) => exchange.handle_end(clock.now()),
                     failure => return Err(AskError::Tls(failure)),

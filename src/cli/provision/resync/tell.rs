@@ -1,0 +1,247 @@
+//! What happens, told line by line: for people, or as JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::args::Format;
+use crate::cli::output::Output;
+use crate::net::clock::Clock;
+use crate::provisioning::log::Message;
+use crate::provisioning::resync::{End, Happening};
+use crate::provisioning::settings::setting;
+use crate::time::Time;
+use crate::trust::certificate::escape_for_terminal;
+use crate::trust::rules::Basis;
+
+/// Of every JSON line.
+const SCHEMA_VERSION: u32 = 1;
+
+/// Tells what happens.
+pub(super) struct Teller<'a> {
+    output: &'a Output,
+    format: Format,
+    clock: Clock,
+    seq: u64,
+}
+
+/// One thing to tell: a kind, a text for people, and fields.
+struct Line {
+    kind: &'static str,
+    text: String,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Line {
+    fn new(kind: &'static str, text: impl Into<String>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+            fields: Vec::new(),
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.fields.push((name, value.into()));
+        self
+    }
+}
+
+impl<'a> Teller<'a> {
+    pub(super) fn new(output: &'a Output, format: Format, clock: Clock) -> Self {
+        Self {
+            output,
+            format,
+            clock,
+            seq: 0,
+        }
+    }
+
+    /// The time since the start.
+    pub(super) fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// When the next resync comes.
+    pub(super) fn next(&mut self, at: Option<Time>) {
+        let text = match at {
+            Some(at) => format!(
+                "the next resync comes in {} s; `resync` asks for one, `quit` switches the phone off",
+                (at - self.now()).as_secs()
+            ),
+            None => {
+                "no resync is planned; `resync` asks for one, `quit` switches the phone off".into()
+            }
+        };
+        self.output.note(&text);
+    }
+
+    pub(super) fn tell(&mut self, happening: &Happening) {
+        self.print(line(happening));
+    }
+
+    fn print(&mut self, line: Line) {
+        let now = self.now();
+        match self.format {
+            Format::Human => {
+                // Servers, profiles and rules have their say in these texts.
+                let text = escape_for_terminal(line.text.as_bytes());
+                let (kind, now) = (line.kind, now.to_string());
+                self.output
+                    .result(&format!("{now:>7}  {kind:<12} {text}\n"));
+            }
+            Format::Json => {
+                let mut fields = Map::new();
+                fields.insert("schema_version".into(), SCHEMA_VERSION.into());
+                fields.insert("seq".into(), self.seq.into());
+                fields.insert("t_us".into(), now.as_micros().into());
+                fields.insert("kind".into(), line.kind.into());
+                let more = line.fields.into_iter();
+                fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+                self.output.result(&format!("{}\n", Value::Object(fields)));
+                self.seq += 1;
+            }
+        }
+    }
+
+    /// The verdict, with its reasons.
+    pub(super) fn end(&mut self, end: &End) {
+        let basis = weakest(&end.rests_on);
+        let (verdict, reasons) = match &end.result {
+            Ok(_) => ("provisioned", Vec::new()),
+            Err(failure) if failure.fault.is_unreachable() => {
+                ("unreachable", failure.fault.reasons())
+            }
+            Err(failure) => ("refused", failure.fault.reasons()),
+        };
+        if self.format == Format::Json {
+            let all: Vec<_> = reasons
+                .iter()
+                .map(|r| json!({"code": r.code, "text": r.text, "fix": r.fix}))
+                .collect();
+            let mut line = Line::new("verdict", "")
+                .with("verdict", verdict)
+                .with("basis", basis.to_string())
+                .with("rests_on", json!(end.rests_on))
+                .with("reasons", all);
+            match &end.result {
+                Ok(profiles) => line = line.with("profiles", *profiles),
+                Err(failure) => {
+                    line = line
+                        .with("rule", failure.rule)
+                        .with("class", format!("{:?}", failure.fault.class()))
+                        .with("url", json!(failure.url))
+                        .with("error", failure.fault.curl_text());
+                }
+            }
+            return self.print(line);
+        }
+        let paint = self.output.paint();
+        let clean = |text: &str| escape_for_terminal(text.as_bytes());
+        let mut text = match &end.result {
+            Ok(1) => format!("{}: 1 profile taken over\n", paint.good(verdict)),
+            Ok(n) => format!("{}: {n} profiles taken over\n", paint.good(verdict)),
+            Err(failure) => {
+                let url = failure.url.as_deref().unwrap_or("no download");
+                let what = format!("{}, {}", failure.rule, clean(url));
+                let class = failure.fault.class();
+                format!("{}: {what} (class {class:?})\n", paint.bad(verdict))
+            }
+        };
+        for reason in &reasons {
+            text += &format!("  {}  {}\n", paint.strong(reason.code), clean(&reason.text));
+            text += &format!("    fix  {}\n", clean(&reason.fix));
+        }
+        match end.rests_on.as_slice() {
+            [] => text += &format!("  rests on  {basis}\n"),
+            settings => {
+                let settings = settings.join(", ");
+                text += &format!("  rests on  {basis} ({settings})\n");
+            }
+        }
+        self.output.result(&text);
+    }
+}
+
+/// How sure the weakest of these settings is; what rests on none is documented.
+fn weakest(settings: &[&'static str]) -> Basis {
+    let bases = settings.iter().filter_map(|key| setting(key));
+    let weakest = bases.map(|setting| setting.basis).max();
+    weakest.unwrap_or(Basis::Documented)
+}
+
+fn line(happening: &Happening) -> Line {
+    match happening {
+        Happening::Started(cause) => Line::new("resync", cause.text()).with("cause", cause.text()),
+        Happening::Syslog(message, text) => {
+            let which = match message {
+                Message::Request => "request",
+                Message::Success => "success",
+                Message::Failure => "failure",
+            };
+            Line::new("syslog", text)
+                .with("message", which)
+                .with("text", text.as_str())
+        }
+        Happening::RuleSkipped { rule, why } => Line::new("skipped", format!("{rule}: {why}"))
+            .with("rule", *rule)
+            .with("why", *why),
+        Happening::BadTrigger(why) => Line::new("trigger", why).with("why", why.as_str()),
+        Happening::Resolved { host, addresses } => {
+            let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            Line::new("dns", format!("{host} is at {}", all.join(", ")))
+                .with("host", host.as_str())
+                .with("addresses", all)
+        }
+        Happening::NoConnection { address, why } => {
+            Line::new("connection", format!("{address} does not answer: {why}"))
+                .with("address", address.to_string())
+                .with("why", why.as_str())
+        }
+        Happening::Trusted {
+            name,
+            address,
+            in_dns,
+        } => {
+            let dns = match in_dns {
+                true => format!("DNS has {} for it", address.ip()),
+                false => "DNS was not asked".to_owned(),
+            };
+            Line::new("certificate", format!("taken for {name}; {dns}"))
+                .with("name", name.as_str())
+                .with("address", address.to_string())
+                .with("in_dns", *in_dns)
+        }
+        Happening::Requested { url, address } => {
+            Line::new("request", format!("{url} at {address}"))
+                .with("url", url.as_str())
+                .with("address", address.to_string())
+        }
+        Happening::Answered { status, bytes } => {
+            Line::new("answer", format!("{status}, {bytes} bytes"))
+                .with("status", *status)
+                .with("bytes", *bytes)
+        }
+        Happening::Redirected(to) => {
+            Line::new("redirect", format!("to {to}")).with("to", to.as_str())
+        }
+        Happening::LogsIn(how) => Line::new("login", format!("tried with {how}")).with("how", *how),
+        Happening::MissingFileAccepted => Line::new(
+            "profile",
+            "not there, which counts as a success: Resync_Fails_On_FNF is off",
+        ),
+        Happening::Applied {
+            parameters,
+            changed,
+            unwrapped,
+        } => {
+            let how = match unwrapped.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", unwrapped.join("; ")),
+            };
+            let text = format!("{parameters} parameters, {changed} of them new{how}");
+            Line::new("profile", text)
+                .with("parameters", *parameters)
+                .with("changed", *changed)
+                .with("unwrapped", json!(unwrapped))
+        }
+    }
+}

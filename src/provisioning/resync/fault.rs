@@ -1,0 +1,308 @@
+//! Why a resync failed: what a phone does about it, and what people can do.
+
+use std::net::SocketAddr;
+
+use thiserror::Error;
+
+use crate::provisioning::profile::ProfileFault;
+use crate::provisioning::rule::{EvaluationError, RuleError, UrlError};
+use crate::provisioning::verify::{Lookup, Refusal, Refused};
+
+/// The class of an answer. A is success; both others wait for the retry delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The file is not there, or corrupt.
+    B,
+    /// Anything else.
+    C,
+}
+
+/// One reason, for reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// Stable.
+    pub code: &'static str,
+    /// What happened and why.
+    pub text: String,
+    /// What to do.
+    pub fix: String,
+}
+
+/// Why a resync failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The rule is none.
+    #[error("{0}")]
+    Rule(RuleError),
+    /// The rule makes no sense with the phone's values.
+    #[error("{0}")]
+    Evaluation(EvaluationError),
+    /// Nobody says which server.
+    #[error("the rule names no server, and DHCP (option 66) none either")]
+    NoServer,
+    /// TFTP, which this phone does not fetch profiles with.
+    #[error("the rule means TFTP, and trustline's multiplatform phone fetches over HTTP and HTTPS")]
+    Tftp,
+    /// SRV records, which are not asked for.
+    #[error(
+        "the rule has --srv, and trustline's multiplatform phone asks for A and AAAA records alone"
+    )]
+    Srv,
+    /// The URL's host cannot be found.
+    #[error("{}", dns_text(.host, .lookup))]
+    Dns {
+        /// The host.
+        host: String,
+        /// What DNS said; never `Found`.
+        lookup: Lookup,
+    },
+    /// No address of the host answers.
+    #[error("nobody answers for {host}: {}", tried_text(.tried))]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// Each address, and why.
+        tried: Vec<(SocketAddr, String)>,
+    },
+    /// The server is not taken.
+    #[error("{}", .0.refusals.first().map_or_else(String::new, ToString::to_string))]
+    Refused(Refused),
+    /// The server ended the handshake.
+    #[error("the server ended the TLS handshake with the alert {name} ({code})")]
+    Alert {
+        /// Its number.
+        code: u8,
+        /// Its name.
+        name: String,
+    },
+    /// TLS failed otherwise.
+    #[error("TLS failed: {0}")]
+    Tls(String),
+    /// The connection ended before a whole answer came.
+    #[error("no whole answer came: {0}")]
+    NoAnswer(String),
+    /// The answer is larger than the phone takes.
+    #[error("the answer has more than {limit} bytes")]
+    TooLarge {
+        /// The bound.
+        limit: usize,
+    },
+    /// The server refuses the phone's certificate, and says so in a page.
+    #[error("the server answered {status} and does not take the phone's certificate")]
+    CertificatePage {
+        /// The status code.
+        status: u16,
+    },
+    /// A status that is a failure.
+    #[error("the server answered {0}")]
+    Status(u16),
+    /// A redirect without a place.
+    #[error("the server redirects, and does not say where to")]
+    NoLocation,
+    /// A redirect to what is no URL.
+    #[error("the server redirects to what a phone cannot follow: {0}")]
+    Location(UrlError),
+    /// Redirects without end.
+    #[error("the server redirects more than {limit} times")]
+    TooManyRedirects {
+        /// The bound, `provision.max_redirects`.
+        limit: u32,
+    },
+    /// A redirect that would lose TLS.
+    #[error("the server redirects from HTTPS to {0}")]
+    RedirectToHttp(String),
+    /// A login is wanted, and there is none that works.
+    #[error("the server answered {status} and wants a login: {why}")]
+    Login {
+        /// 401 or 407.
+        status: u16,
+        /// Why there is none.
+        why: &'static str,
+    },
+    /// What came is no profile.
+    #[error("{0}")]
+    Profile(ProfileFault),
+}
+
+fn dns_text(host: &str, lookup: &Lookup) -> String {
+    match lookup {
+        Lookup::Unavailable(why) => format!("DNS does not say where {host} is: {why}"),
+        _ => format!("DNS knows no address of {host}"),
+    }
+}
+
+fn tried_text(tried: &[(SocketAddr, String)]) -> String {
+    let all: Vec<_> = tried
+        .iter()
+        .map(|(address, why)| format!("{address} ({why})"))
+        .collect();
+    match all.is_empty() {
+        true => "no address is known".into(),
+        false => all.join(", "),
+    }
+}
+
+/// TLS alerts about the phone's certificate: no_certificate to certificate_unknown, unknown_ca
+/// (RFC 5246, 7.2), and certificate_required (RFC 8446, 6.2).
+fn is_about_certificate(alert: u8) -> bool {
+    matches!(alert, 41..=46 | 48 | 116)
+}
+
+impl Fault {
+    /// The fault of an answer that is no success, with its body: nginx says in a page of its own
+    /// that it does not take a certificate (measured).
+    pub fn status(status: u16, body: &[u8]) -> Self {
+        let page = &body[..body.len().min(2_048)];
+        let names_it = page.windows(15).any(|w| w == b"SSL certificate");
+        match status {
+            400 | 495 | 496 if names_it => Self::CertificatePage { status },
+            _ => Self::Status(status),
+        }
+    }
+
+    /// The class of the answer.
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Status(404) | Self::Profile(_) => Class::B,
+            _ => Class::C,
+        }
+    }
+
+    /// True if nobody could be reached who might have said yes or no.
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Dns { .. } | Self::Unreachable { .. } | Self::NoAnswer(_) => true,
+            Self::Refused(refused) => refused
+                .refusals
+                .first()
+                .is_some_and(Refusal::is_unreachable),
+            _ => false,
+        }
+    }
+
+    /// Its stable code: of a refusal the first one's.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Rule(_) | Self::Evaluation(_) => "rule-malformed",
+            Self::NoServer => "server-unnamed",
+            Self::Tftp | Self::Srv => "rule-not-supported",
+            Self::Dns { lookup, .. } => match lookup {
+                Lookup::Unavailable(_) => "dns-unavailable",
+                _ => "host-unknown",
+            },
+            Self::Unreachable { .. } => "server-unreachable",
+            Self::Refused(refused) => refused.refusals.first().map_or("refused", Refusal::code),
+            Self::Alert { code, .. } if is_about_certificate(*code) => "client-certificate-refused",
+            Self::Alert { .. } | Self::Tls(_) => "tls-failed",
+            Self::NoAnswer(_) => "no-answer",
+            Self::TooLarge { .. } => "profile-too-large",
+            Self::CertificatePage { .. } => "client-certificate-refused",
+            Self::Status(404) => "file-not-found",
+            Self::Status(403) => "http-forbidden",
+            Self::Status(_) => "http-error",
+            Self::NoLocation | Self::Location(_) => "redirect-malformed",
+            Self::TooManyRedirects { .. } => "too-many-redirects",
+            Self::RedirectToHttp(_) => "redirect-to-http",
+            Self::Login { .. } => "login-refused",
+            Self::Profile(fault) => fault.code(),
+        }
+    }
+
+    /// The setting of which another choice might have done without this fault, beside those of a
+    /// refusal.
+    pub fn setting(&self) -> Option<&'static str> {
+        match self {
+            Self::TooManyRedirects { .. } => Some("provision.max_redirects"),
+            Self::RedirectToHttp(_) => Some("provision.redirect_to_http"),
+            Self::TooLarge { .. } | Self::Profile(ProfileFault::TooLarge { .. }) => {
+                Some("provision.max_profile_bytes")
+            }
+            _ => None,
+        }
+    }
+
+    /// All reasons, the deciding one first.
+    pub fn reasons(&self) -> Vec<Reason> {
+        if let Self::Refused(refused) = self {
+            let reason = |refusal: &Refusal| Reason {
+                code: refusal.code(),
+                text: refusal.to_string(),
+                fix: refusal.fix(),
+            };
+            return refused.refusals.iter().map(reason).collect();
+        }
+        vec![Reason {
+            code: self.code(),
+            text: self.to_string(),
+            fix: self.fix().to_owned(),
+        }]
+    }
+
+    fn fix(&self) -> &'static str {
+        const CERTIFICATE: &str = "give the phone a certificate under the root that the server \
+             demands (ssl_client_certificate, SSLCACertificateFile), such as trustline provision \
+             ca device makes";
+        const SERVER_LOG: &str = "see the server's log for the same moment";
+        match self {
+            Self::Rule(_) | Self::Evaluation(_) => "correct the rule",
+            Self::NoServer => "write the server into the rule, or let DHCP send option 66",
+            Self::Tftp => "write https:// before the server",
+            Self::Srv => "name the host itself, without --srv",
+            Self::Dns { .. } => {
+                "ask the phone's DNS server for the name with dig, and correct the record"
+            }
+            Self::Unreachable { .. } => "start the server, or correct its A records",
+            // Each refusal has its own.
+            Self::Refused(_) => "",
+            Self::Alert { code, .. } if is_about_certificate(*code) => CERTIFICATE,
+            // OpenSSL's alert where a certificate is demanded and none comes.
+            Self::Alert { code: 40, .. } => {
+                "give the phone its certificate, if the server demands one; else let the server \
+                 speak TLS 1.2 with an ECDHE suite"
+            }
+            Self::Alert { .. } | Self::Tls(_) | Self::NoAnswer(_) => SERVER_LOG,
+            Self::TooLarge { .. } => "shorten the profile, or raise provision.max_profile_bytes",
+            Self::CertificatePage { .. } => CERTIFICATE,
+            Self::Status(404) => "put the file there, or correct the path in the rule",
+            Self::Status(403) => {
+                "see whether the path belongs to this phone: a server may give a phone its own \
+                 profile alone"
+            }
+            Self::Status(_) => SERVER_LOG,
+            Self::NoLocation | Self::Location(_) => {
+                "let the server send a Location with an https URL"
+            }
+            Self::TooManyRedirects { .. } => "break the server's loop of redirects",
+            Self::RedirectToHttp(_) => {
+                "redirect to https, or set provision.redirect_to_http to followed"
+            }
+            Self::Login { .. } => "put [--uid NAME --pwd PASSWORD] before the URL of the rule",
+            Self::Profile(fault) => fault.fix(),
+        }
+    }
+
+    /// What `$ERR` shows: libcurl's words where it has some (inferred).
+    pub fn curl_text(&self) -> String {
+        match self {
+            Self::Refused(refused) => refused
+                .refusals
+                .first()
+                .map_or_else(|| self.to_string(), Refusal::curl_text),
+            Self::Dns { host, .. } => format!("Could not resolve host: {host}"),
+            Self::Unreachable { host, tried } => {
+                let port = tried.last().map_or(0, |(address, _)| address.port());
+                format!("Failed to connect to {host} port {port}: Couldn't connect to server")
+            }
+            Self::NoAnswer(_) => "Empty reply from server".into(),
+            Self::Status(status)
+            | Self::CertificatePage { status }
+            | Self::Login { status, .. } => {
+                format!("The requested URL returned error: {status}")
+            }
+            Self::TooManyRedirects { limit } => format!("Maximum ({limit}) redirects followed"),
+            Self::Alert { name, .. } => format!("SSL alert {name}"),
+            other => other.to_string(),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! The check of a server's certificate, case by case: what OpenSSL's rules and the settings say.
+
+use trustline::cluster::key::KeyBits;
+use trustline::provisioning::settings::Settings;
+use trustline::provisioning::verify::{Checker, Lookup, Refusal, Refused, Trusted};
+
+use crate::certificates::{Draft, Hash, NOW, YEAR, ca, dns_names, key, purpose};
+use crate::world::{FOREIGN, ROOT, ip};
+
+const HOST: &str = "sprov.callme.com";
+
+fn checker(set: &[(&str, &str)]) -> Checker {
+    let mut settings = Settings::default();
+    for (key, value) in set {
+        settings.set(key, value).unwrap();
+    }
+    Checker::new(&[ROOT.self_signed()], &settings, NOW).unwrap()
+}
+
+fn judge(checker: &Checker, chain: &[Vec<u8>]) -> Result<Trusted, Refused> {
+    let chain: Vec<_> = chain.iter().map(Vec::as_slice).collect();
+    checker.certificate(&chain, HOST)
+}
+
+fn codes(judged: &Result<Trusted, Refused>) -> Vec<&'static str> {
+    match judged {
+        Ok(_) => vec!["taken"],
+        Err(refused) => refused.refusals.iter().map(Refusal::code).collect(),
+    }
+}
+
+#[track_caller]
+fn expect(set: &[(&str, &str)], chain: &[Vec<u8>], expected: &[&str]) {
+    assert_eq!(codes(&judge(&checker(set), chain)), expected);
+}
+
+#[test]
+fn the_chain_leads_to_a_root() {
+    let leaf = Draft::of(HOST);
+    expect(&[], &[leaf.by(&ROOT)], &["taken"]);
+    // The root itself may come along, and anything else that does not matter.
+    expect(&[], &[leaf.by(&ROOT), ROOT.self_signed()], &["taken"]);
+    expect(
+        &[],
+        &[leaf.by(&ROOT), b"x".to_vec(), FOREIGN.self_signed()],
+        &["taken"],
+    );
+    expect(
+        &[],
+        &[leaf.by(&FOREIGN), FOREIGN.self_signed()],
+        &["issuer-unknown"],
+    );
+    expect(&[], &[leaf.self_signed()], &["issuer-unknown"]);
+    expect(&[], &[], &["certificate-missing"]);
+    expect(
+        &[],
+        &[b"\x30\x03\x02\x01\x05".to_vec()],
+        &["certificate-malformed"],
+    );
+    // A server that presents a root of the phone's holds a key that the phone trusts.
+    let own = Draft::of(HOST).with(ca());
+    let pinned = own.self_signed();
+    let checker = Checker::new(std::slice::from_ref(&pinned), &Settings::default(), NOW).unwrap();
+    assert_eq!(codes(&judge(&checker, &[pinned])), ["taken"]);
+}
+
+#[test]
+fn authorities_between_are_followed_in_any_order() {
+    let first = Draft::authority("First");
+    let second = Draft::authority("Second");
+    let leaf = Draft::of(HOST).by(&second);
+    let (a, b) = (first.by(&ROOT), second.by(&first));
+    expect(&[], &[leaf.clone(), b.clone(), a.clone()], &["taken"]);
+    expect(&[], &[leaf.clone(), a.clone(), b.clone()], &["taken"]);
+    expect(&[], &[leaf.clone(), b.clone()], &["issuer-unknown"]);
+    // A server's certificate issues nothing: neither of version 3 nor of version 1.
+    for middle in [Draft::of("Middle"), Draft::of("Middle").with(purpose(1))] {
+        let chain = [Draft::of(HOST).by(&middle), middle.by(&ROOT)];
+        expect(&[], &chain, &["issuer-not-an-authority"]);
+    }
+    // Two that issued each other lead nowhere.
+    let circle = [leaf, second.by(&first), first.by(&second)];
+    expect(&[], &circle, &["issuer-unknown"]);
+    // As long as it may be, and longer.
+    let mut issuers: Vec<Draft> = vec![(*ROOT).clone()];
+    let shared = key(KeyBits::B2048);
+    for i in 0..9 {
+        let mut next = Draft::of(&format!("Level {i}")).with(ca());
+        next.key = shared.clone();
+        issuers.push(next);
+    }
+    for (levels, expected) in [(6, "taken"), (9, "issuer-unknown")] {
+        let mut chain = vec![Draft::of(HOST).by(&issuers[levels])];
+        chain.extend((1..=levels).rev().map(|i| issuers[i].by(&issuers[i - 1])));
+        expect(&[], &chain, &[expected]);
+    }
+}
+
+#[test]
+fn signatures_count_as_the_settings_say() {
+    let with = |hash| {
+        let mut leaf = Draft::of(HOST);
+        leaf.hash = hash;
+        [leaf.by(&ROOT)]
+    };
+    let weakest = "provision.weakest_hash";
+    expect(&[], &with(Hash::Sha1), &["taken"]);
+    expect(
+        &[(weakest, "sha256")],
+        &with(Hash::Sha1),
+        &["signature-weak"],
+    );
+    expect(&[], &with(Hash::Md5), &["signature-weak"]);
+    expect(&[(weakest, "md5")], &with(Hash::Md5), &["taken"]);
+    let mut small = Draft::of(HOST);
+    small.key = key(KeyBits::B1024);
+    let small = [small.by(&ROOT)];
+    expect(&[], &small, &["taken"]);
+    expect(
+        &[("provision.min_rsa_bits", "2048")],
+        &small,
+        &["server-key-too-small"],
+    );
+    // The root's name, and another key.
+    let mut twin = (*FOREIGN).clone();
+    twin.subject.clone_from(&ROOT.subject);
+    expect(&[], &[Draft::of(HOST).by(&twin)], &["signature-bad"]);
+    let mut damaged = Draft::of(HOST).by(&ROOT);
+    let last = damaged.len() - 1;
+    damaged[last] ^= 1;
+    expect(&[], &[damaged], &["signature-bad"]);
+}
+
+#[test]
+fn dates_are_those_of_every_certificate() {
+    let mut leaf = Draft::of(HOST);
+    (leaf.not_before, leaf.not_after) = (NOW - YEAR, NOW - 1);
+    expect(&[], &[leaf.by(&ROOT)], &["certificate-expired"]);
+    expect(
+        &[("provision.dates", "ignored")],
+        &[leaf.by(&ROOT)],
+        &["taken"],
+    );
+    leaf.not_after = NOW;
+    expect(&[], &[leaf.by(&ROOT)], &["taken"]);
+    leaf.not_before = NOW;
+    expect(&[], &[leaf.by(&ROOT)], &["taken"]);
+    leaf.not_after = NOW + YEAR;
+    leaf.not_before = NOW + 1;
+    expect(&[], &[leaf.by(&ROOT)], &["certificate-not-yet-valid"]);
+    // An authority between, and the root.
+    let mut middle = Draft::authority("Middle");
+    middle.not_after = NOW - 1;
+    let chain = [Draft::of(HOST).by(&middle), middle.by(&ROOT)];
+    expect(&[], &chain, &["certificate-expired"]);
+    let after = checker(&[]).at(NOW + 20 * YEAR);
+    let chain = [Draft::of(HOST).by(&ROOT)];
+    assert_eq!(
+        codes(&judge(&after, &chain)),
+        ["certificate-expired", "certificate-expired"]
+    );
+}
+
+#[test]
+fn all_that_is_wrong_is_told_the_deciding_thing_first() {
+    let mut leaf = Draft::of("/x").with(purpose(2));
+    leaf.not_after = NOW - 1;
+    let all = [
+        "issuer-unknown",
+        "certificate-wrong-purpose",
+        "certificate-expired",
+        "name-missing",
+    ];
+    expect(&[], &[leaf.by(&FOREIGN)], &all);
+    let Err(refused) = judge(&checker(&[]), &[leaf.by(&FOREIGN)]) else {
+        panic!("taken");
+    };
+    for refusal in &refused.refusals {
+        assert!(!refusal.fix().is_empty() && !refusal.curl_text().is_empty());
+        assert!(!refusal.to_string().ends_with('.'), "{refusal}");
+    }
+    assert_eq!(
+        refused.refusals[2].to_string(),
+        "the certificate CN=/x expired on 2026-03-01T08:59:59Z, the phone's clock says \
+         2026-03-01T09:00:00Z"
+    );
+}
+
+#[test]
+fn purposes_and_names_of_version_3() {
+    expect(
+        &[],
+        &[Draft::of(HOST).with(purpose(1)).by(&ROOT)],
+        &["taken"],
+    );
+    let client = [Draft::of(HOST).with(purpose(2)).by(&ROOT)];
+    expect(&[], &client, &["certificate-wrong-purpose"]);
+    let mpp113 = &[("provision.name_check", "mpp113")][..];
+    for (common, dns, is_taken) in [
+        (HOST, &[][..], true),
+        ("sprov.callme.com/info", &[], false),
+        ("other.example", &[HOST], true),
+        ("other.example", &["*.callme.com"], true),
+        (HOST, &["other.example"], false),
+    ] {
+        let mut leaf = Draft::of(common);
+        if !dns.is_empty() {
+            leaf = leaf.with(dns_names(dns));
+        }
+        let expected = if is_taken { "taken" } else { "name-mismatch" };
+        expect(mpp113, &[leaf.by(&ROOT)], &[expected]);
+    }
+}
+
+#[test]
+fn a_judgement_names_what_it_rests_on() {
+    let rests_on = |set: &[(&str, &str)], leaf: Draft| match judge(&checker(set), &[leaf.by(&ROOT)])
+    {
+        Ok(trusted) => trusted.rests_on,
+        Err(refused) => refused.rests_on,
+    };
+    let none: Vec<&str> = Vec::new();
+    assert_eq!(rests_on(&[], Draft::of(HOST)), none);
+    assert_eq!(
+        rests_on(&[], Draft::of("sprov.callme.com/x")),
+        ["provision.name_check"]
+    );
+    let mut small = Draft::of(HOST);
+    small.key = key(KeyBits::B1024);
+    assert_eq!(rests_on(&[], small), ["provision.min_rsa_bits"]);
+    let mut old = Draft::of(HOST);
+    old.hash = Hash::Sha1;
+    assert_eq!(rests_on(&[], old.clone()), ["provision.weakest_hash"]);
+    old.not_after = NOW - 1;
+    assert_eq!(rests_on(&[], old.clone()), ["provision.dates"]);
+    // Two things are wrong: no single choice would turn it.
+    old.hash = Hash::Md5;
+    assert_eq!(rests_on(&[], old), none);
+}
+
+#[test]
+fn dns_must_have_the_servers_address() {
+    let found = |all: &[&str]| Lookup::Found(all.iter().map(|a| ip(a)).collect());
+    let silent = Lookup::Unavailable("no answer in time".into());
+    for (set, peer, dns, expected) in [
+        (&[][..], "10.0.0.1", found(&["10.0.0.1"]), "taken"),
+        (&[], "10.0.0.1", found(&["10.0.0.2", "10.0.0.1"]), "taken"),
+        (
+            &[],
+            "10.0.0.1",
+            found(&["2001:db8::1", "10.0.0.1"]),
+            "taken",
+        ),
+        (
+            &[],
+            "10.0.0.1",
+            found(&["10.0.0.2", "10.0.0.3"]),
+            "dns-mismatch",
+        ),
+        (&[], "10.0.0.1", Lookup::NoSuchName, "dns-name-unknown"),
+        (&[], "10.0.0.1", silent.clone(), "dns-unavailable"),
+        (
+            &[("provision.dns_check", "skipped")],
+            "10.0.0.1",
+            silent,
+            "taken",
+        ),
+        (
+            &[],
+            "2001:db8::1",
+            found(&["10.0.0.1", "2001:db8::1"]),
+            "taken",
+        ),
+        (&[], "2001:db8::1", found(&["10.0.0.1"]), "dns-mismatch"),
+        (
+            &[("provision.dns_aaaa", "ignored")],
+            "2001:db8::1",
+            found(&["10.0.0.1", "2001:db8::1"]),
+            "dns-mismatch",
+        ),
+        (
+            &[("provision.dns_aaaa", "ignored")],
+            "2001:db8::1",
+            found(&["2001:db8::1"]),
+            "dns-name-unknown",
+        ),
+        // One address, written in two families.
+        (&[], "::ffff:10.0.0.1", found(&["10.0.0.1"]), "taken"),
+    ] {
+        let judged = checker(set).address(HOST, ip(peer), &dns);
+        let code = judged
+            .as_ref()
+            .map_or_else(|r| r.refusals[0].code(), |()| "taken");
+        assert_eq!(code, expected, "{set:?} {peer} {dns:?}");
+    }
+}
+
+#[test]
+fn no_damage_to_a_certificate_is_a_panic() {
+    let leaf = Draft::of(HOST)
+        .with(dns_names(&[HOST]))
+        .with(purpose(1))
+        .by(&ROOT);
+    let checker = checker(&[("provision.name_check", "mpp113")]);
+    for cut in 0..leaf.len() {
+        assert!(judge(&checker, &[leaf[..cut].to_vec()]).is_err());
+    }
+    for bit in (0..leaf.len() * 8).step_by(7) {
+        let mut damaged = leaf.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        // Every byte but those of the outer algorithm identifier's is signed.
+        let judged = judge(&checker, &[damaged]);
+        if let Ok(trusted) = judged {
+            assert_eq!(trusted.name, HOST, "bit {bit}");
+        }
+    }
+}
