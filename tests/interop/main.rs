@@ -31,6 +31,7 @@ mod phone_http;
 )]
 #[path = "../cli_phone/lab.rs"]
 mod phone_lab;
+mod provision;
 #[cfg(feature = "provisioning")]
 mod provision_phone;
 #[cfg(feature = "sftp")]

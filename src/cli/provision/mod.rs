@@ -5,6 +5,7 @@ pub mod resync;
 pub mod serve;
 
 mod files;
+mod key;
 
 use clap::{Args as ClapArgs, Subcommand};
 

@@ -4,4 +4,4 @@ mod client;
 mod server;
 
 pub use client::{Answer, Connection, connect};
-pub use server::{Files, Limits, ServerEvent, serve};
+pub use server::{Asked, Files, Limits, Reply, ServerEvent, Site, serve, serve_site};

@@ -10,7 +10,7 @@ use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode, header};
+use hyper::{Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::cluster::HttpAnswer;
-use crate::net::tls::{ServerTls, TlsFailure};
+use crate::net::tls::{ServerTls, TlsFailure, TlsInfo};
 
 /// What a server may spend on its clients.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,46 @@ pub trait Files: Send + Sync {
     fn told(&self, event: ServerEvent);
 }
 
+/// What answers requests, and knows who asks.
+pub trait Site: Send + Sync {
+    /// The answer to a request. Called on a connection's own task.
+    fn reply(&self, asked: &Asked<'_>) -> Reply;
+
+    /// No TLS came up with this client: why, or nothing where the time was over.
+    fn handshake_failed(&self, peer: SocketAddr, failure: Option<TlsFailure>);
+
+    /// The system gave no connection, for want of descriptors or memory.
+    fn accept_failed(&self, error: io::ErrorKind);
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The client.
+    pub peer: SocketAddr,
+    /// What TLS negotiated with it, and its certificate; none without TLS.
+    pub tls: Option<&'a TlsInfo>,
+    /// The method, in capitals.
+    pub method: &'a str,
+    /// The path, which begins with a slash, without a query.
+    pub path: &'a str,
+    /// The User-Agent, as far as it is text.
+    pub agent: Option<&'a str>,
+}
+
+/// An answer to a request.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The kind of the body.
+    pub content_type: &'static str,
+    /// The methods that are allowed, where another one was used.
+    pub allow: Option<&'static str>,
+    /// The body; of an answer to HEAD its size is told and it stays here.
+    pub body: Arc<[u8]>,
+}
+
 /// What a server did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ServerEvent {
@@ -84,12 +124,25 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// Bytes of the head of a request, at most. Real ones have a few hundred.
 const MAX_HEAD: usize = 16 * 1024;
 
-/// Answers on `listener`, over TLS where there is a configuration for it, until `shutdown` is ready.
-/// Then it stops listening, lets answers under way end for a moment, and closes everything.
+/// Hands out files on `listener`, over TLS where there is a configuration for it, until `shutdown` is
+/// ready, as [`serve_site`] does.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<ServerTls>,
     files: Arc<dyn Files>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) {
+    let site = Arc::new(FileSite(files));
+    serve_site(listener, tls, site, limits, shutdown).await;
+}
+
+/// Answers on `listener`, over TLS where there is a configuration for it, until `shutdown` is ready.
+/// Then it stops listening, lets answers under way end for a moment, and closes everything.
+pub async fn serve_site(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    site: Arc<dyn Site>,
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -111,13 +164,13 @@ pub async fn serve(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                files.told(ServerEvent::AcceptFailed(error.kind()));
+                site.accept_failed(error.kind());
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
         let client = Client {
-            files: Arc::clone(&files),
+            site: Arc::clone(&site),
             peer,
             limits,
             stopped: stopped.clone(),
@@ -139,7 +192,7 @@ pub async fn serve(
 
 /// A connection.
 struct Client {
-    files: Arc<dyn Files>,
+    site: Arc<dyn Site>,
     peer: SocketAddr,
     limits: Limits,
     stopped: watch::Receiver<()>,
@@ -151,28 +204,30 @@ impl Client {
         // works all the same.
         let _ = tcp.set_nodelay(true);
         let Some(tls) = tls else {
-            return self.answer(tcp).await;
+            return self.answer(tcp, None).await;
         };
-        let handshake = TlsAcceptor::from(tls.config()).accept(tcp);
+        let (config, refused) = tls.for_client();
+        let handshake = TlsAcceptor::from(config).accept(tcp);
         let failure = match timeout(self.limits.head_within, handshake).await {
-            Ok(Ok(stream)) => return self.answer(stream).await,
-            Ok(Err(error)) => Some(TlsFailure::of(&error)),
+            Ok(Ok(stream)) => {
+                let info = TlsInfo::of(stream.get_ref().1);
+                return self.answer(stream, Some(info)).await;
+            }
+            Ok(Err(error)) => Some(refused.take().unwrap_or_else(|| TlsFailure::of(&error))),
             Err(_) => None,
         };
-        let peer = self.peer;
-        self.files
-            .told(ServerEvent::HandshakeFailed { peer, failure });
+        self.site.handshake_failed(self.peer, failure);
     }
 
-    async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    async fn answer(self, stream: impl AsyncRead + AsyncWrite + Unpin, tls: Option<TlsInfo>) {
         let Self {
-            files,
+            site,
             peer,
             limits,
             mut stopped,
         } = self;
         let service = service_fn(|request| {
-            let response = respond(&*files, peer, &request);
+            let response = respond(&*site, peer, tls.as_ref(), &request);
             async { Ok::<_, Infallible>(response) }
         });
         let connection = http1::Builder::new()
@@ -193,10 +248,19 @@ impl Client {
 }
 
 fn respond(
-    files: &dyn Files,
+    site: &dyn Site,
     peer: SocketAddr,
+    tls: Option<&TlsInfo>,
     request: &Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    let agent = request.headers().get(header::USER_AGENT);
+    let reply = site.reply(&Asked {
+        peer,
+        tls,
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        agent: agent.and_then(|agent| agent.to_str().ok()),
+    });
     let mut response = Response::new(Full::default());
     let headers = response.headers_mut();
     // As CUCM answers (EMCC technote).
@@ -204,27 +268,56 @@ fn respond(
         header::CACHE_CONTROL,
         header::HeaderValue::from_static("no-store"),
     );
-    headers.insert(
-        header::CONTENT_TYPE,
-        header::HeaderValue::from_static("*/*"),
-    );
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        headers.insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
-        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        return response;
+    let content_type = header::HeaderValue::from_static(reply.content_type);
+    headers.insert(header::CONTENT_TYPE, content_type);
+    if let Some(allow) = reply.allow {
+        headers.insert(header::ALLOW, header::HeaderValue::from_static(allow));
     }
-    let path = request.uri().path();
-    let answer = files.get(path);
-    // What is no status code is a bug of whoever hands files out; nothing is found there.
-    let status = StatusCode::from_u16(answer.status());
+    // What is no status code is a bug of whoever answers; nothing is found there.
+    let status = StatusCode::from_u16(reply.status);
     *response.status_mut() = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if let HttpAnswer::Found(bytes) = &answer {
-        *response.body_mut() = Full::new(Bytes::from_owner(Arc::clone(bytes)));
-    }
-    files.told(ServerEvent::Answered {
-        peer,
-        path: path.to_owned(),
-        answer,
-    });
+    *response.body_mut() = Full::new(Bytes::from_owner(reply.body));
     response
+}
+
+/// Files as a site: whoever asks gets them.
+struct FileSite(Arc<dyn Files>);
+
+impl Site for FileSite {
+    fn reply(&self, asked: &Asked<'_>) -> Reply {
+        let content_type = "*/*";
+        if !matches!(asked.method, "GET" | "HEAD") {
+            return Reply {
+                status: StatusCode::METHOD_NOT_ALLOWED.as_u16(),
+                content_type,
+                allow: Some("GET, HEAD"),
+                body: Arc::default(),
+            };
+        }
+        let answer = self.0.get(asked.path);
+        let status = answer.status();
+        let body = match &answer {
+            HttpAnswer::Found(bytes) => Arc::clone(bytes),
+            HttpAnswer::Status(_) => Arc::default(),
+        };
+        self.0.told(ServerEvent::Answered {
+            peer: asked.peer,
+            path: asked.path.to_owned(),
+            answer,
+        });
+        Reply {
+            status,
+            content_type,
+            allow: None,
+            body,
+        }
+    }
+
+    fn handshake_failed(&self, peer: SocketAddr, failure: Option<TlsFailure>) {
+        self.0.told(ServerEvent::HandshakeFailed { peer, failure });
+    }
+
+    fn accept_failed(&self, error: io::ErrorKind) {
+        self.0.told(ServerEvent::AcceptFailed(error));
+    }
 }

@@ -6,6 +6,7 @@
 //! signature against the raw public key. Nothing is resumed: phones do not (`caching disabled,
 //! session not saved`). The provider is always ring, never the process-wide default.
 
+mod demand;
 mod der;
 mod legacy;
 #[cfg(feature = "legacy-tls")]
@@ -29,8 +30,12 @@ use thiserror::Error;
 
 #[cfg(feature = "legacy-tls")]
 pub use self::openssl::{LegacyStream, LegacyTls, LegacyVersions};
+use demand::Demand;
 pub use verify::Judge;
 use verify::{AnyClient, Checks, Judged, PinFailure, Pinned};
+
+pub(crate) use demand::Refused;
+pub use demand::{ClientAlert, ClientFault, ClientJudge};
 
 /// A certificate and its private key.
 #[derive(Clone, PartialEq, Eq)]
@@ -198,6 +203,8 @@ impl ClientTls {
 #[derive(Clone, Debug)]
 pub struct ServerTls {
     config: Arc<ServerConfig>,
+    /// Where each client is judged.
+    demand: Option<Arc<Demand>>,
 }
 
 impl ServerTls {
@@ -227,7 +234,33 @@ impl ServerTls {
         config.send_tls13_tickets = 0;
         Ok(Self {
             config: Arc::new(config),
+            demand: None,
         })
+    }
+
+    /// Presents `identity`, and comes up with those clients alone whose certificate `judge` lets
+    /// through.
+    ///
+    /// # Errors
+    /// The identity's key cannot be used, or `options` contradict each other.
+    pub fn demanding(
+        identity: &Identity,
+        judge: Arc<dyn ClientJudge>,
+        options: TlsOptions,
+    ) -> Result<Self, SetupError> {
+        let demand = Demand::new(identity, judge, options)?;
+        let (config, _) = demand.config()?;
+        Ok(Self {
+            config,
+            demand: Some(Arc::new(demand)),
+        })
+    }
+
+    /// The configuration for one client, and where it is said if its certificate is refused.
+    pub(crate) fn for_client(&self) -> (Arc<ServerConfig>, Refused) {
+        // What was made once can be made again.
+        let made = self.demand.as_ref().and_then(|d| d.config().ok());
+        made.unwrap_or_else(|| (self.config(), Refused::default()))
     }
 
     /// The configuration for an acceptor.
@@ -309,6 +342,17 @@ pub enum TlsFailure {
         /// The certificate that was presented, DER.
         presented: Vec<u8>,
     },
+    /// A client was asked for a certificate and has none.
+    #[error("the client presented no certificate")]
+    ClientMissing,
+    /// A client's certificate does not count.
+    #[error("the client's certificate is refused: {why}")]
+    ClientRefused {
+        /// The certificate that was presented, DER.
+        presented: Vec<u8>,
+        /// Why.
+        why: String,
+    },
     /// The peer refused with an alert.
     #[error("the peer sent the TLS alert {name} ({code})")]
     Alert {
@@ -359,6 +403,7 @@ impl TlsFailure {
                 code: u8::from(*alert),
                 name: format!("{alert:?}"),
             },
+            Some(rustls::Error::NoCertificatesPresented) => Self::ClientMissing,
             Some(other @ rustls::Error::PeerIncompatible(_)) => {
                 Self::Incompatible(other.to_string())
             }

@@ -44,12 +44,12 @@ impl Checks {
         }
     }
 
-    fn schemes(&self) -> Vec<SignatureScheme> {
+    pub(super) fn schemes(&self) -> Vec<SignatureScheme> {
         self.mapping.iter().map(|(scheme, _)| *scheme).collect()
     }
 
     /// TLS 1.2 does not bind a scheme to a curve, so every algorithm of the scheme may fit.
-    fn tls12(
+    pub(super) fn tls12(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,
@@ -64,7 +64,7 @@ impl Checks {
     }
 
     /// TLS 1.3 binds a scheme to one algorithm, and has neither PKCS#1 v1.5 nor SHA-1.
-    fn tls13(
+    pub(super) fn tls13(
         &self,
         message: &[u8],
         certificate: &CertificateDer<'_>,

@@ -1,10 +1,14 @@
-//! `trustline provision ca`: what it signs, byte for byte, and what it refuses.
+//! `trustline provision ca` and `serve`: what the authority signs, byte for byte, what it refuses, and
+//! who gets which profile from the server.
 
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "a test fails by panicking, and runs a program"
 )]
+
+mod serve;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -620,26 +624,43 @@ fn the_same_terms_give_the_same_bytes() {
     );
 }
 
+fn node(tag: Tag, parts: &[&[u8]]) -> Vec<u8> {
+    Any::new(tag, parts.concat()).unwrap().to_der().unwrap()
+}
+
+fn oid(text: &str) -> Vec<u8> {
+    ObjectIdentifier::new_unwrap(text).to_der().unwrap()
+}
+
+/// A Name of these types and values.
+fn name(parts: &[(&str, &str)]) -> Vec<u8> {
+    let rdns = parts
+        .iter()
+        .map(|(kind, value)| rdn(kind, Tag::Utf8String, value.as_bytes()));
+    node(Tag::Sequence, &[&rdns.collect::<Vec<_>>().concat()])
+}
+
+fn rdn(kind: &str, tag: Tag, value: &[u8]) -> Vec<u8> {
+    let pair = node(Tag::Sequence, &[&oid(kind), &node(tag, &[value])]);
+    node(Tag::Set, &[&pair])
+}
+
 /// A request for this key, whose subject has this common name alone.
 fn made(key: &PrivateKey, common_name: Option<(Tag, &[u8])>) -> Vec<u8> {
-    let node = |tag, parts: &[&[u8]]| Any::new(tag, parts.concat()).unwrap().to_der().unwrap();
-    let oid = |text| ObjectIdentifier::new_unwrap(text).to_der().unwrap();
-    let subject = common_name.map(|(tag, value)| {
-        let pair = node(Tag::Sequence, &[&oid("2.5.4.3"), &node(tag, &[value])]);
-        node(Tag::Set, &[&pair])
-    });
+    let part = common_name.map(|(tag, value)| rdn("2.5.4.3", tag, value));
+    made_for(key, &node(Tag::Sequence, &[&part.unwrap_or_default()]))
+}
+
+/// A request for this key and subject.
+fn made_for(key: &PrivateKey, subject: &[u8]) -> Vec<u8> {
     let attributes = Tag::ContextSpecific {
         constructed: true,
         number: der::TagNumber(0),
     };
+    let version = node(Tag::Integer, &[&[0]]);
     let info = node(
         Tag::Sequence,
-        &[
-            &node(Tag::Integer, &[&[0]]),
-            &node(Tag::Sequence, &[&subject.unwrap_or_default()]),
-            key.spki(),
-            &node(attributes, &[]),
-        ],
+        &[&version, subject, key.spki(), &node(attributes, &[])],
     );
     let algorithm = node(
         Tag::Sequence,
