@@ -642,6 +642,29 @@ pub enum Kind {
         #[serde(skip_serializing_if = "Option::is_none")]
         fix: Option<String>,
     },
+    /// A multiplatform phone did something in a resync.
+    Provisioning {
+        /// What in one word: `dns`, `certificate`, `request`, `syslog`, ...
+        what: String,
+        /// The line.
+        text: String,
+    },
+    /// A resync of a multiplatform phone ended.
+    Resynced {
+        /// The round of resyncs, from 1.
+        round: usize,
+        /// `provisioned`, `refused` or `unreachable`.
+        verdict: String,
+        /// Basis that it rests on.
+        rests_on: String,
+        /// The settings whose other choice would change it.
+        rules: Vec<String>,
+        /// Why, the deciding reason first.
+        reasons: Vec<ReasonFacts>,
+        /// The way out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fix: Option<String>,
+    },
     /// An expectation holds or not.
     Expectation {
         /// What was expected.
@@ -715,6 +738,8 @@ pub const KINDS: &[&str] = &[
     "tvs-served",
     "verdict",
     "phone-judged",
+    "provisioning",
+    "resynced",
     "expectation",
     "run-ended",
 ];
