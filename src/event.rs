@@ -443,7 +443,8 @@ pub enum Kind {
     },
     /// The trust list stage ended.
     TrustStageEnded {
-        /// Result code: 8 where a list was updated.
+        /// Result code: 8 where a list was updated, as was seen. No source has another; 0 stands for
+        /// all of them.
         rc: u32,
         /// `Success` or the failure.
         fail_reason: String,

@@ -147,8 +147,7 @@ impl Phone {
                 self.servers_known(&lease, vec![address], source, now);
             }
             None => {
-                let text = format!("option 66 names {host}, which has no address");
-                self.no_servers(&lease, text, now);
+                self.no_servers(&lease, without_address(&host), now);
             }
         }
     }
@@ -274,8 +273,9 @@ impl Phone {
             let text = "neither option 150 nor option 66 of the lease names a server";
             return self.no_servers(&lease, text.into(), now);
         };
-        let mut addresses = Vec::with_capacity(servers.hosts.len());
-        for host in servers.hosts {
+        let most = self.most_servers(servers.hosts.len());
+        let mut addresses = Vec::with_capacity(most);
+        for host in servers.hosts.into_iter().take(most) {
             match host {
                 Host::Address(address) => addresses.push(address),
                 Host::Name(host) => {
@@ -308,6 +308,17 @@ impl Phone {
             return all[0];
         }
         self.setup.settings.word::<DhcpPrecedence>()
+    }
+
+    /// How many of so many servers the phone keeps. Two it does; the rule counts as used only where a
+    /// lease names more.
+    fn most_servers(&self, named: usize) -> usize {
+        const DOCUMENTED: usize = 2;
+        if named <= DOCUMENTED {
+            return named;
+        }
+        let most = self.setup.settings.count(Key::DhcpMaxServers);
+        usize::try_from(most).map_or(named, |most| most.min(named))
     }
 
     /// A lease and its servers are known.
@@ -404,5 +415,30 @@ impl Phone {
             used: used.to_owned(),
         };
         self.event(now, kind);
+    }
+}
+
+/// Why the host in option 66 is of no use.
+fn without_address(host: &str) -> String {
+    if host.contains("://") {
+        format!(
+            "option 66 is the URL {host}: an enterprise phone wants a host name or an address there \
+             (multiplatform phones take URLs)"
+        )
+    } else {
+        format!("option 66 names {host}, which has no address")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_in_option_66_is_told_as_what_it_is() {
+        let told = without_address("http://10.0.0.5/spa$PSN.cfg");
+        assert!(told.contains("wants a host name or an address"), "{told}");
+        let told = without_address("tftp.lab");
+        assert_eq!(told, "option 66 names tftp.lab, which has no address");
     }
 }

@@ -53,10 +53,15 @@ pub enum HttpInput {
 /// Why a request came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HttpFailure {
-    /// Nobody listens there, or the network says so.
+    /// Nobody listens there, or the network says so; or no request can be made.
     Refused(String),
     /// The server closed without an answer.
     NoAnswer,
+    /// The server closed in the middle of the body.
+    CutOff {
+        /// That many bytes had come.
+        bytes: usize,
+    },
     /// Nothing came in time.
     TimedOut,
     /// TLS failed.
@@ -427,6 +432,9 @@ impl HttpFailure {
         match self {
             Self::Refused(text) => escape(text),
             Self::NoAnswer => "the server closed without an answer".into(),
+            Self::CutOff { bytes } => {
+                format!("the server closed in the middle of the file, after {bytes} bytes")
+            }
             Self::TimedOut => "no answer in time".into(),
             Self::Tls(text) => format!("TLS failed: {}", escape(text)),
             Self::TooLarge { limit } => {

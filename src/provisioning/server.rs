@@ -7,6 +7,7 @@
 //! `$SN.cfg`, `$PSN.xml`, `Cisco/$MA.cfg`, `Cisco/$PN/$MA.cfg`, `spa$PSN.cfg`.
 
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -41,7 +42,10 @@ pub enum ClientFault {
     #[error("it cannot be read: {0}")]
     Malformed(#[from] CertificateError),
     /// None of the roots has its issuer's name.
-    #[error("{subject} was issued by {issuer}, which is none of the roots for phones")]
+    #[error(
+        "{subject} was issued by {issuer}, which is none of the roots for phones: if it should \
+         count, put that certificate among them"
+    )]
     UnknownIssuer {
         /// Its subject.
         subject: String,
@@ -66,13 +70,21 @@ pub enum ClientFault {
         /// The bound.
         min: usize,
     },
-    /// It, or the root that signed it, is not valid now.
-    #[error("{subject} {}", if *.is_over { "has expired" } else { "is not valid yet" })]
-    Dates {
+    /// It, or the root that signed it, is over.
+    #[error("{subject} has expired: it was valid until {}", date(*.not_after))]
+    Expired {
         /// Whose certificate it is.
         subject: String,
-        /// True if it is over, false if it has not begun.
-        is_over: bool,
+        /// Its last second, since 1970.
+        not_after: i64,
+    },
+    /// It, or the root that signed it, has not begun.
+    #[error("{subject} is not valid yet: it will be from {} on; check this server's clock", date(*.not_before))]
+    NotYet {
+        /// Whose certificate it is.
+        subject: String,
+        /// Its first second, since 1970.
+        not_before: i64,
     },
 }
 
@@ -84,8 +96,8 @@ impl ClientFault {
             Self::UnknownIssuer { .. } => "certificate-unknown-issuer",
             Self::Signature { .. } => "certificate-signature",
             Self::KeyTooSmall { .. } => "certificate-key-too-small",
-            Self::Dates { is_over: true, .. } => "certificate-expired",
-            Self::Dates { is_over: false, .. } => "certificate-not-yet-valid",
+            Self::Expired { .. } => "certificate-expired",
+            Self::NotYet { .. } => "certificate-not-yet-valid",
         }
     }
 }
@@ -150,8 +162,27 @@ fn check_dates(certificate: &Certificate<'_>, now: UnixSeconds) -> Result<(), Cl
         return Ok(());
     }
     let subject = shown(certificate.subject);
-    let is_over = i64::try_from(now).unwrap_or(i64::MAX) > dates.not_after;
-    Err(ClientFault::Dates { subject, is_over })
+    let Dates {
+        not_before,
+        not_after,
+    } = dates;
+    Err(if i64::try_from(now).is_ok_and(|now| now < not_before) {
+        ClientFault::NotYet {
+            subject,
+            not_before,
+        }
+    } else {
+        ClientFault::Expired { subject, not_after }
+    })
+}
+
+/// A moment as certificates have it: `2026-03-01T09:00:00Z`.
+fn date(at: i64) -> String {
+    let since = u64::try_from(at).map(Duration::from_secs);
+    let date = since
+        .ok()
+        .and_then(|s| der::DateTime::from_unix_duration(s).ok());
+    date.map_or_else(|| format!("{at} s since 1970"), |date| date.to_string())
 }
 
 /// A Name as it may be printed.

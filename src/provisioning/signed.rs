@@ -322,3 +322,69 @@ fn dotted(oid: &[u8]) -> String {
         Err(_) => oid.iter().map(|b| format!("{b:02x}")).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &[u8] = include_bytes!("../../testdata/tvs/a-tvs.der");
+    const SMALL: &[u8] = include_bytes!("../../testdata/tvs/a-sast-1024.der");
+
+    fn judge(der: &[u8], key: &[u8], policy: SignaturePolicy) -> Result<(), SignatureFault> {
+        let key = Certificate::parse(key).unwrap().public_key;
+        Signed::parse(der).unwrap().verify(key, &policy)
+    }
+
+    #[test]
+    fn what_the_policy_refuses_comes_first() {
+        let policy = SignaturePolicy::default();
+        assert_eq!(judge(ROOT, ROOT, policy), Ok(()));
+        assert_eq!(judge(ROOT, SMALL, policy), Err(SignatureFault::Mismatch));
+        let strict = SignaturePolicy {
+            min_rsa_bits: 2048,
+            ..policy
+        };
+        let small = SignatureFault::KeyTooSmall {
+            bits: 1024,
+            min: 2048,
+        };
+        assert_eq!(judge(ROOT, SMALL, strict), Err(small));
+        let Algorithm::Rsa(hash) = Signed::parse(ROOT).unwrap().algorithm else {
+            panic!("signed with RSA");
+        };
+        let weakest = Hash::Sha512;
+        let modern = SignaturePolicy { weakest, ..strict };
+        let weak = SignatureFault::Weak { hash, weakest };
+        assert_eq!(judge(ROOT, SMALL, modern), Err(weak));
+    }
+
+    #[test]
+    fn another_kind_of_key_is_no_mismatch() {
+        let ec = include_bytes!("../../testdata/tvs/d-lsc-ec.der");
+        let kind = Err(SignatureFault::Kind);
+        assert_eq!(judge(ROOT, ec, SignaturePolicy::default()), kind);
+    }
+
+    #[test]
+    fn an_issuer_has_the_name_and_the_key() {
+        let [root, other] = [ROOT, SMALL].map(|der| Certificate::parse(der).unwrap());
+        let policy = SignaturePolicy::default();
+        assert_eq!(issued_by(&root, &root, &policy), Ok(()));
+        assert_eq!(issued_by(&root, &other, &policy), Err(None));
+    }
+
+    #[test]
+    fn damaged_structures_are_no_panic() {
+        let key = Certificate::parse(ROOT).unwrap().public_key;
+        for cut in 0..ROOT.len() {
+            assert!(Signed::parse(&ROOT[..cut]).is_err());
+        }
+        for bit in 0..ROOT.len() * 8 {
+            let mut damaged = ROOT.to_vec();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(signed) = Signed::parse(&damaged) {
+                let _ = signed.verify(key, &SignaturePolicy::default());
+            }
+        }
+    }
+}

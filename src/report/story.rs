@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::text::Paint;
+use super::text::{Paint, count};
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::time::Time;
 use crate::trust::certificate::escape_for_terminal;
@@ -293,7 +293,7 @@ impl Story {
                 let place = match directory.as_str() {
                     "" => String::new(),
                     directory if files.is_empty() => format!(" ({directory})"),
-                    directory => format!(" ({} files in {directory})", files.len()),
+                    directory => format!(" ({} in {directory})", count(files.len(), "file")),
                 };
                 format!("{text}{place}")
             }

@@ -1,4 +1,5 @@
-//! The clusters of a rehearsed scenario on loopback, served by ours: TFTP and TVS of every node.
+//! The clusters of a rehearsed scenario on loopback, served by ours: HTTP, TFTP and TVS of every
+//! node.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,10 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::runtime::Runtime;
-use trustline::cluster::{self, NodeId};
+use trustline::cluster::{self, HttpAnswer, NodeId};
 use trustline::net::clock::Clock;
+use trustline::net::http;
 use trustline::net::tftp;
 use trustline::net::tls::{Identity, ServerTls, TlsOptions};
 use trustline::net::tvs::{self, Limits, ServeConfig};
@@ -43,13 +45,35 @@ impl Node {
     }
 }
 
+impl Node {
+    /// The node whose files are served.
+    fn files_of(&self) -> NodeId {
+        self.stand_in.lock().unwrap().unwrap_or(self.id)
+    }
+
+    fn remember(&self, bytes: &[u8]) {
+        self.served.lock().unwrap().insert(bytes.to_vec());
+    }
+}
+
 impl FileSource for Node {
     fn open(&self, name: &str) -> Result<Arc<[u8]>, FileError> {
-        let id = self.stand_in.lock().unwrap().unwrap_or(self.id);
-        let bytes = self.clusters().open(id, name)?;
-        self.served.lock().unwrap().insert(bytes.to_vec());
+        let bytes = self.clusters().open(self.files_of(), name)?;
+        self.remember(&bytes);
         Ok(bytes)
     }
+}
+
+impl http::Files for Node {
+    fn get(&self, path: &str) -> HttpAnswer {
+        let answer = self.clusters().http(self.files_of(), path, false);
+        if let HttpAnswer::Found(bytes) = &answer {
+            self.remember(bytes);
+        }
+        answer
+    }
+
+    fn told(&self, _: http::ServerEvent) {}
 }
 
 impl CertificateSource for Node {
@@ -115,6 +139,14 @@ impl Lab {
                 let observer: tftp::Observer = Arc::new(|_, _| {});
                 tftp::serve(socket, files, config, Clock::start(), observer, never()).await
             });
+            let http_socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            http_socket.set_nonblocking(true).unwrap();
+            let http_at = http_socket.local_addr().unwrap();
+            let files = Arc::clone(&node);
+            tokio::spawn(async move {
+                let socket = TcpListener::from_std(http_socket).unwrap();
+                http::serve(socket, None, files, http::Limits::default(), never()).await;
+            });
             let listener = tvs::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), 64).unwrap();
             let tvs_at = listener.local_addr().unwrap();
             let lab = clusters.lock().unwrap();
@@ -140,6 +172,7 @@ impl Lab {
                 "node": lab.name(id),
                 "address": lab.address(id).to_string(),
                 "tftp": tftp_at.to_string(),
+                "http": http_at.to_string(),
                 "tvs": tvs_at.to_string(),
             }));
         }

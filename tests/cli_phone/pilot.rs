@@ -88,7 +88,8 @@ fn a_signed_configuration_seeds_like_a_plain_one() {
 fn a_server_is_named_by_address_and_port_too() {
     let lab = Lab::of("non-secure-migration");
     let at = lab.at("dst-pub", "tftp");
-    let output = lab.run(&["--tftp", &at, "--once"]);
+    // Without a lab's line, HTTP would go to the machine's own port 6970.
+    let output = lab.run(&["--tftp", &at, "--once", "--set", "http.first=no"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(stdout(&output).contains("option 150 names 127.0.0.1"));
     assert!(stdout(&output).contains("leap of faith"));
@@ -126,7 +127,7 @@ fn a_name_that_does_not_resolve_is_named() {
     )
     .unwrap();
     let at = lab.at("dst-pub", "tftp");
-    let output = lab.run_seeded(&["--tftp", &at, "--once"]);
+    let output = lab.run_seeded(&["--tftp", &at, "--once", "--set", "http.first=no"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let told = stdout(&output);
     assert!(told.contains("src-pub does not resolve"), "{told}");
@@ -142,7 +143,15 @@ fn without_an_answer_the_exit_code_is_3() {
     // Bound, and mute.
     let mute = UdpSocket::bind("127.0.0.1:0").unwrap();
     let at = mute.local_addr().unwrap().to_string();
-    let quick = ["--set", "tftp.retries=0", "--set", "tftp.timeout_ms=50"];
+    let quick = [
+        "--set",
+        "tftp.retries=0",
+        "--set",
+        "tftp.timeout_ms=50",
+        // It would go to the machine's own port 6970.
+        "--set",
+        "http.first=no",
+    ];
     let mut args = vec!["--tftp", &at, "--once"];
     args.extend(quick);
     let output = lab.run(&args);

@@ -16,7 +16,7 @@ use trustline::scenario::model::Action;
 use trustline::scenario::run::rehearse;
 use trustline::scenario::{self, Network, Rules};
 use trustline::time::Time;
-use trustline::trust::rules::{self, HttpFirst};
+use trustline::trust::rules::{self, AppDialRules, HttpFirst};
 use trustline::tvs::{CertificateSource, Found, ServerExchange};
 use trustline::wire::tftp::Packet;
 
@@ -64,6 +64,8 @@ pub(crate) struct Bench {
     /// HTTP requests, with their node and whether they are over TLS.
     pub(crate) requests: BTreeMap<u32, (NodeId, bool)>,
     pub(crate) events: Vec<Kind>,
+    /// When a question to TVS was sent, and when a connection to TVS was closed by the phone.
+    pub(crate) tvs_times: (Vec<Time>, Vec<Time>),
     /// Time between an input and the next.
     pub(crate) pace: Duration,
 }
@@ -117,6 +119,8 @@ impl Before {
         };
         // A test of HTTP says so.
         before.set("http.first", HttpFirst::No as i64);
+        // As does one of the files that no configuration names.
+        before.set("phone.app_dial_rules", AppDialRules::LeaveOut as i64);
         before
     }
 
@@ -142,6 +146,7 @@ impl Before {
             connections: BTreeMap::new(),
             requests: BTreeMap::new(),
             events: Vec::new(),
+            tvs_times: Default::default(),
             pace: Duration::from_millis(1),
         }
     }
@@ -281,6 +286,7 @@ impl Bench {
                 }]
             }
             Output::TvsWrite { connection, bytes } => {
+                self.tvs_times.0.push(self.now);
                 let Some((node, exchange)) = self.connections.get_mut(connection) else {
                     return Vec::new();
                 };
@@ -305,7 +311,11 @@ impl Bench {
                 self.events.push(event.kind.clone());
                 Vec::new()
             }
-            Output::CloseTransfer { .. } | Output::TvsClose { .. } => Vec::new(),
+            Output::TvsClose { .. } => {
+                self.tvs_times.1.push(self.now);
+                Vec::new()
+            }
+            Output::CloseTransfer { .. } => Vec::new(),
         }
     }
 

@@ -60,6 +60,7 @@ fn whatever_goes_wrong_over_http_tftp_follows() {
     let all = [
         HttpFailure::Refused("no".into()),
         HttpFailure::NoAnswer,
+        HttpFailure::CutOff { bytes: 7 },
         HttpFailure::TimedOut,
         HttpFailure::Tls("odd".into()),
         HttpFailure::TooLarge { limit: 7 },

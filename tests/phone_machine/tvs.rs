@@ -1,5 +1,7 @@
 //! TVS: hostile servers, torn connections, and who is asked at all.
 
+use std::time::Duration;
+
 use trustline::cluster::CertificateKind;
 use trustline::event::Kind;
 use trustline::phone::ConnectFailure;
@@ -27,6 +29,30 @@ fn meddle_with_tvs(before: &Before, nth: usize, mut change: impl FnMut(&mut Vec<
         }
     });
     bench
+}
+
+/// Recording R2: the connection is closed 20 ms after the request, by the phone.
+#[test]
+fn the_phone_closes_the_connection_with_the_answer() {
+    let before = Before::of("recording-7821-emcc");
+    let mut bench = before.boot();
+    bench.pace = Duration::from_millis(20);
+    bench.run(&mut |_, replies| {
+        // The server leaves it open.
+        replies.retain(|i| {
+            !matches!(
+                i,
+                Input::Tvs {
+                    input: TvsInput::Closed,
+                    ..
+                }
+            )
+        });
+    });
+    let (asked, closed) = &bench.tvs_times;
+    assert_eq!((asked.len(), closed.len()), (1, 1));
+    assert_eq!(closed[0].since(asked[0]), Duration::from_millis(20));
+    assert!(bench.shows("Trust List Updated"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `trustline provision ca` and `serve`: what the authority signs, byte for byte, what it refuses, and
 //! who gets which profile from the server.
 
+#![cfg(unix)]
 #![allow(
     clippy::unwrap_used,
     clippy::disallowed_methods,

@@ -37,9 +37,10 @@ Examples:
 /// What becomes of a phone without a certificate that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ClientAuth {
-    /// TLS fails, as with Apache's `SSLVerifyClient require`
+    /// TLS fails, as with Apache's `SSLVerifyClient require` (known of Apache, not measured)
     Require,
     /// TLS comes up and every request is answered 400, as with nginx's `ssl_verify_client on`
+    /// (measured)
     #[value(name = "optional-400")]
     Optional400,
 }
@@ -200,9 +201,9 @@ fn line_of(format: Format, told: &Told) -> String {
         });
         let line = json!({
             "schema_version": SCHEMA_VERSION,
-            "kind": if told.asked.is_some() { "request" } else { "tls-failed" },
+            "kind": kind(told),
             "at": at,
-            "peer": told.peer.to_string(),
+            "peer": told.peer.map(|peer| peer.to_string()),
             "device": device,
             "method": told.asked.as_ref().map(|(method, _)| method),
             "path": told.asked.as_ref().map(|(_, path)| path),
@@ -229,7 +230,19 @@ fn line_of(format: Format, told: &Told) -> String {
         }
         _ => format!("TLS failed: {}", clean(&told.why)),
     };
-    format!("{at}  {}  {}  {what}\n", told.peer, clean(&who))
+    match told.peer {
+        Some(peer) => format!("{at}  {peer}  {}  {what}\n", clean(&who)),
+        None => format!("{at}  {}\n", clean(&told.why)),
+    }
+}
+
+/// What a line of JSON is about.
+fn kind(told: &Told) -> &'static str {
+    match (told.peer, &told.asked) {
+        (None, _) => "accept-failed",
+        (Some(_), None) => "tls-failed",
+        (Some(_), Some(_)) => "request",
+    }
 }
 
 /// The server's certificate and key.

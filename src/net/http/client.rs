@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
+use super::path;
 use crate::net::tls::{ClientTls, TlsFailure, TlsInfo};
 use crate::phone::HttpFailure;
 
@@ -108,7 +109,7 @@ impl Connection {
         self.tls.as_ref()
     }
 
-    /// Asks for `path`, which begins with a slash. `within` is for the whole answer.
+    /// Asks for `path`, which begins with a slash; what a path may not hold is escaped. `within` is for the whole answer.
     ///
     /// # Errors
     /// No whole answer came, or not in time, or its body has more than `max_bytes`.
@@ -118,12 +119,14 @@ impl Connection {
         max_bytes: usize,
         within: Duration,
     ) -> Result<Answer, HttpFailure> {
-        let request = Request::get(path)
+        let request = Request::get(&*path::escape(path))
             .header(header::HOST, self.host.to_string())
             .header(header::ACCEPT, "*/*")
             .header(header::CONNECTION, "close")
             .body(Empty::new())
-            .map_err(|e| HttpFailure::Protocol(e.to_string()))?;
+            .map_err(|e| {
+                HttpFailure::Refused(format!("no request can be made of this name: {e}"))
+            })?;
         let asking = async {
             let response = self.sender.send_request(request).await;
             let response = response.map_err(|e| failure(&e))?;
@@ -158,7 +161,11 @@ async fn read(mut body: Incoming, max_bytes: usize) -> Result<Vec<u8>, HttpFailu
     }
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| failure(&e))?;
+        // The head of the answer has come.
+        let frame = frame.map_err(|e| match failure(&e) {
+            HttpFailure::NoAnswer => HttpFailure::CutOff { bytes: bytes.len() },
+            other => other,
+        })?;
         let Some(data) = frame.data_ref() else {
             continue;
         };

@@ -1,6 +1,7 @@
 //! HTTP/1.1 over TCP and TLS, both ends, with hyper: files for phones.
 
 mod client;
+mod path;
 mod server;
 
 pub use client::{Answer, Connection, connect};

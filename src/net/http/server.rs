@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::path;
 use crate::cluster::HttpAnswer;
 use crate::net::tls::{ServerTls, TlsFailure, TlsInfo};
 
@@ -48,7 +49,7 @@ impl Default for Limits {
 
 /// What a server hands out.
 pub trait Files: Send + Sync {
-    /// The answer to a GET of this path, which begins with a slash. Called on a connection's own
+    /// The answer to a GET of this path, which begins with a slash, with its escapes read. Called on a connection's own
     /// task.
     fn get(&self, path: &str) -> HttpAnswer;
 
@@ -294,7 +295,8 @@ impl Site for FileSite {
                 body: Arc::default(),
             };
         }
-        let answer = self.0.get(asked.path);
+        let path = path::unescape(asked.path);
+        let answer = self.0.get(&path);
         let status = answer.status();
         let body = match &answer {
             HttpAnswer::Found(bytes) => Arc::clone(bytes),
@@ -302,7 +304,7 @@ impl Site for FileSite {
         };
         self.0.told(ServerEvent::Answered {
             peer: asked.peer,
-            path: asked.path.to_owned(),
+            path: path.into_owned(),
             answer,
         });
         Reply {

@@ -36,8 +36,8 @@ pub enum Refusing {
 pub struct Told {
     /// When, in seconds since 1970.
     pub at: UnixSeconds,
-    /// Who asked.
-    pub peer: SocketAddr,
+    /// Who asked; none where the system gave no connection.
+    pub peer: Option<SocketAddr>,
     /// The phone, and how it is known; none where nothing that counts says so.
     pub device: Option<(Device, Form)>,
     /// Method and path; none where TLS did not come up.
@@ -221,9 +221,9 @@ impl Site for ProvisioningServer {
         let found = identified.and_then(|(device, _)| self.find(&device, asked));
         let mut told = Told {
             at: now(),
-            peer: asked.peer,
+            peer: Some(asked.peer),
             device,
-            asked: Some((asked.method.to_owned(), asked.path.to_owned())),
+            asked: Some((of_log(asked.method), of_log(asked.path))),
             status: Some(200),
             given: None,
             code: "given",
@@ -270,7 +270,7 @@ impl Site for ProvisioningServer {
         };
         (self.tell)(Told {
             at: now(),
-            peer,
+            peer: Some(peer),
             device: None,
             asked: None,
             status: None,
@@ -281,9 +281,24 @@ impl Site for ProvisioningServer {
     }
 
     fn accept_failed(&self, error: io::ErrorKind) {
-        // There is no peer to speak of; the next one is taken as soon as the system can.
-        let _ = error;
+        (self.tell)(Told {
+            at: now(),
+            peer: None,
+            device: None,
+            asked: None,
+            status: None,
+            given: None,
+            code: "no-connection",
+            why: format!("the system gives no connection: {error}"),
+        });
     }
+}
+
+/// Characters of a path in the log: so many that none of a profile is cut.
+const MAX_IN_LOG: usize = 1_024;
+
+fn of_log(text: &str) -> String {
+    text.chars().take(MAX_IN_LOG).collect()
 }
 
 /// The roots, as the handshake asks them.
@@ -297,7 +312,7 @@ impl ClientJudge for Judge {
                 ClientFault::Malformed(_) | ClientFault::KeyTooSmall { .. } => ClientAlert::Bad,
                 ClientFault::UnknownIssuer { .. } => ClientAlert::UnknownAuthority,
                 ClientFault::Signature { .. } => ClientAlert::Signature,
-                ClientFault::Dates { .. } => ClientAlert::Expired,
+                ClientFault::Expired { .. } | ClientFault::NotYet { .. } => ClientAlert::Expired,
             },
             why: fault.to_string(),
         })

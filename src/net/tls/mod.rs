@@ -28,11 +28,12 @@ use rustls::{
 };
 use thiserror::Error;
 
+use demand::Demand;
+use verify::{AnyClient, Checks, Judged, PinFailure, Pinned};
+
 #[cfg(feature = "legacy-tls")]
 pub use self::openssl::{LegacyStream, LegacyTls, LegacyVersions};
-use demand::Demand;
 pub use verify::Judge;
-use verify::{AnyClient, Checks, Judged, PinFailure, Pinned};
 
 pub(crate) use demand::Refused;
 pub use demand::{ClientAlert, ClientFault, ClientJudge};
