@@ -135,7 +135,7 @@ mod tests {
             <Provision_Enable>No</Provision_Enable><Log_Failure_Msg></Log_Failure_Msg>
             <Resync_At__HHmm_>2560</Resync_At__HHmm_></flat-profile>";
         let profile = Profile::parse(profile).unwrap();
-        assert_eq!(parameters.apply(&profile), 6);
+        assert_eq!(parameters.apply(&profile), 7);
         assert_eq!(parameters.apply(&profile), 0);
         assert_eq!(parameters.get("GPP_A"), "user's");
         assert_eq!(parameters.get("GPP_B"), "new");

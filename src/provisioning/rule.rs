@@ -307,7 +307,7 @@ impl<'t> Cursor<'t> {
         }
         let start = self.at;
         // A URL holds no quotes; a bar ends it.
-        let length = self.rest().find('|').unwrap_or(self.rest().len());
+        let length = self.rest().find('|').unwrap_or_else(|| self.rest().len());
         self.at += length;
         found.url = self.text[start..self.at].trim().to_owned();
         Ok(found)

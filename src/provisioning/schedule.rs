@@ -64,14 +64,14 @@ impl Delays {
     /// The delay number `index` (from 0), its random part drawn; none if it is 0 or the list is
     /// empty.
     pub fn nth(&self, index: usize, rng: &mut Rng) -> Option<Duration> {
-        let &(base, spread) = self.0.get(index).or(self.0.last())?;
+        let &(base, spread) = self.0.get(index).or_else(|| self.0.last())?;
         let drawn = rng.below(u64::from(spread) + 1);
         let seconds = u64::from(base) + drawn;
         (base > 0 || spread > 0).then(|| Duration::from_secs(seconds))
     }
 
     fn is_zero(&self, index: usize) -> bool {
-        matches!(self.0.get(index).or(self.0.last()), Some((0, 0)))
+        matches!(self.0.get(index).or_else(|| self.0.last()), Some((0, 0)))
     }
 }
 

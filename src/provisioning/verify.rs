@@ -565,7 +565,7 @@ impl Checker {
         with("provision.dates", &|s| s.dates = !s.dates);
         for bits in [512, 1_024, 2_048] {
             with("provision.min_rsa_bits", &|s| {
-                s.signatures.min_rsa_bits = bits
+                s.signatures.min_rsa_bits = bits;
             });
         }
         for hash in [Hash::Md5, Hash::Sha1, Hash::Sha256] {

@@ -4,6 +4,7 @@
 //! The laws of all: no input panics, hangs or makes something grow that the input does not pay for.
 
 mod dhcp;
+mod provisioning;
 mod seeds;
 mod tftp;
 mod tvs;
@@ -38,6 +39,12 @@ pub(crate) const TARGETS: &[Target] = &[
     target("tftp_machines", tftp::both_ends, seeds::scripts),
     target("dhcp_message", dhcp::message, dhcp::messages),
     target("dhcp_machines", dhcp::both_ends, dhcp::scripts),
+    target("provisioning_rule", provisioning::rule, provisioning::rules),
+    target(
+        "provisioning_profile",
+        provisioning::profile,
+        provisioning::profiles,
+    ),
 ];
 
 const fn target(name: &'static str, run: fn(&[u8]), seeds: fn() -> Vec<Vec<u8>>) -> Target {

@@ -46,7 +46,12 @@ pub(super) fn pkcs12_files() -> Vec<Vec<u8>> {
 
 pub(super) fn scenarios() -> Vec<Vec<u8>> {
     let mut all = files(
-        &["scenarios/bad", "scenarios/rules", "../scenarios"],
+        &[
+            "scenarios/bad",
+            "scenarios/rules",
+            "../scenarios",
+            "../scenarios/provisioning",
+        ],
         ".toml",
     );
     // What takes long to read is slow to fuzz.

@@ -86,7 +86,7 @@ impl Phone {
         let mut happened = Vec::new();
         let certificate = self.has_certificate.then_some(&b"the phone's"[..]);
         let end = around.run(&mut resync, certificate, |happening| {
-            happened.push(happening)
+            happened.push(happening);
         });
         Resynced {
             end,

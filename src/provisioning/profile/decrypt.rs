@@ -13,6 +13,9 @@ pub(super) const SALTED: &[u8] = b"Salted__";
 const SALT: usize = 8;
 const BLOCK: usize = 16;
 
+/// A digest, and what it is called.
+type Tried = (fn(&[u8]) -> Vec<u8>, &'static str);
+
 /// Opens the output of `openssl enc -e -aes-256-cbc -k phrase`. Gives the plain text and how it was
 /// opened.
 pub(super) fn salted(
@@ -27,11 +30,11 @@ pub(super) fn salted(
     if sealed.is_empty() || !sealed.len().is_multiple_of(BLOCK) {
         return Err(ProfileFault::CutOff(sealed.len()));
     }
-    let sha256: (fn(&[u8]) -> Vec<u8>, _) = (
+    let sha256: Tried = (
         |bytes| digest::digest(&digest::SHA256, bytes).as_ref().to_vec(),
         "AES-256-CBC, key by SHA-256",
     );
-    let md5: (fn(&[u8]) -> Vec<u8>, _) = (
+    let md5: Tried = (
         |bytes| Md5::digest(bytes).to_vec(),
         "AES-256-CBC, key by MD5",
     );

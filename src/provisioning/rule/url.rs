@@ -206,7 +206,7 @@ impl Url {
     /// The port: the URL's, else the scheme's.
     pub fn port(&self) -> u16 {
         let named = self.server.as_ref().and_then(|server| server.port);
-        named.unwrap_or(self.scheme.default_port())
+        named.unwrap_or_else(|| self.scheme.default_port())
     }
 }
 

@@ -88,7 +88,9 @@ impl<'s> World<'s> {
             ProvisioningAuthority::Foreign => &foreign,
         };
         let servers = scenario.servers.iter().map(|server| {
-            let from = server.valid_from.unwrap_or(date.saturating_sub(30 * DAY));
+            let from = server
+                .valid_from
+                .unwrap_or_else(|| date.saturating_sub(30 * DAY));
             let to = server.valid_to.unwrap_or(date + 365 * DAY);
             let bits = KeyBits::from_bits(server.bits).unwrap_or_default();
             let (root, key) = &of(server.authority).server;

@@ -168,7 +168,9 @@ fn device(args: &ResyncArgs, identity: Option<&Identity>) -> Result<Device, Fail
             .or_else(|| said.cloned())
             .unwrap_or_else(|| usual.to_owned())
     };
-    let mac = args.mac.or(said.as_ref().and_then(|device| device.mac));
+    let mac = args
+        .mac
+        .or_else(|| said.as_ref().and_then(|device| device.mac));
     if mac.is_none() {
         let text = "the phone has no MAC address: give --mac, or a --cert whose subject has one, such \
                     as OU=CP-8832-3PCC, L=serial, S=000e08abcdef";
