@@ -208,7 +208,7 @@ impl Device {
             MacAttribute::State => "2.5.4.8",
             MacAttribute::Surname => "2.5.4.4",
         };
-        let mac = self.mac.map(|mac| mac_text(mac)).unwrap_or_default();
+        let mac = self.mac.map(mac_text).unwrap_or_default();
         let parts = [
             ("2.5.4.11", self.product.as_str()),
             ("2.5.4.7", self.serial.as_str()),

@@ -549,3 +549,54 @@ fn what_a_server_cannot_start_with_is_said() {
         assert!(text.contains(expected), "{what}: {text}");
     }
 }
+
+/// Both ends are ours here; `tests/interop` has each against others.
+#[cfg(feature = "provisioning")]
+#[test]
+fn our_phone_resyncs_with_our_server() {
+    let site = Site::new();
+    let key = KeyPool::new(6).take(KeyBits::B2048);
+    // Every resolver knows this name by itself.
+    let name = (der::Tag::Utf8String, &b"localhost/info@voice.com"[..]);
+    fs::write(site.at("near.csr"), super::made(&key, Some(name))).unwrap();
+    let (request, authority) = (site.at("near.csr"), site.at("authority"));
+    site.ca(&["sign", path(&request), "--dir", path(&authority)]);
+    let pem = der::pem::encode_string("PRIVATE KEY", der::pem::LineEnding::LF, key.pkcs8());
+    fs::write(site.at("near.key"), pem.unwrap()).unwrap();
+    let (crt, key) = (site.at("near.crt"), site.at("near.key"));
+    for (client_auth, missing) in [
+        ("require", "client-certificate-refused"),
+        ("optional-400", "400"),
+    ] {
+        let args = [
+            "--cert",
+            path(&crt),
+            "--key",
+            path(&key),
+            "--client-auth",
+            client_auth,
+        ];
+        let server = Server::start(&mut site.command(&args));
+        let resync = |file: &str, more: &[&str]| {
+            let rule = format!("https://{}/{file}", server.address);
+            let mut command = Command::new(env!("CARGO_BIN_EXE_trustline"));
+            command.args(["provision", "resync", "--once", "--format", "json"]);
+            command.args(["--profile-rule", &rule, "--dns", "127.0.0.1:1"]);
+            command.args(["--ca", path(&authority.join("server-root.crt"))]);
+            let done = command.args(more).output().unwrap();
+            (done.status.code(), String::from_utf8(done.stdout).unwrap())
+        };
+        let device = |kind| authority.join("devices").join(format!("{MAC}.{kind}"));
+        let (device_crt, device_key) = (device("crt"), device("key"));
+        let own = ["--cert", path(&device_crt), "--key", path(&device_key)];
+        let (code, told) = resync("$MA.xml", &own);
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(server.line()["file"], "000e08abcdef.xml");
+        let (code, told) = resync("000e08abcdee.xml", &own);
+        assert_eq!((code, told.contains("403")), (Some(1), true), "{told}");
+        assert_eq!(server.line()["reason"], "not-this-phones");
+        let (code, told) = resync("$MA.xml", &["--mac", MAC]);
+        assert_eq!((code, told.contains(missing)), (Some(1), true), "{told}");
+        assert_eq!(server.line()["reason"], "no-certificate");
+    }
+}

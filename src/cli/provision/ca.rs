@@ -421,9 +421,8 @@ impl OpenRoot {
             );
             usage(&text)
         };
-        let pkcs8 = match der::pem::decode_vec(&pem) {
-            Ok(("PRIVATE KEY", pkcs8)) => pkcs8,
-            _ => return Err(damaged("expected a PRIVATE KEY in PEM")),
+        let Ok(("PRIVATE KEY", pkcs8)) = der::pem::decode_vec(&pem) else {
+            return Err(damaged("expected a PRIVATE KEY in PEM"));
         };
         let key = PrivateKey::from_pkcs8(pkcs8).map_err(|e| damaged(&e.to_string()))?;
         Ok(Self {

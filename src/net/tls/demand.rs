@@ -80,7 +80,10 @@ impl Demand {
         let provider = provider();
         Ok(Self {
             judge,
-            checks: Checks::new(&provider, options.legacy),
+            checks: match options.legacy {
+                true => Checks::of_provisioning(),
+                false => Checks::new(&provider, false),
+            },
             provider,
             options,
             key: Arc::new(OneKey(identity.certified(options)?)),

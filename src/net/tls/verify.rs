@@ -37,8 +37,8 @@ impl Checks {
         Self { mapping }
     }
 
-    /// PKCS#1 v1.5 down to 1024 bits, and ECDSA: what servers that phones know sign with.
-    fn of_provisioning() -> Self {
+    /// PKCS#1 v1.5 down to 1024 bits, and ECDSA: what both ends of provisioning sign with.
+    pub(super) fn of_provisioning() -> Self {
         Self {
             mapping: legacy::WITH_ECDSA,
         }
