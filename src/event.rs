@@ -443,7 +443,8 @@ pub enum Kind {
     },
     /// The trust list stage ended.
     TrustStageEnded {
-        /// Result code: 8 where a list was updated.
+        /// Result code: 8 where a list was updated, as was seen. No source has another; 0 stands for
+        /// all of them.
         rc: u32,
         /// `Success` or the failure.
         fail_reason: String,
@@ -641,6 +642,29 @@ pub enum Kind {
         #[serde(skip_serializing_if = "Option::is_none")]
         fix: Option<String>,
     },
+    /// A multiplatform phone did something in a resync.
+    Provisioning {
+        /// What in one word: `dns`, `certificate`, `request`, `syslog`, ...
+        what: String,
+        /// The line.
+        text: String,
+    },
+    /// A resync of a multiplatform phone ended.
+    Resynced {
+        /// The round of resyncs, from 1.
+        round: usize,
+        /// `provisioned`, `refused` or `unreachable`.
+        verdict: String,
+        /// Basis that it rests on.
+        rests_on: String,
+        /// The settings whose other choice would change it.
+        rules: Vec<String>,
+        /// Why, the deciding reason first.
+        reasons: Vec<ReasonFacts>,
+        /// The way out.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        fix: Option<String>,
+    },
     /// An expectation holds or not.
     Expectation {
         /// What was expected.
@@ -714,6 +738,8 @@ pub const KINDS: &[&str] = &[
     "tvs-served",
     "verdict",
     "phone-judged",
+    "provisioning",
+    "resynced",
     "expectation",
     "run-ended",
 ];

@@ -111,6 +111,8 @@ scenarios! {
     factory_reset = "factory-reset",
     factory_reset_mixed = "factory-reset-mixed",
     first_ctl = "first-ctl",
+    http_404 = "http-404",
+    http_404_final = "http-404-final",
     http_closed = "http-closed",
     https_by_tvs = "https-by-tvs",
     https_record = "https-record",
@@ -125,6 +127,7 @@ scenarios! {
     one_certificate_at_a_time = "one-certificate-at-a-time",
     phone_not_in_database = "phone-not-in-database",
     option_66 = "option-66",
+    plain_configuration = "plain-configuration",
     power_cut = "power-cut",
     publisher_certificate_only = "publisher-certificate-only",
     recording_7821_emcc = "recording-7821-emcc",
@@ -263,4 +266,34 @@ fn every_file_has_a_test() {
         .collect();
     let tested: BTreeSet<String> = NAMES.iter().map(ToString::to_string).collect();
     assert_eq!(files, tested);
+}
+
+/// What a scenario's first phone is to do, after some text of the scenario was replaced.
+fn fix_of_the_first(name: &str, replace: &[(&str, &str)]) -> String {
+    let path = Path::new(FOLDER).join(name).with_extension("toml");
+    let mut text = std::fs::read_to_string(&path).unwrap();
+    for (from, to) in replace {
+        assert!(text.contains(from), "{name}: {from}");
+        text = text.replace(from, to);
+    }
+    let scenario = scenario::parse(name, &text, &Rules).unwrap();
+    let outcome = run(&scenario, &mut |_| {});
+    outcome.fates[0].fix.clone().unwrap()
+}
+
+#[test]
+fn the_way_out_for_an_lsc_names_the_store_that_lacks_its_issuer() {
+    let stores = "CAPF-trust and CallManager-trust of destination";
+    let expected = format!("upload CAPF of source into {stores}, restart CallManager there");
+    let fix = fix_of_the_first("capf-uploaded-astray", &[]);
+    assert!(fix.starts_with(&expected), "{fix}");
+
+    let wrong_store = "capf-in-the-wrong-store";
+    // Somebody uploads it before the end, for other phones.
+    let fix = fix_of_the_first(wrong_store, &[]);
+    assert!(fix.contains("by now: reset the phone"), "{fix}");
+    let upload = ("store = \"CAPF-trust\"", "store = \"tomcat-trust\"");
+    let fix = fix_of_the_first(wrong_store, &[upload]);
+    let expected = "upload CAPF of source into CAPF-trust of destination, restart";
+    assert!(fix.starts_with(expected), "{fix}");
 }

@@ -56,21 +56,37 @@ impl Lab {
 
 impl Cluster {
     /// True if CallManager on the node trusts who issued this LSC: a CAPF of the cluster, or one in
-    /// the store that the settings name.
+    /// a store that counts.
     fn trusts_issuer(&self, node: &str, lsc: &PublicCertificate) -> bool {
         let own = self.certificates_to_exchange(&[CertificateKind::Capf]);
         let is_issuer = |c: &PublicCertificate| c.subject_text == lsc.issuer_text;
-        let holds = |store| {
+        let holds = |&store: &TrustStore| {
             let held = self.store(node, store).unwrap_or_default();
             held.iter().any(|c| is_issuer(c))
         };
-        let in_callmanager_trust = || holds(TrustStore::CallManager);
-        let in_capf_trust = || holds(TrustStore::Capf);
-        own.iter().any(|(_, c)| is_issuer(&c.public))
-            || match self.settings().lsc_trusted_by {
-                LscTrustedBy::EitherStore => in_callmanager_trust() || in_capf_trust(),
-                LscTrustedBy::CallManagerTrust => in_callmanager_trust(),
-                LscTrustedBy::CapfTrust => in_capf_trust(),
-            }
+        own.iter().any(|(_, c)| is_issuer(&c.public)) || self.stores_of_issuers().iter().any(holds)
+    }
+
+    /// The stores in which the certificate of another cluster's CAPF makes CallManager trust the
+    /// LSC that it issued; of several one is enough.
+    fn stores_of_issuers(&self) -> &'static [TrustStore] {
+        match self.settings().lsc_trusted_by {
+            LscTrustedBy::EitherStore => &[TrustStore::Capf, TrustStore::CallManager],
+            LscTrustedBy::CallManagerTrust => &[TrustStore::CallManager],
+            LscTrustedBy::CapfTrust => &[TrustStore::Capf],
+        }
+    }
+
+    /// The stores that lack the certificate of who issued this LSC; of several one is enough. None
+    /// if every node that is to run CallManager trusts it.
+    pub fn stores_without_issuer(&self, lsc: &PublicCertificate) -> &'static [TrustStore] {
+        let mut callmanagers = self
+            .nodes()
+            .filter(|n| n.services.contains(&Service::CallManager));
+        // A node refuses where no store that counts has it.
+        match callmanagers.all(|n| self.trusts_issuer(&n.name, lsc)) {
+            true => &[],
+            false => self.stores_of_issuers(),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::lease::{Lease, LeaseTimes};
+use super::lease::{Lease, LeaseTimes, may_be_server};
 use super::message::{Message, MessageError, MessageKind, Operation, option};
 use super::{Backoff, Mac, Transmit};
 use crate::rng::Rng;
@@ -115,7 +115,7 @@ pub enum Ignored {
     OtherAddress(Ipv4Addr),
     /// It offers an address that no phone can have.
     UnusableAddress(Ipv4Addr),
-    /// It does not say which server it comes from (option 54).
+    /// It does not say which server it comes from (option 54), or names none that there can be.
     NoServerId,
     /// It does not say for how long (option 51), or gives no time.
     NoLeaseTime,
@@ -360,6 +360,7 @@ impl Client {
             return Err(Ignored::NotAsked);
         }
         let server = message.options.address(option::SERVER_ID);
+        let server = server.filter(|s| may_be_server(*s));
         let server = server.ok_or(Ignored::NoServerId)?;
         let given = message.yiaddr;
         match (&self.state, message.kind) {

@@ -51,18 +51,33 @@ pub struct LeaseTimes {
     pub expires: Time,
 }
 
-/// An option that could not be used.
+/// What of an answer could not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Remark {
-    /// The option.
-    pub option: u8,
-    /// Its bytes.
-    pub length: usize,
+pub enum Remark {
+    /// A whole option.
+    Option {
+        /// The option.
+        option: u8,
+        /// Its bytes.
+        length: usize,
+    },
+    /// An address that no server can have.
+    Address {
+        /// The option that names it.
+        option: u8,
+        /// The address.
+        address: Ipv4Addr,
+    },
 }
 
 impl fmt::Display for Remark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { option, length } = self;
+        let (option, length) = match self {
+            Self::Option { option, length } => (option, length),
+            Self::Address { option, address } => {
+                return write!(f, "option {option} names {address}, which no server has");
+            }
+        };
         let wanted = match *option {
             option::MASK => "one address of 4 bytes",
             option::TFTP_NAME | option::DOMAIN => "printable text",
@@ -166,7 +181,7 @@ impl Lease {
                 .addresses(option::TFTP_ADDRESSES)
                 .unwrap_or_default(),
             option_66: options.text(option::TFTP_NAME),
-            siaddr: Some(ack.siaddr).filter(|a| !a.is_unspecified()),
+            siaddr: Some(ack.siaddr).filter(|a| may_be_server(*a)),
             lease_secs,
             renew_secs,
             rebind_secs,
@@ -185,10 +200,33 @@ impl Lease {
         for (option, is_used) in used {
             if let (Some(value), false) = (options.get(option), is_used) {
                 let length = value.len();
-                lease.remarks.push(Remark { option, length });
+                lease.remarks.push(Remark::Option { option, length });
             }
         }
+        lease.drop_impossible_servers();
         Some(lease)
+    }
+
+    /// Leaves out what options 150 and 66 name and no server can have.
+    fn drop_impossible_servers(&mut self) {
+        let Self {
+            option_150,
+            option_66,
+            remarks,
+            ..
+        } = self;
+        let mut note = |option, address: Ipv4Addr| {
+            let may = may_be_server(address);
+            if !may {
+                remarks.push(Remark::Address { option, address });
+            }
+            may
+        };
+        option_150.retain(|a| note(option::TFTP_ADDRESSES, *a));
+        let named = option_66.as_deref().and_then(|text| text.parse().ok());
+        if named.is_some_and(|address| !note(option::TFTP_NAME, address)) {
+            *option_66 = None;
+        }
     }
 
     /// The servers to fetch from: the first of these sources that names any.
@@ -204,6 +242,12 @@ impl Lease {
             (!hosts.is_empty()).then_some(Servers { source, hosts })
         })
     }
+}
+
+/// Whether one machine could have this address. Those of this machine itself count: a lab on
+/// loopback has them.
+pub(super) fn may_be_server(address: Ipv4Addr) -> bool {
+    !(address.is_unspecified() || address.is_broadcast() || address.is_multicast())
 }
 
 fn host(text: &str) -> Host {
@@ -277,6 +321,36 @@ mod tests {
                 "option 66 of 2 bytes is not used: it should hold printable text",
             ]
         );
+    }
+
+    #[test]
+    fn addresses_that_no_server_has_are_left_out_and_said() {
+        let good = Ipv4Addr::new(10, 0, 0, 1);
+        let bad = [Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST];
+        let lease = ack(|m| {
+            m.options.set_addresses(150, &[bad[0], good, bad[1]]);
+            m.options.set(66, *b"224.0.0.1");
+            m.siaddr = bad[1];
+        })
+        .unwrap();
+        assert_eq!(lease.option_150, [good]);
+        assert_eq!((lease.option_66, lease.siaddr), (None, None));
+        let said: Vec<_> = lease.remarks.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "option 150 names 0.0.0.0, which no server has",
+                "option 150 names 255.255.255.255, which no server has",
+                "option 66 names 224.0.0.1, which no server has",
+            ]
+        );
+        // Others are taken in their place.
+        let lease = ack(|m| {
+            m.options.set_addresses(150, &bad);
+            m.siaddr = good;
+        })
+        .unwrap();
+        assert_eq!(lease.servers(&ORDER).unwrap().hosts, [Host::Address(good)]);
     }
 
     #[test]

@@ -183,6 +183,11 @@ const FIELDS: &[(&str, &[&str])] = &[
         ],
     ),
     ("phone-judged", &["outcome", "reasons", "fix"]),
+    ("provisioning", &["what", "text"]),
+    (
+        "resynced",
+        &["round", "verdict", "rests_on", "rules", "reasons", "fix"],
+    ),
     ("expectation", &["text", "holds", "found"]),
     ("run-ended", &["held", "expectations"]),
 ];

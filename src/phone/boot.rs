@@ -35,9 +35,11 @@ use crate::wire::ListKind;
 use crate::wire::phone_config::PhoneConfig;
 
 /// Result code of the trust list stage where a list was updated. It was seen after an update of the
-/// ITL (Cisco 213407, EMCC technote); that one of the CTL gives the same is inferred, and the
-/// others are not known.
+/// ITL (Cisco 213407, EMCC technote); that one of the CTL gives the same is inferred.
 const RC_UPDATED: u32 = 8;
+
+/// Stands for every other result code: none of them is known.
+const RC_UNKNOWN: u32 = 0;
 
 /// Where the boot is.
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
@@ -653,7 +655,7 @@ impl Phone {
         let rc = if updated && t.failed.is_none() {
             RC_UPDATED
         } else {
-            0
+            RC_UNKNOWN
         };
         if let Some(text) = text {
             self.status(now, text);

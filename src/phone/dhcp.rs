@@ -273,8 +273,9 @@ impl Phone {
             let text = "neither option 150 nor option 66 of the lease names a server";
             return self.no_servers(&lease, text.into(), now);
         };
-        let mut addresses = Vec::with_capacity(servers.hosts.len());
-        for host in servers.hosts {
+        let most = self.most_servers(servers.hosts.len());
+        let mut addresses = Vec::with_capacity(most);
+        for host in servers.hosts.into_iter().take(most) {
             match host {
                 Host::Address(address) => addresses.push(address),
                 Host::Name(host) => {
@@ -307,6 +308,17 @@ impl Phone {
             return all[0];
         }
         self.setup.settings.word::<DhcpPrecedence>()
+    }
+
+    /// How many of so many servers the phone keeps. Two it does; the rule counts as used only where a
+    /// lease names more.
+    fn most_servers(&self, named: usize) -> usize {
+        const DOCUMENTED: usize = 2;
+        if named <= DOCUMENTED {
+            return named;
+        }
+        let most = self.setup.settings.count(Key::DhcpMaxServers);
+        usize::try_from(most).map_or(named, |most| most.min(named))
     }
 
     /// A lease and its servers are known.

@@ -16,7 +16,7 @@ use crate::event::{Kind, SignerFacts};
 use crate::time::Time;
 use crate::trust::decide::{Ruling, asks_for_signed_files};
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::{FixedNameFiles, Key, Word};
+use crate::trust::rules::{AppDialRules, Key, RingList, Word};
 
 impl NamedFile {
     /// What it is, for people.
@@ -47,9 +47,9 @@ impl Phone {
     /// The name of such a file, unsigned; none if the configuration does not name it.
     fn name_of(&self, file: NamedFile) -> Option<String> {
         let files = &self.config.as_ref()?.files;
-        // No verdict hangs on the rule, so it does not count as used.
-        let fixed = FixedNameFiles::from_index(self.setup.settings.peek(Key::FixedNameFiles));
-        let fixed = |name: &str| (fixed == FixedNameFiles::Ask).then(|| name.to_owned());
+        // No verdict hangs on these rules, so they do not count as used.
+        let peek = |key| self.setup.settings.peek(key);
+        let fixed = |name: &str, asks: bool| asks.then(|| name.to_owned());
         match file {
             NamedFile::SoftKeys => files.soft_keys.clone(),
             NamedFile::FeaturePolicy => files.feature_policy.clone(),
@@ -63,8 +63,14 @@ impl Phone {
                 let folder = files.network_locale.as_ref()?;
                 Some(format!("{folder}/{}", self.setup.profile.tones.value))
             }
-            NamedFile::ApplicationDialRules => fixed("AppDialRules.xml"),
-            NamedFile::RingList(name) => fixed(name),
+            NamedFile::ApplicationDialRules => {
+                let rule = AppDialRules::from_index(peek(Key::AppDialRules));
+                fixed("AppDialRules.xml", rule == AppDialRules::Ask)
+            }
+            NamedFile::RingList(name) => {
+                let rule = RingList::from_index(peek(Key::RingList));
+                fixed(name, rule == RingList::Ask)
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::remarks::Remarks;
 use crate::trust::rules::{
-    Basis, DigestSha512, EmptyFile, HttpFirst, HttpsConfig, Key, Override, Settings,
+    AppDialRules, Basis, DigestSha512, EmptyFile, HttpFirst, HttpsConfig, Key, Override, Settings,
 };
 
 /// How the phone stamps a status message.
@@ -311,7 +311,12 @@ pub const PROFILES: &[Profile] = &[
             LOCALE_FILES_SOURCE,
         ),
         tones: TONES,
-        overrides: &[],
+        overrides: &[Override {
+            key: Key::AppDialRules,
+            value: AppDialRules::Ask as i64,
+            basis: Basis::Documented,
+            source: "captures of an 8851 always ask for it",
+        }],
     },
 ];
 

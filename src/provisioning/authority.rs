@@ -207,6 +207,24 @@ impl<'a, S: Signer> Issuer<'a, S> {
         self.issue(request.subject, request.spki, &extensions, terms)
     }
 
+    /// A certificate of version 1, in DER, for a server of the lab that sends no request: its
+    /// subject has this common name alone, whatever it is.
+    ///
+    /// # Errors
+    /// The root cannot sign it under these terms.
+    pub fn lab_server(
+        &self,
+        common_name: &str,
+        spki: &[u8],
+        terms: &Terms,
+    ) -> Result<Vec<u8>, IssueError<S::Error>> {
+        let oid = oid_der(ObjectIdentifier::new_unwrap("2.5.4.3"));
+        let value = node(Tag::Utf8String, &[common_name.as_bytes()]);
+        let pair = node(Tag::Sequence, &[&oid, &value]);
+        let subject = node(Tag::Sequence, &[&node(Tag::Set, &[&pair])]);
+        self.issue(&subject, spki, &[], terms)
+    }
+
     /// A phone's certificate, in DER, for the public key in `spki`.
     ///
     /// # Errors

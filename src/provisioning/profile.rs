@@ -209,6 +209,12 @@ impl Profile {
         }
     }
 
+    /// A profile as `openssl enc -e -aes-256-cbc -k phrase` encrypts it, with this salt and a key by
+    /// SHA-256.
+    pub fn seal(plain: &[u8], phrase: &str, salt: &[u8; 8]) -> Vec<u8> {
+        decrypt::seal(plain, phrase, salt)
+    }
+
     /// Reads the XML of a profile.
     ///
     /// # Errors

@@ -27,8 +27,9 @@ use super::verify::{Checker, Lookup, Refused, Trusted};
 use crate::rng::Rng;
 
 mod fault;
+mod text;
 
-pub use fault::{Class, Fault, Reason};
+pub use fault::{CODES, Class, Fault, Reason};
 
 /// What a phone is, from one resync to the next.
 #[derive(Clone, Debug)]

@@ -295,6 +295,13 @@ pub fn setting(key: &str) -> Option<&'static Setting> {
     TABLE.iter().find(|setting| setting.key == key)
 }
 
+/// How sure the weakest of these settings is; what rests on none is documented.
+pub fn weakest_basis(keys: &[&str]) -> Basis {
+    let bases = keys.iter().filter_map(|key| setting(key));
+    let weakest = bases.map(|setting| setting.basis).max();
+    weakest.unwrap_or(Basis::Documented)
+}
+
 impl Setting {
     /// What it may be, for people.
     pub fn expected(&self) -> String {

@@ -21,6 +21,9 @@ pub use json::{SCHEMA_VERSION, not_begun};
 /// Width of lines that are wrapped.
 const WIDTH: usize = 100;
 
+/// Files of others in the directory that are shown; what is in JSON is all of them.
+const MAX_FOREIGN: usize = 10;
+
 /// An action that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Report<'a> {
@@ -158,7 +161,14 @@ impl Report<'_> {
         }
         let mut rows =
             vec![["file", "bytes", "type", "cluster", "node", "role"].map(str::to_owned)];
+        let mut foreign = 0_usize;
         for file in listing.files() {
+            if file.role == FileRole::Foreign {
+                foreign += 1;
+                if foreign > MAX_FOREIGN {
+                    continue;
+                }
+            }
             let [unit, cluster, node, role] = role_of(&file.role);
             rows.push([
                 escape_for_terminal(file.name.as_bytes()),
@@ -171,6 +181,10 @@ impl Report<'_> {
         }
         out.push('\n');
         out.push_str(&table(&rows, &[1]));
+        if foreign > MAX_FOREIGN {
+            let more = count(foreign - MAX_FOREIGN, "more foreign file");
+            let _ = writeln!(out, "  and {more}: is this the directory of the exchange?");
+        }
         out.push('\n');
     }
 

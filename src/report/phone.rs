@@ -319,8 +319,8 @@ impl BootReport {
         }
         if outcome == BootOutcome::NoServer {
             return Some(
-                "check the addresses, that Cisco Tftp runs there, and that UDP port 69 and the \
-                 ports of its answers (any above 1023) are open from here"
+                "check the addresses, that Cisco Tftp runs there, and that TCP ports 6970 and 6971, \
+                 UDP port 69 and the UDP ports of its answers (any above 1023) are open from here"
                     .into(),
             );
         }

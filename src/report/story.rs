@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::text::Paint;
+use super::text::{Paint, count};
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::time::Time;
 use crate::trust::certificate::escape_for_terminal;
@@ -112,6 +112,16 @@ impl Story {
             Kind::Trusted {
                 note: Some(note), ..
             } => lines.push(note.clone()),
+            Kind::Resynced {
+                reasons,
+                fix: Some(fix),
+                ..
+            } => {
+                let clean = |text: &str| escape_for_terminal(text.as_bytes());
+                let others = reasons.iter().skip(1);
+                lines.extend(others.map(|r| format!("also {} ({})", clean(&r.text), r.code)));
+                lines.push(format!("fix  {}", clean(fix)));
+            }
             _ => {}
         }
         let lines = lines.iter().map(|l| format!("{:>7}  {:<14} {l}", "", ""));
@@ -208,6 +218,32 @@ impl Story {
         let p = self.paint;
         Some(match &event.kind {
             Kind::Step { text, .. } => p.strong(text),
+            Kind::Provisioning { what, text } => {
+                format!("{what:<12} {}", escape_for_terminal(text.as_bytes()))
+            }
+            Kind::Resynced {
+                verdict,
+                rests_on,
+                rules,
+                reasons,
+                ..
+            } => {
+                let rules = match rules.is_empty() {
+                    true => String::new(),
+                    false => format!(": {}", rules.join(", ")),
+                };
+                let painted = match verdict.as_str() {
+                    "provisioned" => p.good(verdict),
+                    _ => p.bad(verdict),
+                };
+                match reasons.first() {
+                    Some(first) => {
+                        let text = escape_for_terminal(first.text.as_bytes());
+                        format!("{painted}: {text} ({}; {rests_on}{rules})", first.code)
+                    }
+                    None => format!("{painted} ({rests_on}{rules})"),
+                }
+            }
             Kind::Published {
                 list,
                 facts,
@@ -257,7 +293,7 @@ impl Story {
                 let place = match directory.as_str() {
                     "" => String::new(),
                     directory if files.is_empty() => format!(" ({directory})"),
-                    directory => format!(" ({} files in {directory})", files.len()),
+                    directory => format!(" ({} in {directory})", count(files.len(), "file")),
                 };
                 format!("{text}{place}")
             }

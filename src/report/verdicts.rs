@@ -6,6 +6,20 @@ use super::text::Paint;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
 use crate::trust::rules::{self, Basis};
 
+/// `3 of 5 phones migrated`, for each verdict in the order in which they came.
+fn counted<'v>(what: &str, verdicts: impl ExactSizeIterator<Item = &'v str>) -> Vec<String> {
+    let total = verdicts.len();
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for verdict in verdicts {
+        match counts.iter_mut().find(|(v, _)| *v == verdict) {
+            Some((_, n)) => *n += 1,
+            None => counts.push((verdict, 1)),
+        }
+    }
+    let text = |(verdict, n): &(&str, usize)| format!("{n} of {total} {what} {verdict}");
+    counts.iter().map(text).collect()
+}
+
 /// One phone's verdict, as its event told it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Row {
@@ -40,6 +54,8 @@ pub struct Verdicts {
     failed: Vec<(String, String)>,
     held: usize,
     expectations: usize,
+    /// The verdict of each resync of a multiplatform phone.
+    resynced: Vec<String>,
 }
 
 impl Verdicts {
@@ -121,6 +137,7 @@ impl Verdicts {
                 self.failed
                     .push((text.clone(), found.clone().unwrap_or_default()));
             }
+            Kind::Resynced { verdict, .. } => self.resynced.push(verdict.clone()),
             Kind::RunEnded { held, expectations } => {
                 self.held = *held;
                 self.expectations = *expectations;
@@ -132,7 +149,10 @@ impl Verdicts {
     /// The report. `again` is the command that repeats the run, `seconds` how long it took, where
     /// that is told.
     pub fn text(&self, paint: Paint, again: &str, seconds: Option<f64>) -> String {
-        let mut out = self.table(paint);
+        let mut out = match self.rows.is_empty() && !self.resynced.is_empty() {
+            true => String::from("\n"),
+            false => self.table(paint),
+        };
         out.push_str(&self.reasons(paint));
         if !self.stand_ins.is_empty() {
             let old: Vec<_> = self.stand_ins.iter().cloned().collect();
@@ -206,18 +226,9 @@ impl Verdicts {
     }
 
     fn counts(&self) -> String {
-        let mut counts: Vec<(String, usize)> = Vec::new();
-        for row in &self.rows {
-            match counts.iter_mut().find(|(v, _)| *v == row.verdict) {
-                Some((_, n)) => *n += 1,
-                None => counts.push((row.verdict.clone(), 1)),
-            }
-        }
-        let total = self.rows.len();
-        let words: Vec<_> = counts
-            .iter()
-            .map(|(v, n)| format!("{n} of {total} phones {v}"))
-            .collect();
+        let verdicts = self.rows.iter().map(|row| row.verdict.as_str());
+        let mut words = counted("phones", verdicts);
+        words.extend(counted("resyncs", self.resynced.iter().map(String::as_str)));
         words.join(", ")
     }
 

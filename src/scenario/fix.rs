@@ -104,10 +104,15 @@ fn action(
                 ),
             }
         }
-        "lsc-not-trusted" => format!(
-            "upload CAPF of {} into CAPF-trust and CallManager-trust of {destination}, restart CallManager there, then reset the phone; or give the phone an LSC of {destination}",
-            phone.home
-        ),
+        "lsc-not-trusted" => match stores_without_issuer(phone, lab, destination).as_str() {
+            "" => format!(
+                "CallManager of {destination} trusts the issuer of the LSC by now: reset the phone"
+            ),
+            stores => format!(
+                "upload CAPF of {} into {stores} of {destination}, restart CallManager there, then reset the phone; or give the phone an LSC of {destination}",
+                phone.home
+            ),
+        },
         "encrypted-for-another-key" | "capf-session-needed" | "device-key-missing" => format!(
             "clear TFTP Encrypted Config in the phone's security profile in {destination} until the phone has moved, then reset it; or let CAPF of {destination} install an LSC first, so that {destination} encrypts for the key that the phone has"
         ),
@@ -213,6 +218,20 @@ fn is_imported(fate: &Fate, lab: &Lab, cluster: &str) -> bool {
         Some(store.iter().any(|c| is_of(c, signer)))
     });
     is_there.unwrap_or(false)
+}
+
+/// The stores of the destination that lack the certificate of who issued the phone's LSC. Where one
+/// of two would be enough, both are named: sources disagree which it is.
+fn stores_without_issuer(phone: &LabPhone, lab: &Lab, destination: &str) -> String {
+    let cluster = lab.clusters().iter().find(|c| c.id() == destination);
+    let shown = phone.setup.identity.certificate.as_ref();
+    let lsc = shown.and_then(|c| PublicCertificate::from_der(&c.certificate).ok());
+    let missing = match (cluster, lsc) {
+        (Some(cluster), Some(lsc)) => cluster.stores_without_issuer(&lsc),
+        _ => &[TrustStore::Capf, TrustStore::CallManager],
+    };
+    let names: Vec<_> = missing.iter().map(|s| s.name()).collect();
+    names.join(" and ")
 }
 
 /// True if the certificate is the signer's.

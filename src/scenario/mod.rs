@@ -52,6 +52,7 @@ pub mod model;
 pub mod outcome;
 pub mod parse;
 pub mod pattern;
+pub mod provisioning;
 pub mod run;
 pub mod select;
 pub mod serve;

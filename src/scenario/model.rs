@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::diagnostic::{Located, Span};
 use super::pattern::{EventPattern, FilePattern};
+use super::provisioning::Provisioning;
 use super::select::Selector;
 use super::settings::Setting;
 pub use super::words::{
@@ -51,6 +52,8 @@ pub struct Scenario {
     pub sftp: Option<SftpServer>,
     /// The DHCP server of the phones' segment.
     pub dhcp: Dhcp,
+    /// Multiplatform phones and their servers; none unless given. Their resyncs come after the steps.
+    pub provisioning: Option<Provisioning>,
     /// What is done, in order.
     pub steps: Vec<Step>,
     /// What has to hold at the end.

@@ -6,6 +6,7 @@ use super::expect::{self, Checked};
 use super::invariants::{Broken, Laws, after_faults};
 use super::judge::{Fate, fates, owner_text, verdict_text};
 use super::model::Scenario;
+use super::provisioning;
 use super::run::{LAB, Rehearsed, RunError, rehearse, rehearse_told};
 use crate::event::{Event, Kind};
 use crate::phone::Pace;
@@ -93,7 +94,13 @@ pub fn run_searching(
         rests = searched(Depth::Rules);
         checked = check(&rests);
     }
-    let at = rehearsed.now;
+    let mut at = rehearsed.now;
+    if let Some(provisioning) = &scenario.provisioning {
+        let date = scenario.date.value;
+        let resynced = provisioning::run(provisioning, date, scenario.seed, at, sink)?;
+        checked.extend(resynced.checked);
+        at = resynced.now;
+    }
     for (i, fate) in fates.iter().enumerate() {
         let kind = verdict_event(fate, rests.get(i));
         sink(&Event {

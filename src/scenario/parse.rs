@@ -22,6 +22,7 @@ mod expect;
 mod faults;
 mod phone_files;
 mod phones;
+mod provisioning;
 mod read;
 mod sftp;
 mod syntax;
@@ -106,8 +107,20 @@ impl Parser<'_, '_> {
             None,
             "the scenario",
             &[
-                "format", "name", "source", "date", "seed", "tls", "cluster", "phones", "settings",
-                "sftp", "dhcp", "step", "expect",
+                "format",
+                "name",
+                "source",
+                "date",
+                "seed",
+                "tls",
+                "cluster",
+                "phones",
+                "settings",
+                "sftp",
+                "dhcp",
+                "provisioning",
+                "step",
+                "expect",
             ],
         );
         let what = format!("the format of the file: {FORMAT}");
@@ -147,11 +160,21 @@ impl Parser<'_, '_> {
             .and_then(|entry| entry.word(self.problems))
             .map_or(Tls::Modelled, |tls| tls.value);
 
+        let provisioning = self.provisioning(&root);
+        // Multiplatform phones need no cluster.
+        let is_given = |key| root.optional(key).is_some();
+        let has_clusters = provisioning.is_none() || is_given("cluster") || is_given("phones");
         let before = self.problems.count();
-        let clusters = self.clusters(&root);
+        let clusters = match has_clusters {
+            true => self.clusters(&root),
+            false => Vec::new(),
+        };
         let clusters_sound = self.problems.count() == before;
         let before = self.problems.count();
-        let phones = self.phones(&root);
+        let phones = match has_clusters {
+            true => self.phones(&root),
+            false => Vec::new(),
+        };
         let phones_sound = self.problems.count() == before;
 
         let mut settings = Vec::new();
@@ -188,6 +211,7 @@ impl Parser<'_, '_> {
             settings,
             sftp,
             dhcp,
+            provisioning,
             steps,
             expectations,
             #[cfg(feature = "planted-defects")]

@@ -22,11 +22,13 @@ use super::model::{self, Action, Scenario};
 use super::registry::parameter_of;
 use super::steps;
 use super::words::Verb;
+use crate::cluster::key::KeyError;
 use crate::cluster::{Cluster, ClusterError, Damage, DamagedFile, KeyPool, Lab, Turn};
 use crate::dhcp::Scope;
 use crate::event::{Event, Kind};
 use crate::phone::power::{BootEnd, Booting, Cut};
 use crate::phone::{BootCause, Flash, Pace, PhoneSetup};
+use crate::provisioning::authority::IssueError;
 use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
 use crate::trust::rules::{Key, Settings};
@@ -48,6 +50,9 @@ pub enum RunError {
         /// Why.
         error: ClusterError,
     },
+    /// The lab's authority cannot make a certificate that the scenario asks for.
+    #[error("[provisioning]: {0}")]
+    Provisioning(#[from] IssueError<KeyError>),
     /// The scenario has faults that sockets do not have.
     #[error(
         "{} exists in virtual time alone: leave `--network loopback` out, or say `--network sim`",

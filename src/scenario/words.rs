@@ -342,8 +342,39 @@ closed_words! {
     Tls, "kind of TLS" {
         /// The certificate check and the exchange of messages, without the cryptography.
         Modelled = "modelled",
-        /// With real TLS over simulated bytes: events and verdicts are repeatable, packets are not.
+        /// With real TLS over simulated bytes, to TVS: events and verdicts are repeatable, packets are
+        /// not. HTTPS to a TFTP node is modelled all the same.
         Real = "real",
+    }
+
+    /// Who signed a certificate of provisioning.
+    ProvisioningAuthority, "authority" {
+        /// The one whose roots all have.
+        Ours = "ours",
+        /// One that nobody knows.
+        Foreign = "foreign",
+    }
+
+    /// What a provisioning server does about phones' certificates.
+    CertificateDemand, "demand" {
+        /// Without one that counts there is an error page, as from nginx.
+        Page = "page-400",
+        /// Without one that counts TLS does not come up, as with Apache.
+        Handshake = "handshake",
+        /// It asks for none.
+        None = "not-asked",
+    }
+
+    /// The client certificate of a multiplatform phone.
+    ClientCertificate, "client certificate" {
+        /// Its own.
+        Own = "own",
+        /// None.
+        Missing = "missing",
+        /// One with its name, signed by a foreign authority.
+        Foreign = "foreign",
+        /// Another phone's.
+        OtherDevice = "of-another-device",
     }
 
     /// How sure the weakest rule is that a verdict rests on.

@@ -18,7 +18,12 @@ pub struct Server<'w> {
     pub chain: Vec<Vec<u8>>,
     /// What it answers.
     pub answering: Answering<'w>,
+    /// Which phones get no connection, by their certificate (DER): the TLS alert and its name.
+    pub demanding: Option<Demanding<'w>>,
 }
+
+/// See [`Server::demanding`].
+pub type Demanding<'w> = Box<dyn Fn(Option<&[u8]>) -> Option<(u8, &'static str)> + 'w>;
 
 /// What is around a phone.
 #[derive(Default)]
@@ -46,7 +51,7 @@ impl Surroundings<'_> {
                 Some(Step::Resolve { host, .. }) => resync.handle_lookup(self.look_up(&host)),
                 Some(Step::Connect(connect)) => {
                     connected = None;
-                    let opened = self.connect(&connect);
+                    let opened = self.connect(&connect, certificate);
                     resync.handle_connection(opened.map(|(server, trusted)| {
                         connected = Some(server);
                         trusted
@@ -73,7 +78,11 @@ impl Surroundings<'_> {
         }
     }
 
-    fn connect(&self, connect: &Connect) -> Result<(&Server<'_>, Option<Trusted>), ConnectFault> {
+    fn connect(
+        &self,
+        connect: &Connect,
+        certificate: Option<&[u8]>,
+    ) -> Result<(&Server<'_>, Option<Trusted>), ConnectFault> {
         let Some(server) = self.servers.get(&connect.address) else {
             return Err(ConnectFault::Unreachable("connection refused".into()));
         };
@@ -84,9 +93,20 @@ impl Surroundings<'_> {
             return Err(ConnectFault::Tls("the server speaks no TLS".into()));
         }
         let presented: Vec<_> = server.chain.iter().map(Vec::as_slice).collect();
-        match checker.certificate(&presented, host) {
-            Ok(trusted) => Ok((server, Some(trusted))),
-            Err(refused) => Err(ConnectFault::Refused(refused)),
+        let trusted = checker
+            .certificate(&presented, host)
+            .map_err(ConnectFault::Refused)?;
+        // The server sees the phone's certificate once the phone has taken the server's.
+        match server
+            .demanding
+            .as_ref()
+            .and_then(|demands| demands(certificate))
+        {
+            Some((code, name)) => Err(ConnectFault::Alert {
+                code,
+                name: name.to_owned(),
+            }),
+            None => Ok((server, Some(trusted))),
         }
     }
 }

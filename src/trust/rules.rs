@@ -337,6 +337,9 @@ rules! {
     DhcpActAtOnce "dhcp.act_at_once" of::<DhcpActAtOnce>(), 0, Assumed,
         "whether a phone restarts when the renewal of its lease names other servers",
         "not documented; Cisco 215539 resets the phones after the change of option 150";
+    DhcpMaxServers "dhcp.max_servers" number("servers", 2, 63, &[8]), 2, Assumed,
+        "how many servers of a lease a phone keeps; the first two it does, as TFTP Server 1 and 2",
+        "8800 Administration Guide for the two; no source says what becomes of a third";
     DhcpTries "dhcp.tries" number("sendings", 1, 10, &[2]), 4, Assumed,
         "how often a phone sends DISCOVER before it goes on without a lease",
         "RFC 2131 section 4.1 gives the waits between, no source how many phones send";
@@ -355,9 +358,12 @@ rules! {
     DamagedList "phone.damaged_list" of::<DamagedList>(), 0, Assumed,
         "what a damaged CTL or ITL in flash means to a phone without another list: no leap of faith, or absent",
         "no source says what a phone does with a damaged list in its flash";
-    FixedNameFiles "phone.fixed_name_files" of::<FixedNameFiles>(), 0, Assumed,
-        "whether a phone asks for AppDialRules.xml and the ring list too, which no configuration names (nothing that is trusted hangs on them)",
-        "captures of an 8851 always ask for AppDialRules.xml; the ring list is in no capture of a boot";
+    AppDialRules "phone.app_dial_rules" of::<AppDialRules>(), 0, Inferred,
+        "whether a phone asks for AppDialRules.xml too, which no configuration names (nothing that is trusted hangs on it)",
+        "EMCC technote: the log of a 7821 has no such request; captures of an 8851 always have it";
+    RingList "phone.ring_list" of::<RingList>(), 0, Assumed,
+        "whether a phone asks for the ring list when it boots, which no configuration names (nothing that is trusted hangs on it)",
+        "no source: it is in no capture of a boot";
     SignedDefault "cluster.signed_default" of::<SignedDefault>(), 0, Assumed,
         "when a cluster serves the default configuration in its signed form, XMLDefault.cnf.xml.sgn",
         "guides of 6900 to 7900 phones: the default is for auto-registration; the name is in lists of what CUCM serves, of which settings they have no source says";

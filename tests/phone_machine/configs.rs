@@ -6,7 +6,7 @@ use trustline::cluster::{CertificateKind, Damage, DamagedFile, PhoneFiles};
 use trustline::event::Kind;
 use trustline::phone::flash::CONFIG;
 use trustline::phone::{FlashOperation, Output};
-use trustline::trust::rules::DefaultConfig;
+use trustline::trust::rules::{AppDialRules, DefaultConfig, RingList};
 use trustline::wire::phone_config::{NamedFiles, PhoneConfig};
 
 use crate::bench::{Before, Bench, lock};
@@ -233,7 +233,8 @@ fn named(user_locale: &str) -> NamedFiles {
 }
 
 fn with_files(scenario: &str, installed: NamedFiles) -> Before {
-    let before = Before::of(scenario);
+    let mut before = Before::of(scenario);
+    before.set("phone.app_dial_rules", AppDialRules::Ask as i64);
     let files = PhoneFiles {
         named: named("German_Germany"),
         installed,
@@ -246,11 +247,13 @@ fn with_files(scenario: &str, installed: NamedFiles) -> Before {
     before
 }
 
-const FILES: [&str; 5] = [
+/// What an 8861 asks for after its configuration, which names all but the application dial rules.
+const FILES: [&str; 6] = [
     "SK1.xml.sgn",
     "policy.xml.sgn",
     "German_Germany/sl-be-sip.jar.sgn",
     "Germany/g3-tones.xml.sgn",
+    "AppDialRules.xml.sgn",
     "dialplan.xml.sgn",
 ];
 
@@ -266,7 +269,7 @@ fn named_files_come_in_order_after_the_configuration() {
     files.retain(|f| is_named_file(f));
     assert_eq!(files, FILES);
     let accepted = |k: &Kind| matches!(k, Kind::NamedFileAccepted { .. });
-    assert_eq!(bench.count(accepted), 5);
+    assert_eq!(bench.count(accepted), FILES.len());
     let last = bench.events.iter().rposition(accepted).unwrap();
     let config = bench
         .events
@@ -277,14 +280,17 @@ fn named_files_come_in_order_after_the_configuration() {
         .iter()
         .position(|k| matches!(k, Kind::Registering { .. }));
     assert!(config.unwrap() < last && last < registering.unwrap());
-    // The list of rings and the application dial rules, which no configuration names.
-    before.set("phone.fixed_name_files", 1);
+    // The ring list in place of the application dial rules.
+    before.set("phone.app_dial_rules", AppDialRules::LeaveOut as i64);
+    before.set("phone.ring_list", RingList::Ask as i64);
     let bench = run(&before);
     let requested = bench.requested();
-    for file in ["AppDialRules.xml.sgn", "Ringlist-wb.xml.sgn"] {
-        assert!(requested.contains(&file), "{requested:?}");
-    }
-    assert_eq!(bench.count(accepted), 7);
+    let asked = |file: &str| requested.contains(&file);
+    assert!(
+        asked("Ringlist-wb.xml.sgn") && !asked("AppDialRules.xml.sgn"),
+        "{requested:?}"
+    );
+    assert_eq!(bench.count(accepted), FILES.len());
 }
 
 #[test]

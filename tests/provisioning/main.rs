@@ -4,6 +4,7 @@
 
 mod certificates;
 mod machine;
+mod scenarios;
 mod seed;
 mod verify;
 mod world;

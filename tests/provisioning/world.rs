@@ -165,6 +165,7 @@ pub(crate) fn answering<'w>(
     Server {
         chain,
         answering: Box::new(answer),
+        demanding: None,
     }
 }
 

@@ -64,6 +64,11 @@ fn all(settings: &Settings) -> Vec<String> {
     };
     let settled = run(power, &nothing, Some(both));
     run(power, &settled, None);
+    let many = Scope {
+        option_150: (1..=9).map(server).collect(),
+        ..Scope::default()
+    };
+    run(power, &nothing, Some(many));
     let moved = Scope {
         option_150: vec![server(3)],
         ..Scope::default()

@@ -132,20 +132,6 @@ impl FlashFolder {
         sync_folder(&self.dir)
     }
 
-    /// Carries operations out, and says of a failure what it means.
-    ///
-    /// # Errors
-    /// The system refuses.
-    pub(super) fn carry_out_all<'a>(
-        &self,
-        operations: impl IntoIterator<Item = &'a FlashOperation>,
-    ) -> Result<(), Failure> {
-        operations
-            .into_iter()
-            .try_for_each(|o| self.carry_out(o))
-            .map_err(|e| self.cannot_write(&e))
-    }
-
     /// A write that failed, as an error of the command.
     pub(super) fn cannot_write(&self, error: &io::Error) -> Failure {
         let text = format!(

@@ -40,12 +40,6 @@ fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
     let tvs_tls = identity::tvs_tls(args, profile)?;
     let identity = identity::identity(args)?;
     let seeds = seed::read(&args.installed, args.config.as_deref())?;
-    let (servers, addresses) = servers::named(&args.tftp, args.lab.as_deref())?;
-    let folder = FlashFolder::open(&args.flash, &identity.device)?;
-    if seed::plant(&folder, &seeds, args.force_seed)? {
-        let names: Vec<_> = seeds.iter().map(|(name, _)| *name).collect();
-        output.note(&format!("put {} into {}", names.join(", "), folder.shown()));
-    }
     let mut settings = profile.settings();
     // Between two runs the phone has no power, and only the wall clock goes on: the machine's own
     // time starts anew with each process.
@@ -55,6 +49,17 @@ fn try_run(args: &PhoneArgs, output: &Output) -> Result<ExitCode, Failure> {
         Basis::Inferred,
     );
     Setting::apply_all(&args.set, &mut settings);
+    // The rule has a range within a few dozens.
+    let most = usize::try_from(settings.peek(Key::DhcpMaxServers)).unwrap_or(usize::MAX);
+    let (servers, addresses) = servers::named(&args.tftp, args.lab.as_deref(), most)?;
+    let folder = FlashFolder::open(&args.flash, &identity.device)?;
+    if let Some(note) = &seeds.note {
+        output.note(note);
+    }
+    if seed::plant(&folder, &seeds, args.force_seed)? {
+        let names: Vec<_> = seeds.files.iter().map(|(name, _)| *name).collect();
+        output.note(&format!("put {} into {}", names.join(", "), folder.shown()));
+    }
     let setup = PhoneSetup {
         identity,
         profile,

@@ -12,8 +12,6 @@ use crate::cli::world::{cannot_open, read_up_to, shown};
 use crate::net::real::{Addresses, LabNode, TFTP_PORT};
 use crate::report::text::did_you_mean;
 
-/// Option 150 of real clusters has two addresses; phones take no more.
-const MAX_SERVERS: usize = 2;
 /// Bytes of a lab's line: a node takes about 200.
 const MAX_LAB_LINE: u64 = 1024 * 1024;
 
@@ -21,14 +19,16 @@ const MAX_LAB_LINE: u64 = 1024 * 1024;
 /// what an engineer sets as "Alternate TFTP" on one with DHCP.
 ///
 /// # Errors
-/// A name does not resolve, two cannot be told apart, or there are too many.
+/// A name does not resolve, two cannot be told apart, or there are more than `most`.
 pub(super) fn named(
     servers: &[String],
     lab: Option<&Path>,
+    most: usize,
 ) -> Result<(Vec<Ipv4Addr>, Addresses), Failure> {
-    if servers.len() > MAX_SERVERS {
+    if servers.len() > most {
         let text = format!(
-            "--tftp is given {} times; a phone takes {MAX_SERVERS} servers from option 150 at most",
+            "--tftp is given {} times; a phone keeps {most} servers at most (setting \
+             dhcp.max_servers)",
             servers.len()
         );
         return Err(Failure::new(ExitCode::Usage, text));
@@ -146,7 +146,7 @@ mod tests {
 
     fn named_here(servers: &[&str]) -> Result<(Vec<Ipv4Addr>, Addresses), Failure> {
         let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
-        named(&servers, None)
+        named(&servers, None, 2)
     }
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
         let path = dir.path().join("ready.json");
         let read = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            named(&["dst-pub".into()], Some(&path))
+            named(&["dst-pub".into()], Some(&path), 2)
         };
         let line = r#"{"schema_version":1,"kind":"ready","nodes":[{"cluster":"b","node":"dst-pub","address":"127.1.2.1","tftp":"127.0.0.1:4001","tvs":"127.0.0.1:4002","http":"127.0.0.1:4003"}]}"#;
         let (servers, _) = read(&format!("{line}\n{{\"kind\":\"boot\"}}\n")).unwrap();

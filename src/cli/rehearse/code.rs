@@ -24,7 +24,9 @@ pub(super) fn code_of(ended: &Ended) -> ExitCode {
         Ended::Judged(outcome) if outcome.holds() => ExitCode::Good,
         Ended::Judged(_) => ExitCode::Negative,
         Ended::NotRun(RunError::System(_)) => ExitCode::Unreachable,
-        Ended::NotRun(RunError::Step { .. } | RunError::NeedsVirtualTime { .. }) => ExitCode::Usage,
+        Ended::NotRun(
+            RunError::Step { .. } | RunError::Provisioning(_) | RunError::NeedsVirtualTime { .. },
+        ) => ExitCode::Usage,
         Ended::Panicked(_) => ExitCode::Bug,
     }
 }

@@ -1,7 +1,7 @@
 //! The two encryptions of profiles.
 
 use aes::Aes256;
-use cbc::cipher::{Array, BlockModeDecrypt, KeyIvInit};
+use cbc::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use md5::{Digest as _, Md5};
 use ring::aead::{AES_128_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::{digest, hkdf};
@@ -60,6 +60,21 @@ fn key_and_iv(hash: impl Fn(&[u8]) -> Vec<u8>, phrase: &str, salt: &[u8; SALT]) 
     let mut out = [0; 48];
     out.copy_from_slice(&made[..48]);
     out
+}
+
+/// The sending side of [`salted`].
+pub(super) fn seal(plain: &[u8], phrase: &str, salt: &[u8; SALT]) -> Vec<u8> {
+    let sha256 = |bytes: &[u8]| digest::digest(&digest::SHA256, bytes).as_ref().to_vec();
+    let made = key_and_iv(sha256, phrase, salt);
+    let (mut key, mut iv) = ([0; 32], [0; BLOCK]);
+    key.copy_from_slice(&made[..32]);
+    iv.copy_from_slice(&made[32..]);
+    let count = BLOCK - plain.len() % BLOCK;
+    let mut sealed = plain.to_vec();
+    sealed.resize(plain.len() + count, u8::try_from(count).unwrap_or_default());
+    let (blocks, _) = Array::slice_as_chunks_mut(&mut sealed);
+    cbc::Encryptor::<Aes256>::new(&key.into(), &iv.into()).encrypt_blocks(blocks);
+    [SALTED, salt, &sealed].concat()
 }
 
 /// The plain text, if its padding (PKCS#7) holds.

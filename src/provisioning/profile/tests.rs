@@ -160,6 +160,8 @@ fn what_openssl_encrypts_is_opened() {
             Profile::parse(SMALL).unwrap().parameters
         );
     }
+    let made = Profile::seal(SMALL.as_bytes(), phrase, b"saltsalt");
+    assert_eq!(code(Profile::read(&made, &keyed(phrase))), "taken");
     let only = |key_digest| Wrapping {
         key_digest,
         ..keyed(phrase)

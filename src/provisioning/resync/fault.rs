@@ -8,6 +8,50 @@ use crate::provisioning::profile::ProfileFault;
 use crate::provisioning::rule::{EvaluationError, RuleError, UrlError};
 use crate::provisioning::verify::{Lookup, Refusal, Refused};
 
+/// All codes that [`Fault::code`] gives, in the order of a resync.
+pub const CODES: &[&str] = &[
+    "rule-malformed",
+    "rule-not-supported",
+    "server-unnamed",
+    "host-unknown",
+    "dns-unavailable",
+    "server-unreachable",
+    "certificate-missing",
+    "certificate-malformed",
+    "issuer-unknown",
+    "signature-weak",
+    "issuer-key-too-small",
+    "signature-bad",
+    "server-key-too-small",
+    "issuer-not-an-authority",
+    "certificate-wrong-purpose",
+    "certificate-expired",
+    "certificate-not-yet-valid",
+    "name-missing",
+    "name-ambiguous",
+    "name-malformed",
+    "name-wildcard",
+    "name-mismatch",
+    "dns-name-unknown",
+    "dns-mismatch",
+    "client-certificate-refused",
+    "tls-failed",
+    "no-answer",
+    "file-not-found",
+    "http-forbidden",
+    "http-error",
+    "redirect-malformed",
+    "too-many-redirects",
+    "redirect-to-http",
+    "login-refused",
+    "profile-too-large",
+    "profile-key-missing",
+    "profile-not-encrypted",
+    "profile-key-wrong",
+    "profile-coding-unknown",
+    "profile-corrupt",
+];
+
 /// The class of an answer. A is success; both others wait for the retry delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {

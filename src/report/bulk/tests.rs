@@ -117,6 +117,35 @@ fn names_from_elsewhere_do_not_steer_the_terminal() {
 }
 
 #[test]
+fn files_of_others_are_cut_and_counted_and_json_has_all() {
+    for (foreign, cut) in [(10, None), (11, Some(1)), (300, Some(290))] {
+        let mut directory = MemoryDirectory::new();
+        export("a", &mut directory);
+        for number in 0..foreign {
+            directory.put(&format!("backup-{number:03}.tar"), vec![0; 3]);
+        }
+        let mut run = page("b").refresh();
+        directory.carry_out(&mut run);
+        let outcome = run.into_outcome().unwrap();
+        let text = report(&outcome).human(Paint::new(false));
+        assert_eq!(text.matches(".tar").count(), foreign.min(10));
+        assert!(text.contains("a-pub@a_tftp.p12"), "{text}");
+        let more = |n: i32| if n == 1 { "file:" } else { "files:" };
+        match cut {
+            None => assert!(!text.contains("more foreign"), "{text}"),
+            Some(n) => {
+                let line = format!("and {n} more foreign {}", more(n));
+                assert!(text.contains(&line), "{line} is not in {text}");
+            }
+        }
+        let json: serde_json::Value = serde_json::from_str(&report(&outcome).json()).unwrap();
+        let files = json["files"].as_array().unwrap();
+        let is_foreign = |f: &&serde_json::Value| f["role"] == "foreign";
+        assert_eq!(files.iter().filter(is_foreign).count(), foreign);
+    }
+}
+
+#[test]
 fn every_refused_import_says_what_to_do() {
     for refusal in [
         ImportRefusal::Expired {

@@ -363,11 +363,18 @@ words! {
         /// The list counts as absent.
         AsAbsent = "as-absent",
     }
-    /// Whether a phone asks for files of fixed names that no configuration names.
-    FixedNameFiles {
+    /// Whether a phone asks for application dial rules, whose name is fixed.
+    AppDialRules {
         /// It does not.
         LeaveOut = "leave-out",
-        /// It does, after those that are named.
+        /// It does, among the files that its configuration names.
+        Ask = "ask",
+    }
+    /// Whether a phone asks for the ring list, whose name is fixed.
+    RingList {
+        /// It does not.
+        LeaveOut = "leave-out",
+        /// It does, after the files that its configuration names.
         Ask = "ask",
     }
     /// When a cluster serves the default configuration in its signed form.

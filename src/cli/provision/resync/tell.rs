@@ -7,10 +7,9 @@ use crate::cli::output::Output;
 use crate::net::clock::Clock;
 use crate::provisioning::log::Message;
 use crate::provisioning::resync::{End, Happening};
-use crate::provisioning::settings::setting;
+use crate::provisioning::settings::weakest_basis;
 use crate::time::Time;
 use crate::trust::certificate::escape_for_terminal;
-use crate::trust::rules::Basis;
 
 /// Of every JSON line.
 const SCHEMA_VERSION: u32 = 1;
@@ -104,7 +103,7 @@ impl<'a> Teller<'a> {
 
     /// The verdict, with its reasons.
     pub(super) fn end(&mut self, end: &End) {
-        let basis = weakest(&end.rests_on);
+        let basis = weakest_basis(&end.rests_on);
         let (verdict, reasons) = match &end.result {
             Ok(_) => ("provisioned", Vec::new()),
             Err(failure) if failure.fault.is_unreachable() => {
@@ -161,87 +160,50 @@ impl<'a> Teller<'a> {
     }
 }
 
-/// How sure the weakest of these settings is; what rests on none is documented.
-fn weakest(settings: &[&'static str]) -> Basis {
-    let bases = settings.iter().filter_map(|key| setting(key));
-    let weakest = bases.map(|setting| setting.basis).max();
-    weakest.unwrap_or(Basis::Documented)
-}
-
+/// The fields of each, beside its kind and its text.
 fn line(happening: &Happening) -> Line {
+    let line = Line::new(happening.kind(), happening.to_string());
     match happening {
-        Happening::Started(cause) => Line::new("resync", cause.text()).with("cause", cause.text()),
+        Happening::Started(cause) => line.with("cause", cause.text()),
         Happening::Syslog(message, text) => {
             let which = match message {
                 Message::Request => "request",
                 Message::Success => "success",
                 Message::Failure => "failure",
             };
-            Line::new("syslog", text)
-                .with("message", which)
-                .with("text", text.as_str())
+            line.with("message", which).with("text", text.as_str())
         }
-        Happening::RuleSkipped { rule, why } => Line::new("skipped", format!("{rule}: {why}"))
-            .with("rule", *rule)
-            .with("why", *why),
-        Happening::BadTrigger(why) => Line::new("trigger", why).with("why", why.as_str()),
+        Happening::RuleSkipped { rule, why } => line.with("rule", *rule).with("why", *why),
+        Happening::BadTrigger(why) => line.with("why", why.as_str()),
         Happening::Resolved { host, addresses } => {
             let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            Line::new("dns", format!("{host} is at {}", all.join(", ")))
-                .with("host", host.as_str())
-                .with("addresses", all)
+            line.with("host", host.as_str()).with("addresses", all)
         }
-        Happening::NoConnection { address, why } => {
-            Line::new("connection", format!("{address} does not answer: {why}"))
-                .with("address", address.to_string())
-                .with("why", why.as_str())
-        }
+        Happening::NoConnection { address, why } => line
+            .with("address", address.to_string())
+            .with("why", why.as_str()),
         Happening::Trusted {
             name,
             address,
             in_dns,
-        } => {
-            let dns = match in_dns {
-                true => format!("DNS has {} for it", address.ip()),
-                false => "DNS was not asked".to_owned(),
-            };
-            Line::new("certificate", format!("taken for {name}; {dns}"))
-                .with("name", name.as_str())
-                .with("address", address.to_string())
-                .with("in_dns", *in_dns)
-        }
-        Happening::Requested { url, address } => {
-            Line::new("request", format!("{url} at {address}"))
-                .with("url", url.as_str())
-                .with("address", address.to_string())
-        }
-        Happening::Answered { status, bytes } => {
-            Line::new("answer", format!("{status}, {bytes} bytes"))
-                .with("status", *status)
-                .with("bytes", *bytes)
-        }
-        Happening::Redirected(to) => {
-            Line::new("redirect", format!("to {to}")).with("to", to.as_str())
-        }
-        Happening::LogsIn(how) => Line::new("login", format!("tried with {how}")).with("how", *how),
-        Happening::MissingFileAccepted => Line::new(
-            "profile",
-            "not there, which counts as a success: Resync_Fails_On_FNF is off",
-        ),
+        } => line
+            .with("name", name.as_str())
+            .with("address", address.to_string())
+            .with("in_dns", *in_dns),
+        Happening::Requested { url, address } => line
+            .with("url", url.as_str())
+            .with("address", address.to_string()),
+        Happening::Answered { status, bytes } => line.with("status", *status).with("bytes", *bytes),
+        Happening::Redirected(to) => line.with("to", to.as_str()),
+        Happening::LogsIn(how) => line.with("how", *how),
+        Happening::MissingFileAccepted => line,
         Happening::Applied {
             parameters,
             changed,
             unwrapped,
-        } => {
-            let how = match unwrapped.is_empty() {
-                true => String::new(),
-                false => format!(" ({})", unwrapped.join("; ")),
-            };
-            let text = format!("{parameters} parameters, {changed} of them new{how}");
-            Line::new("profile", text)
-                .with("parameters", *parameters)
-                .with("changed", *changed)
-                .with("unwrapped", json!(unwrapped))
-        }
+        } => line
+            .with("parameters", *parameters)
+            .with("changed", *changed)
+            .with("unwrapped", json!(unwrapped)),
     }
 }

@@ -97,6 +97,8 @@ const SETTINGS: &[(&str, Cover)] = &[
     ("dhcp.precedence", Cover::Any),
     ("dhcp.no_answer", Cover::Any),
     ("dhcp.act_at_once", Cover::Only("no")),
+    // Nobody names more than two.
+    ("dhcp.max_servers", Cover::Any),
     ("dhcp.tries", Cover::Any),
     ("dhcp.lookup_ms", Cover::Any),
     (
