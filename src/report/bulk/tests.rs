@@ -122,7 +122,7 @@ fn files_of_others_are_cut_and_counted_and_json_has_all() {
         let mut directory = MemoryDirectory::new();
         export("a", &mut directory);
         for number in 0..foreign {
-            directory.put(&format!("backup-{number:03}.tar"), vec![0; 3]);
+            directory.put(format!("backup-{number:03}.tar"), vec![0; 3]);
         }
         let mut run = page("b").refresh();
         directory.carry_out(&mut run);
