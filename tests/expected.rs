@@ -45,6 +45,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
         "newer-release-refused",
         "setting bulk.reject_newer_release = yes",
     ),
+    ("http-404-final", "setting http.fallback_on = 5xx"),
     ("https-by-tvs", "setting cluster.signer_version = 1.1"),
     ("https-record", "setting cluster.signer_version = 1.1"),
     ("https-unknown", "setting cluster.signer_version = 1.1"),

@@ -44,13 +44,15 @@ fn worlds_show_nothing() {
 /// Worlds over which run and model once disagreed, and which no source decides: a power cut between
 /// the write of a configuration and its acceptance, after a list was lost; a certificate of the
 /// cluster's own that a TVS has not loaded; a setting for refused configurations where one is not
-/// found; the list of one node beside the configuration of another.
+/// found; the list of one node beside the configuration of another; a CTL that was lost, and with it
+/// what would have kept the ITL out.
 #[test]
 fn worlds_that_disagreed_show_nothing() {
     for name in [
         "configuration-not-found",
         "cut-behind-configuration",
         "cut-behind-configuration-again",
+        "lost-ctl",
         "own-certificate-not-loaded",
         "own-signer-not-loaded",
         "second-node-lost",

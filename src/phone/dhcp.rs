@@ -230,11 +230,23 @@ impl Phone {
                     let text = "the lease has run out and nobody renewed it; the phone asks anew";
                     self.event(now, Kind::DhcpFailed { text: text.into() });
                 }
+                // A phone that is on asks for hours: once is said that it does.
+                ClientEvent::Retransmitted { attempt: 1, .. } if self.is_renewing_in_time() => {
+                    let text = "nobody has renewed the lease so far; the phone goes on asking";
+                    self.event(now, Kind::DhcpFailed { text: text.into() });
+                }
                 ClientEvent::Offered { .. }
                 | ClientEvent::Retransmitted { .. }
                 | ClientEvent::Ignored(_) => {}
             }
         }
+    }
+
+    /// True in the renewal of a lease whose times are known, and which has not run out.
+    fn is_renewing_in_time(&self) -> bool {
+        let times = self.setup.dhcp.as_ref().and_then(|d| d.lease);
+        let held = self.dhcp.as_ref().and_then(|d| d.client.lease());
+        self.stage == Stage::Renewal && times.is_some() && held.is_some()
     }
 
     fn tell_lease(&mut self, lease: &Lease, is_renewed: bool, now: Time) {

@@ -4,7 +4,7 @@
 //! Source: security guide 12.5, encrypted phone configuration. The signature is checked first, then
 //! the body's key is unwrapped with the key of the LSC or MIC; what does not open is not applied.
 //! Where `certHash` is another certificate's, or blank, a phone goes to CAPF for a certificate and
-//! starts again. CAPF is not emulated: the boot goes on without a new configuration, and says so.
+//! starts again; not by itself where `capfAuthMode` demands an authentication string. CAPF is not emulated: the boot goes on without a new configuration, and says so.
 
 use super::boot::Phone;
 use super::config::{ConfigForm, SIGNED, Trusted};
@@ -132,8 +132,14 @@ impl Phone {
             [] => "and finds no CAPF server in the file".to_owned(),
             servers => format!("with {}", servers.join(" or ")),
         };
+        let mode = match companion.capf_auth_mode {
+            Some(mode) => format!("capfAuthMode {mode}"),
+            None => "no capfAuthMode".to_owned(),
+        };
         let text = format!(
-            "{why}; a phone now starts a CAPF session {at}, for a new certificate, and boots again, which is not emulated"
+            "{why}; a phone now starts a CAPF session {at}, for a new certificate, and boots again ({mode}; \
+             where that is the one with an authentication string, somebody types it in first), which \
+             is not emulated"
         );
         let reason = Reason::new(Code::CapfSessionNeeded, text);
         let needed = Kind::CapfNeeded {

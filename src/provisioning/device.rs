@@ -160,9 +160,12 @@ impl Device {
             None => ("", name.strip_prefix("SEP")?),
         };
         let mac = Some(mac_of(mac)?);
-        let words = || number.unwrap_or_default().split_whitespace();
-        let pid = words().find_map(|word| word.strip_prefix("PID:"));
-        let serial = words().find_map(|word| word.strip_prefix("SN:"));
+        let words = number.unwrap_or_default().split_whitespace();
+        let value = |kind| {
+            let values = words.clone().filter_map(|word| word.strip_prefix(kind));
+            values.into_iter().find(|value| is_plain(value))
+        };
+        let (pid, serial) = (value("PID:"), value("SN:"));
         Some(Self {
             product: pid.unwrap_or(product).to_owned(),
             serial: serial.unwrap_or_default().to_owned(),
@@ -192,7 +195,7 @@ impl Device {
                 _ => return None,
             }
         }
-        if mac.is_none() && serial.is_empty() {
+        if mac.is_none() && serial.is_empty() || !is_plain(product) {
             return None;
         }
         Some(Self {
@@ -269,10 +272,12 @@ pub fn mac_of(text: &str) -> Option<Mac> {
     Some(Mac(mac))
 }
 
-/// True of what may stand in a product name or a serial number: letters, digits, `-`, `_`, `.`.
+/// True of what may stand in a product name or a serial number, so that it can be part of a file's
+/// name: letters, digits, `-`, `_`, and `.` unless it comes first.
 pub fn is_plain(text: &str) -> bool {
     let is_letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    !text.is_empty() && text.len() <= 64 && text.bytes().all(is_letter)
+    let is_short = (1..=64).contains(&text.len()) && !text.starts_with('.');
+    is_short && text.bytes().all(is_letter)
 }
 
 /// A subject that is looked through.
@@ -389,6 +394,13 @@ mod tests {
                 Form::Manufactured,
             ),
             (
+                // What could lead elsewhere counts as not said.
+                &[(SERIAL, "PID:../CP SN:../../x"), (NAME, "SEP2C3124C9F8E1")],
+                None,
+                device("", "", Some(enterprise)),
+                Form::Manufactured,
+            ),
+            (
                 &[(NAME, "SEP2C3124C9F8E1")],
                 None,
                 device("", "", Some(enterprise)),
@@ -496,6 +508,8 @@ mod tests {
             "Cisco/SPA525G-7.4.4",
             "Cisco/S-1 (a/b)",
             "Cisco/S-1 (a)(b)",
+            "Cisco-../../x/1 (00562b043615)",
+            "Cisco-.x/1 (00562b043615)",
         ] {
             assert_eq!(of(agent), None, "{agent}");
         }

@@ -351,10 +351,9 @@ impl Server {
         stdout.read_line(&mut line).unwrap();
         // Somebody has to read the log, or it would fill.
         std::thread::spawn(move || {
-            stdout
-                .lines()
-                .map_while(Result::ok)
-                .for_each(|l| println!("  {l}"))
+            for line in stdout.lines().map_while(Result::ok) {
+                println!("  {line}");
+            }
         });
         let address = line.trim().strip_prefix("ready: https://").unwrap();
         let address = address.trim_end_matches('/').parse().unwrap();

@@ -134,11 +134,19 @@ fn a_companion_for_no_or_another_certificate_sends_to_capf() {
         let bench = run(&before);
         assert_eq!(refused(&bench), Some("capf-session-needed"));
         assert_eq!(forms(&bench), [".cnf.xml.sgn"]);
-        let servers = bench.events.iter().find_map(|k| match k {
-            Kind::CapfNeeded { servers, .. } => Some(servers.clone()),
+        let needed = bench.events.iter().find_map(|k| match k {
+            Kind::CapfNeeded {
+                servers,
+                auth_mode,
+                reason,
+            } => Some((servers.clone(), *auth_mode, reason.text.clone())),
             _ => None,
         });
-        assert_eq!(servers.unwrap(), ["dst-pub:3804"]);
+        let (servers, mode, text) = needed.unwrap();
+        assert_eq!(servers, ["dst-pub:3804"]);
+        // The lab's clusters say nothing of it.
+        assert_eq!(mode, None);
+        assert!(text.contains("(no capfAuthMode;"), "{text}");
         assert!(bench.flash.get(CONFIG).is_none());
     }
     let mut before = Before::of(SCENARIO);

@@ -11,5 +11,6 @@ mod cache;
 mod configs;
 mod downloads;
 mod http;
+mod leases;
 mod moments;
 mod tvs;

@@ -263,6 +263,9 @@ fn a_name_is_taken_from_the_request_and_a_certificate_may_be_renewed() {
     assert_eq!(left.len(), 3, "nothing unfinished is left");
 }
 
+/// What a file is, its bytes, more arguments, the exit code, and parts of the text.
+type Refusal<'a> = (&'a str, Vec<u8>, &'a [&'a str], i32, &'a [&'a str]);
+
 #[test]
 fn what_cannot_be_signed_is_refused_with_the_way_out() {
     let good = fs::read_to_string(data("slash.csr")).unwrap();
@@ -279,7 +282,7 @@ fn what_cannot_be_signed_is_refused_with_the_way_out() {
     let with_name = |cn: Option<(Tag, &[u8])>| made(&key, cn);
     let root = fs::read(AUTHORITY.path().join("server-root.crt")).unwrap();
     let root_der = der(&AUTHORITY.path().join("server-root.crt"));
-    let cases: Vec<(&str, Vec<u8>, &[&str], i32, &[&str])> = vec![
+    let cases: Vec<Refusal<'_>> = vec![
         (
             "a private key beside the request",
             format!("{key_pem}{good}").into(),

@@ -335,7 +335,9 @@ fn device(args: &DeviceArgs, output: &Output) -> Result<ExitCode, Failure> {
     };
     for (option, value) in [("--product", &args.product), ("--serial", &serial)] {
         if !device::is_plain(value) {
-            let text = format!("{option}: expected 1 to 64 letters, digits, `-`, `_` or `.`");
+            let text = format!(
+                "{option}: expected 1 to 64 letters, digits, `-`, `_` or `.`, not a dot first"
+            );
             return Err(usage(&text));
         }
     }

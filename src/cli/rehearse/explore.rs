@@ -278,14 +278,15 @@ impl Tally {
         if left_out > 0 {
             let _ = writeln!(
                 text,
-                "left out of the model and of {}: {} of {} phones",
-                Law::MigratesAfterFaults,
+                "not compared with the model: {} of {} phones",
                 n(left_out),
                 n(self.phones)
             );
         }
         for (why, count) in &self.left_out {
-            let _ = writeln!(text, "  {}: {why}", n(*count));
+            let held = if why.lifts_law() { "nor" } else { "but" };
+            let law = Law::MigratesAfterFaults;
+            let _ = writeln!(text, "  {}, {held} held to {law}: {why}", n(*count));
         }
         let last = first + (self.worlds as u64).saturating_sub(1);
         let counts = format!(

@@ -114,7 +114,7 @@ pub struct Judged {
     pub verdicts: Vec<Verdict>,
     /// What of it the model does not decide, so that only the laws were checked.
     pub unsupported: Option<String>,
-    /// Of each phone that neither the model nor the law about the end of faults speaks of, why.
+    /// Of each phone that is not compared with the model, because what disturbed it shows, why.
     pub left_out: Vec<LeftOut>,
     /// What is wrong.
     pub findings: Vec<Finding>,

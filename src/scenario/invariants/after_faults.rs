@@ -6,8 +6,9 @@
 //! end. Then both mend what the disturbances broke, and reset every phone [`TRIES`] times. A phone
 //! that the calm run sees migrated has to have migrated in the other one too.
 //!
-//! Of two kinds of phones the law says nothing, because no source does ([`LeftOut`]). It knows them
-//! by what they hold in flash, not by how they came to it.
+//! Of two kinds of phones the law says nothing, because no source does ([`LeftOut`]), and of a third
+//! one a model of undisturbed boots cannot speak. They are known by what they hold in flash, not by
+//! how they came to it.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -33,7 +34,7 @@ use crate::wire::{ListKind, Role};
 /// phone has to come to what it would have come to without disturbances.
 pub const TRIES: usize = 3;
 
-/// Why the law says nothing of a phone.
+/// Why a phone cannot be compared with one that nothing disturbed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LeftOut {
     /// It took one file and lost another for good: when the disturbance was over it held lists and a
@@ -44,6 +45,16 @@ pub enum LeftOut {
     /// The clusters, or its option 150, changed before it had its boots over whole links. What it
     /// missed may have been its only chance, as for a phone that was switched off.
     Behind,
+    /// It holds what the phone of the calm run holds together after no boot, and has a way on: the
+    /// other one's lists, or a TVS to ask. The law holds it to come as far, and it may come further.
+    OwnWay,
+}
+
+impl LeftOut {
+    /// True if the law says nothing of such a phone either.
+    pub fn lifts_law(self) -> bool {
+        self != Self::OwnWay
+    }
 }
 
 impl fmt::Display for LeftOut {
@@ -53,6 +64,7 @@ impl fmt::Display for LeftOut {
                 "took one file and lost another, and its lists know no TVS of its configuration"
             }
             Self::Behind => "the clusters changed before it booted undisturbed again",
+            Self::OwnWay => "took files as no undisturbed boot does, and has a way on",
         })
     }
 }
@@ -62,7 +74,7 @@ impl fmt::Display for LeftOut {
 pub struct AfterFaults {
     /// The phones that broke it.
     pub broken: Vec<Broken>,
-    /// Of each phone, why the law says nothing of it, if so.
+    /// Of each phone, why it cannot be compared with an undisturbed one, if so.
     pub left_out: Vec<Option<LeftOut>>,
 }
 
@@ -86,7 +98,7 @@ fn judge(run: &Record, calm: &Record) -> AfterFaults {
         .collect();
     let pairs = run.fates.iter().zip(&calm.fates).zip(&left_out);
     let broken = pairs.filter_map(|((fate, calm), left_out)| {
-        let breaks = left_out.is_none()
+        let breaks = !left_out.is_some_and(LeftOut::lifts_law)
             && calm.verdict == Verdict::Migrated
             && fate.verdict != Verdict::Migrated;
         breaks.then(|| Broken {
@@ -160,6 +172,7 @@ fn left_out(run: &Record, calm: &Record, phone: usize) -> Option<LeftOut> {
     // Since the last disturbed boot, while that one may still show.
     let mut unsettled: Option<Unsettled> = None;
     let mut last: Option<(&Held, &Held)> = None;
+    let mut own_way = None;
     for (step, same) in run.steps.iter().zip(&calm.steps) {
         if let (Some(unsettled), Some((held, calm))) = (&unsettled, last)
             && held != calm
@@ -169,9 +182,11 @@ fn left_out(run: &Record, calm: &Record, phone: usize) -> Option<LeftOut> {
             }
             // The lists; the configuration comes last.
             let has_lists = held[..2] == calm[..2];
-            let has_way = unsettled.knows_tvs || has_lists || ever(held);
-            if step.boots[phone] == Boot::Whole && !has_way {
-                return Some(LeftOut::Torn);
+            if step.boots[phone] == Boot::Whole && !ever(held) {
+                if !unsettled.knows_tvs && !has_lists {
+                    return Some(LeftOut::Torn);
+                }
+                own_way = Some(LeftOut::OwnWay);
             }
         }
         let (held, calm) = (&step.held[phone], &same.held[phone]);
@@ -189,7 +204,7 @@ fn left_out(run: &Record, calm: &Record, phone: usize) -> Option<LeftOut> {
         };
         last = Some((held, calm));
     }
-    None
+    own_way
 }
 
 /// A phone whose last boots were disturbed.
@@ -483,20 +498,18 @@ to = ["dst-pub"]
 
     #[test]
     fn a_phone_that_missed_its_boot_is_held_to_the_law() {
-        assert_eq!(left_out_of(&format!("{PARTITION}{RESET}")), None);
-        assert_eq!(
-            left_out_of(&format!("{PARTITION}{RESET}{CLEAR}{RESET}")),
-            None
-        );
+        let is_held = |steps: &str| !left_out_of(steps).is_some_and(LeftOut::lifts_law);
+        assert!(is_held(&format!("{PARTITION}{RESET}")));
+        assert!(is_held(&format!("{PARTITION}{RESET}{CLEAR}{RESET}")));
         for after in ["0ms", "20ms", "600ms", "5m"] {
             for service in ["tftp", "tvs"] {
                 let stop = later("stop-service", service, after);
-                assert_eq!(left_out_of(&format!("{stop}{RESET}")), None, "{after}");
+                assert!(is_held(&format!("{stop}{RESET}")), "{service} {after}");
             }
         }
         for write in 1..8 {
             let cut = format!("[[step]]\ndo = \"power-cut\"\nat = \"inside\"\nwrite = {write}\n");
-            assert_eq!(left_out_of(&format!("{cut}{RESET}")), None, "{write}");
+            assert!(is_held(&format!("{cut}{RESET}")), "{write}");
         }
     }
 
@@ -517,6 +530,15 @@ to = ["dst-pub"]
             left_out_of(&format!("{stop}{start}{RESET}{RESET}"))
         });
         assert_eq!(torn, Some(LeftOut::Torn));
+    }
+
+    /// TFTP goes between the list and the configuration: the list is the right one.
+    #[test]
+    fn a_phone_with_a_way_on_is_held_to_the_law() {
+        let stop = later("stop-service", "tftp", "20ms");
+        let left_out = left_out_of(&format!("{stop}{RESET}"));
+        assert_eq!(left_out, Some(LeftOut::OwnWay));
+        assert!(!LeftOut::OwnWay.lifts_law());
     }
 
     /// What the comparison is for: nobody vouches for the destination in one of the two.
