@@ -111,6 +111,7 @@ macro_rules! targets {
 targets! {
     trust_list, signed_file, encrypted_file, certificate, tvs_message, tftp_packet, phone_config,
     pkcs12, scenario, tvs_machines, tftp_machines, dhcp_message, dhcp_machines,
+    provisioning_rule, provisioning_profile,
 }
 
 /// Every target is run here, and has a program for libFuzzer of the same name.

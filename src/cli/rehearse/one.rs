@@ -74,7 +74,9 @@ impl Manner<'_> {
     }
 
     fn network_of(&self, scenario: &Scenario) -> scenario::Network {
-        if self.args.network.is_none() && scenario.needs_virtual_time().is_some() {
+        // Without clusters there are multiplatform phones alone, which resync in virtual time.
+        let is_simulated = scenario.needs_virtual_time().is_some() || scenario.clusters.is_empty();
+        if self.args.network.is_none() && is_simulated {
             scenario::Network::Sim
         } else {
             self.network()
