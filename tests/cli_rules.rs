@@ -10,6 +10,7 @@
 mod golden;
 
 use golden::{check, run};
+use trustline::provisioning::settings::TABLE;
 use trustline::trust::rules::RULES;
 
 #[test]
@@ -20,6 +21,10 @@ fn golden() {
         (
             "rules-json",
             "rules trust.wrong_role list.max_bytes --format json --profile 8800",
+        ),
+        (
+            "rules-provision",
+            "rules provision.min_rsa_bits provision.name_check",
         ),
         ("rules-wrong-name", "rules trust.wrongrole list"),
         ("rules-wrong-profile", "rules --profile 9900"),
@@ -59,7 +64,13 @@ fn json_lists_the_same_rules() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(json["schema_version"], 1);
     let rules = json["rules"].as_array().unwrap();
-    assert_eq!(rules.len(), RULES.len());
+    assert_eq!(rules.len(), RULES.len() + TABLE.len());
+    for (json, setting) in rules[RULES.len()..].iter().zip(TABLE) {
+        assert_eq!(json["name"], setting.key);
+        assert_eq!(json["value"], setting.default_text());
+        assert_eq!(json["basis"], setting.basis.to_string());
+        assert_eq!(json["source"], setting.source);
+    }
     for (json, rule) in rules.iter().zip(RULES) {
         assert_eq!(json["name"], rule.name);
         assert_eq!(json["basis"], rule.basis.to_string());

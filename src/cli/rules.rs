@@ -4,9 +4,10 @@ use super::args::{Format, RulesArgs};
 use super::exit_code::ExitCode;
 use super::output::Output;
 use crate::phone::profile::Profile;
-use crate::report::rules as report;
+use crate::provisioning::settings::TABLE;
+use crate::report::rules::{self as report, Item};
 use crate::report::text::did_you_mean;
-use crate::trust::rules::{RULES, Rule};
+use crate::trust::rules::RULES;
 
 /// Lists rules.
 pub fn run(args: &RulesArgs, output: &Output) -> ExitCode {
@@ -28,23 +29,28 @@ pub fn run(args: &RulesArgs, output: &Output) -> ExitCode {
     ExitCode::Good
 }
 
-/// The rules of these names and areas, in the registry's order; all of them for none.
-fn select(names: &[String]) -> Result<Vec<&'static Rule>, Vec<String>> {
-    let means = |name: &str, rule: &Rule| name == rule.name || name == report::area(rule);
+/// All that can be set, in the registry's order; the settings of multiplatform phones come last.
+fn all() -> impl Iterator<Item = Item> {
+    let rules = RULES.iter().map(Item::Rule);
+    rules.chain(TABLE.iter().map(Item::Provisioning))
+}
+
+/// The rules of these names and areas, in their order; all of them for none.
+fn select(names: &[String]) -> Result<Vec<Item>, Vec<String>> {
+    let means = |name: &str, item: &Item| name == item.name() || name == item.area();
     let wrong: Vec<_> = names
         .iter()
-        .filter(|name| !RULES.iter().any(|r| means(name, r)))
+        .filter(|name| !all().any(|item| means(name, &item)))
         .map(|name| {
-            let known = RULES.iter().flat_map(|r| [r.name, report::area(r)]);
+            let known = all().flat_map(|item| [item.name(), item.area()]);
             format!("no rule or area {name}{}", did_you_mean(name, known))
         })
         .collect();
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    Ok(RULES
-        .iter()
-        .filter(|r| names.is_empty() || names.iter().any(|n| means(n, r)))
+    Ok(all()
+        .filter(|item| names.is_empty() || names.iter().any(|n| means(n, item)))
         .collect())
 }
 
@@ -56,10 +62,11 @@ mod tests {
     fn names_and_areas_select() {
         let names = |of: &[&str]| {
             let of: Vec<_> = of.iter().map(ToString::to_string).collect();
-            select(&of).map(|rules| rules.iter().map(|r| r.name).collect::<Vec<_>>())
+            select(&of).map(|rules| rules.iter().map(Item::name).collect::<Vec<_>>())
         };
         assert_eq!(names(&["tvs.miss"]), Ok(vec!["tvs.miss"]));
-        assert_eq!(names(&[]).unwrap().len(), RULES.len());
+        assert_eq!(names(&[]).unwrap().len(), RULES.len() + TABLE.len());
+        assert_eq!(names(&["provision"]).unwrap().len(), TABLE.len());
         let tvs = names(&["tvs", "list.equal"]).unwrap();
         assert!(
             tvs.contains(&"tvs.miss") && tvs[0] == "list.equal",

@@ -21,6 +21,8 @@ pub struct Setting {
     pub choices: &'static [&'static str],
     /// Smallest and largest number.
     pub range: (u64, u64),
+    /// The number unless something sets it; of choices the first counts.
+    pub default_number: u64,
     /// How sure the default is.
     pub basis: Basis,
     /// Where the default comes from.
@@ -39,6 +41,7 @@ const fn words(
         about,
         choices,
         range: (0, 0),
+        default_number: 0,
         basis,
         source,
     }
@@ -48,6 +51,7 @@ const fn number(
     key: &'static str,
     about: &'static str,
     range: (u64, u64),
+    default_number: u64,
     basis: Basis,
     source: &'static str,
 ) -> Setting {
@@ -56,6 +60,7 @@ const fn number(
         about,
         choices: &[],
         range,
+        default_number,
         basis,
         source,
     }
@@ -96,7 +101,8 @@ pub const TABLE: &[Setting] = &[
         "provision.min_rsa_bits",
         "the smallest RSA key in the server's chain",
         (512, 8_192),
-        Basis::Inferred,
+        1024,
+        Basis::Assumed,
         "8832 guide: openssl makes 1024 bits; today's firmware may want more",
     ),
     words(
@@ -117,6 +123,7 @@ pub const TABLE: &[Setting] = &[
         "provision.max_redirects",
         "redirects of one download that are followed",
         (0, 100),
+        10,
         Basis::Assumed,
         "no limit is documented",
     ),
@@ -131,6 +138,7 @@ pub const TABLE: &[Setting] = &[
         "provision.max_logins",
         "how often a request is repeated after 401 or 407",
         (0, 10),
+        2,
         Basis::Documented,
         "7832 guide, provisioning: twice",
     ),
@@ -152,6 +160,7 @@ pub const TABLE: &[Setting] = &[
         "provision.max_profile_bytes",
         "bytes of a profile, as downloaded and as unpacked",
         (1_024, 64 * 1024 * 1024),
+        4 * 1024 * 1024,
         Basis::Assumed,
         "no limit is documented",
     ),
@@ -159,6 +168,7 @@ pub const TABLE: &[Setting] = &[
         "provision.connect_secs",
         "seconds for a connection, with its TLS handshake",
         (1, 600),
+        15,
         Basis::Assumed,
         "not documented",
     ),
@@ -166,6 +176,7 @@ pub const TABLE: &[Setting] = &[
         "provision.answer_secs",
         "seconds for a whole answer",
         (1, 3_600),
+        60,
         Basis::Assumed,
         "not documented",
     ),
@@ -173,6 +184,7 @@ pub const TABLE: &[Setting] = &[
         "provision.dns_secs",
         "seconds for an answer of DNS",
         (1, 120),
+        10,
         Basis::Assumed,
         "not documented",
     ),
@@ -180,6 +192,7 @@ pub const TABLE: &[Setting] = &[
         "provision.random_delay_unit_secs",
         "seconds of one unit of Resync_Random_Delay",
         (1, 60),
+        20,
         Basis::Assumed,
         "20 in the 8832 guide, 1 in the parameter references",
     ),
@@ -303,6 +316,21 @@ pub fn weakest_basis(keys: &[&str]) -> Basis {
 }
 
 impl Setting {
+    /// The value unless something sets it.
+    pub fn default_text(&self) -> String {
+        match self.choices {
+            [] => self.default_number.to_string(),
+            [first, ..] => (*first).to_owned(),
+        }
+    }
+
+    /// What a number counts.
+    pub fn unit(&self) -> &'static str {
+        let units = [("_secs", "seconds"), ("_bytes", "bytes"), ("_bits", "bits")];
+        let unit = units.iter().find(|(end, _)| self.key.ends_with(end));
+        unit.map_or("times", |(_, unit)| unit)
+    }
+
     /// What it may be, for people.
     pub fn expected(&self) -> String {
         match self.choices {
@@ -404,9 +432,9 @@ mod tests {
                 assert!(!seen.contains(&settings), "{} {value}", setting.key);
                 seen.push(settings);
             }
-            if !setting.choices.is_empty() {
-                assert_eq!(seen[0], Settings::default(), "{}", setting.key);
-            }
+            let mut settings = Settings::default();
+            settings.set(setting.key, &setting.default_text()).unwrap();
+            assert_eq!(settings, Settings::default(), "{}", setting.key);
             assert!(Settings::default().set(setting.key, "x").is_err());
         }
     }

@@ -1,4 +1,4 @@
-//! The registry of rules, as text and as JSON.
+//! The registry of rules, and the settings of multiplatform phones, as text and as JSON.
 
 use std::fmt::Write as _;
 
@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::text::{Paint, wrap};
 use crate::phone::profile::Profile;
+use crate::provisioning::settings::Setting;
 use crate::trust::rules::{Basis, Choices, Rule, Settings};
 
 /// Version of the JSON document's form.
@@ -14,43 +15,120 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// Width of lines that are wrapped.
 const WIDTH: usize = 100;
 
-/// One rule with its value under a profile.
+/// Something that can be set.
+#[derive(Clone, Copy, Debug)]
+pub enum Item {
+    /// A rule of the registry.
+    Rule(&'static Rule),
+    /// A setting of a multiplatform phone.
+    Provisioning(&'static Setting),
+}
+
+impl Item {
+    /// `area.name`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rule(rule) => rule.name,
+            Self::Provisioning(setting) => setting.key,
+        }
+    }
+
+    /// The part of its name before the dot.
+    pub fn area(&self) -> &'static str {
+        let name = self.name();
+        name.split_once('.').map_or(name, |(area, _)| area)
+    }
+}
+
+/// One of them with its value under a profile.
 struct Line {
-    rule: &'static Rule,
-    value: i64,
+    name: &'static str,
+    what: &'static str,
+    value: String,
+    /// Words, or the number with its unit and range.
+    can_be: CanBe,
     basis: Basis,
     source: &'static str,
 }
 
+enum CanBe {
+    Words(&'static [&'static str]),
+    Number {
+        unit: &'static str,
+        min: i64,
+        max: i64,
+        /// The value, and others that are worth a look.
+        samples: Vec<String>,
+    },
+}
+
 impl Line {
-    fn of(rule: &'static Rule, profile: Option<&Profile>) -> Self {
+    fn of(item: &Item, profile: Option<&Profile>) -> Self {
+        match item {
+            Item::Rule(rule) => Self::of_rule(rule, profile),
+            Item::Provisioning(setting) => Self::of_setting(setting),
+        }
+    }
+
+    fn of_rule(rule: &'static Rule, profile: Option<&Profile>) -> Self {
         let settings = profile.map_or_else(Settings::default, Profile::settings);
         let source = profile
             .and_then(|p| p.overrides.iter().rev().find(|o| o.key == rule.key))
             .map_or(rule.source, |o| o.source);
+        let value = settings.peek(rule.key);
         Self {
-            rule,
-            value: settings.peek(rule.key),
+            name: rule.name,
+            what: rule.what,
+            value: rule.text_of(value),
+            can_be: match rule.choices {
+                Choices::Words(words) => CanBe::Words(words),
+                Choices::Number { unit, min, max, .. } => {
+                    let mut samples = vec![value];
+                    samples.extend(rule.others(value));
+                    CanBe::Number {
+                        unit,
+                        min,
+                        max,
+                        samples: samples.iter().map(|&v| rule.text_of(v)).collect(),
+                    }
+                }
+            },
             basis: settings.basis(rule.key),
             source,
         }
     }
-}
 
-/// The part of a name before the dot.
-pub fn area(rule: &Rule) -> &'static str {
-    rule.name
-        .split_once('.')
-        .map_or(rule.name, |(area, _)| area)
+    /// No firmware family of enterprise phones changes these.
+    fn of_setting(setting: &'static Setting) -> Self {
+        let value = setting.default_text();
+        let (min, max) = setting.range;
+        let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        Self {
+            name: setting.key,
+            what: setting.about,
+            can_be: match setting.choices {
+                [] => CanBe::Number {
+                    unit: setting.unit(),
+                    min: number(min),
+                    max: number(max),
+                    samples: vec![value.clone(), min.to_string(), max.to_string()],
+                },
+                words => CanBe::Words(words),
+            },
+            value,
+            basis: setting.basis,
+            source: setting.source,
+        }
+    }
 }
 
 /// Rules for people, grouped by area in the order of the areas' first rules.
-pub fn human(rules: &[&'static Rule], profile: Option<&Profile>, paint: Paint) -> String {
+pub fn human(rules: &[Item], profile: Option<&Profile>, paint: Paint) -> String {
     let mut out = String::new();
     let mut areas: Vec<&str> = Vec::new();
     for rule in rules {
-        if !areas.contains(&area(rule)) {
-            areas.push(area(rule));
+        if !areas.contains(&rule.area()) {
+            areas.push(rule.area());
         }
     }
     for name in areas {
@@ -58,7 +136,7 @@ pub fn human(rules: &[&'static Rule], profile: Option<&Profile>, paint: Paint) -
             out.push('\n');
         }
         let _ = writeln!(out, "{}", paint.strong(name));
-        for rule in rules.iter().filter(|r| area(r) == name) {
+        for rule in rules.iter().filter(|r| r.area() == name) {
             one(&mut out, &Line::of(rule, profile), paint);
         }
     }
@@ -66,18 +144,12 @@ pub fn human(rules: &[&'static Rule], profile: Option<&Profile>, paint: Paint) -
 }
 
 fn one(out: &mut String, line: &Line, paint: Paint) {
-    let rule = line.rule;
-    let _ = writeln!(
-        out,
-        "\n  {} = {}",
-        paint.strong(rule.name),
-        rule.text_of(line.value)
-    );
+    let _ = writeln!(out, "\n  {} = {}", paint.strong(line.name), line.value);
     let basis = match line.basis {
         Basis::Assumed => paint.warn(&line.basis.to_string()),
         Basis::Documented | Basis::Inferred => line.basis.to_string(),
     };
-    field(out, "decides", rule.what);
+    field(out, "decides", line.what);
     field(out, "choices", &choices(line));
     field(out, "basis", &basis);
     field(out, "source", line.source);
@@ -93,11 +165,11 @@ fn field(out: &mut String, label: &str, text: &str) {
 
 /// `[ask-tvs]  refuse`: the current one in brackets.
 fn choices(line: &Line) -> String {
-    match line.rule.choices {
-        Choices::Words(words) => words
+    match &line.can_be {
+        CanBe::Words(words) => words
             .iter()
             .map(|w| {
-                if *w == line.rule.text_of(line.value) {
+                if *w == line.value {
                     format!("[{w}]")
                 } else {
                     (*w).to_owned()
@@ -105,7 +177,7 @@ fn choices(line: &Line) -> String {
             })
             .collect::<Vec<_>>()
             .join("  "),
-        Choices::Number { unit, min, max, .. } => {
+        CanBe::Number { unit, min, max, .. } => {
             format!("[{}]  a number of {unit} from {min} to {max}", line.value)
         }
     }
@@ -138,13 +210,13 @@ struct NumberFacts {
 }
 
 /// Rules as one JSON document. Of a number, `choices` are the value and the listed others.
-pub fn json(rules: &[&'static Rule], profile: Option<&Profile>) -> String {
+pub fn json(rules: &[Item], profile: Option<&Profile>) -> String {
     let document = Document {
         schema_version: SCHEMA_VERSION,
         profile: profile.map(|p| p.name),
         rules: rules
             .iter()
-            .map(|rule| facts(&Line::of(rule, profile)))
+            .map(|item| facts(&Line::of(item, profile)))
             .collect(),
     };
     // These types have no map with keys that are no text: nothing here can fail.
@@ -152,25 +224,25 @@ pub fn json(rules: &[&'static Rule], profile: Option<&Profile>) -> String {
 }
 
 fn facts(line: &Line) -> RuleFacts {
-    let rule = line.rule;
-    let mut values = match rule.choices {
-        Choices::Words(_) => Vec::new(),
-        Choices::Number { .. } => vec![line.value],
+    let (choices, number) = match &line.can_be {
+        CanBe::Words(words) => (words.iter().map(ToString::to_string).collect(), None),
+        CanBe::Number {
+            unit,
+            min,
+            max,
+            samples,
+        } => {
+            let (min, max) = (*min, *max);
+            (samples.clone(), Some(NumberFacts { unit, min, max }))
+        }
     };
-    values.extend(rule.others(line.value));
     RuleFacts {
-        name: rule.name,
-        value: rule.text_of(line.value),
-        choices: match rule.choices {
-            Choices::Words(words) => words.iter().map(ToString::to_string).collect(),
-            Choices::Number { .. } => values.iter().map(|&v| rule.text_of(v)).collect(),
-        },
-        number: match rule.choices {
-            Choices::Words(_) => None,
-            Choices::Number { unit, min, max, .. } => Some(NumberFacts { unit, min, max }),
-        },
+        name: line.name,
+        value: line.value.clone(),
+        choices,
+        number,
         basis: line.basis.to_string(),
         source: line.source,
-        what: rule.what,
+        what: line.what,
     }
 }

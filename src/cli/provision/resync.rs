@@ -86,7 +86,7 @@ pub struct ResyncArgs {
     /// Which name of the server's certificate counts [default: sipura]
     #[arg(long, value_name = "CHECK", value_parser = parse_check)]
     pub name_check: Option<NameCheck>,
-    /// Change what the sources leave open; an unknown name lists them
+    /// Change what the sources leave open; `trustline rules provision` lists them
     #[arg(long, value_name = "AREA.NAME=VALUE", value_parser = parse_set)]
     pub set: Vec<(String, String)>,
     /// The phone's clock, such as 2026-03-01T09:00:00Z [default: now]
