@@ -193,7 +193,7 @@ impl Device {
             let key: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
             let key = key.to_ascii_lowercase();
             // As file names and products have it.
-            let bare = key.strip_prefix("sep").or(key.strip_prefix("cp"));
+            let bare = key.strip_prefix("sep").or_else(|| key.strip_prefix("cp"));
             let mac = mac_of(bare.unwrap_or(&key));
             mac.is_some() && mac != self.mac
         };
