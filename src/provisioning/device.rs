@@ -88,6 +88,18 @@ pub enum NoDevice {
         /// What stands there.
         value: String,
     },
+    /// Its serial number or its product reads as the MAC address of another phone, whose files it
+    /// would get.
+    #[error(
+        "the certificate's subject ({subject}) has {attribute} that reads as the MAC address of \
+         another phone"
+    )]
+    Another {
+        /// The subject.
+        subject: String,
+        /// What reads so.
+        attribute: &'static str,
+    },
     /// The certificate is the generic one, and the User-Agent has nothing that tells phones apart.
     #[error(
         "the certificate is the generic one of all phones, and the User-Agent ({agent}) names \
@@ -141,16 +153,16 @@ impl Device {
                 serial: serial.clone(),
                 mac: Some(address),
             };
-            return Ok((device, Form::Unit));
+            return subject.alone(device, Form::Unit);
         }
         let name = subject.one(CN, "CN")?.unwrap_or_default();
         let number = subject.one(SERIAL_NUMBER, "serialNumber")?;
-        let device = Self::manufactured(&name, number.as_deref());
-        device
-            .map(|device| (device, Form::Manufactured))
-            .ok_or_else(|| NoDevice::Form {
+        match Self::manufactured(&name, number.as_deref()) {
+            Some(device) => subject.alone(device, Form::Manufactured),
+            None => Err(NoDevice::Form {
                 subject: subject.text(),
-            })
+            }),
+        }
     }
 
     /// `CN=CP-8861-SEP2C3124C9F8E1`, `serialNumber=PID:CP-8861 SN:FCH2133E8B9` (Cisco 215014).
@@ -171,6 +183,24 @@ impl Device {
             serial: serial.unwrap_or_default().to_owned(),
             mac,
         })
+    }
+
+    /// What of this phone reads as the MAC address of another one, so that it would get that one's
+    /// files: "a serial number", "a product". A serial number in the form of the guides'
+    /// `88012BA01234` (five digits, two letters, five digits) is one, though it could be an address.
+    pub fn names_another(&self) -> Option<&'static str> {
+        let is_anothers = |text: &str| {
+            let key: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
+            let key = key.to_ascii_lowercase();
+            // As file names and products have it.
+            let bare = key.strip_prefix("sep").or_else(|| key.strip_prefix("cp"));
+            let mac = mac_of(bare.unwrap_or(&key));
+            mac.is_some() && mac != self.mac
+        };
+        if is_anothers(&self.product) {
+            return Some("a product");
+        }
+        (is_anothers(&self.serial) && !is_serial(&self.serial)).then_some("a serial number")
     }
 
     /// What a User-Agent says, as phones of three lines write it:
@@ -272,6 +302,15 @@ pub fn mac_of(text: &str) -> Option<Mac> {
     Some(Mac(mac))
 }
 
+/// True of a serial number as the guides show them, such as `88012BA01234`.
+fn is_serial(text: &str) -> bool {
+    let is_fine = |(at, b): (usize, u8)| match at {
+        5 | 6 => b.is_ascii_uppercase(),
+        _ => b.is_ascii_digit(),
+    };
+    text.len() == 12 && text.bytes().enumerate().all(is_fine)
+}
+
 /// True of what may stand in a product name or a serial number, so that it can be part of a file's
 /// name: letters, digits, `-`, `_`, and `.` unless it comes first.
 pub fn is_plain(text: &str) -> bool {
@@ -293,6 +332,17 @@ impl Subject<'_> {
         match found.next() {
             None => Ok(first.filter(|text| is_plain(text) || oid == SERIAL_NUMBER)),
             Some(_) => Err(self.twice(attribute)),
+        }
+    }
+
+    /// The phone, unless another one would be meant too.
+    fn alone(&self, device: Device, form: Form) -> Result<(Device, Form), NoDevice> {
+        match device.names_another() {
+            None => Ok((device, form)),
+            Some(attribute) => Err(NoDevice::Another {
+                subject: self.text(),
+                attribute,
+            }),
         }
     }
 
@@ -351,6 +401,20 @@ mod tests {
         assert_eq!(text, "OU=CP-8832-3PCC,L=88012BA01234,ST=000e08abcdef");
         assert_eq!(phone.to_string(), "000e08abcdef CP-8832-3PCC 88012BA01234");
         assert_eq!(phone.short_product(), "8832-3PCC");
+    }
+
+    #[test]
+    fn a_serial_number_may_be_the_phones_own_address() {
+        for serial in [
+            "000e08abcdef",
+            "SEP000E08ABCDEF",
+            "88012BA01234",
+            "LAB000E08ABCDEE",
+        ] {
+            let phone = device("CP-8832-3PCC", serial, Some(MAC));
+            let read = Device::of_subject(&phone.subject(MacAttribute::State), None);
+            assert_eq!(read, Ok((phone, Form::Unit)));
+        }
     }
 
     #[test]
@@ -460,6 +524,41 @@ mod tests {
                 "names no phone",
             ),
             (&[(NAME, "CP-8861-SEP2C3124C9F8E")], None, "names no phone"),
+            // Whose files it would get.
+            (
+                &[(OU, "a"), (L, "000e08abcdee"), (ST, "000e08abcdef")],
+                None,
+                "a serial number that reads as the MAC address of another",
+            ),
+            (
+                &[(OU, "a"), (L, "00-0E-08-AB-CD-EE"), (ST, "000e08abcdef")],
+                None,
+                "a serial number that reads",
+            ),
+            (
+                &[(OU, "a"), (L, "SEP000E08ABCDEE"), (ST, "000e08abcdef")],
+                None,
+                "a serial number that reads",
+            ),
+            (
+                // Small letters are an address, not a serial number.
+                &[(OU, "a"), (L, "88012ba01234"), (ST, "000e08abcdef")],
+                None,
+                "a serial number that reads",
+            ),
+            (
+                &[(OU, "CP-000e08abcdee"), (L, "1"), (ST, "000e08abcdef")],
+                None,
+                "a product that reads",
+            ),
+            (
+                &[
+                    (NAME, "SEP2C3124C9F8E1"),
+                    (SERIAL, "PID:CP-8861 SN:000e08abcdee"),
+                ],
+                None,
+                "a serial number that reads",
+            ),
             (
                 &[(OU, "cisco.com"), (L, "ciscogeneric")],
                 None,

@@ -10,6 +10,7 @@ pub mod macros;
 pub mod name;
 pub mod parameters;
 pub mod profile;
+mod purpose;
 pub mod request;
 pub mod resync;
 pub mod rule;

@@ -3,9 +3,12 @@
 //! Nothing of a request is re-encoded: the authority signs its subject and its key byte for byte, so
 //! that a common name with a slash, the order of the parts and the kinds of strings come through.
 
+use std::net::IpAddr;
+
 use der::asn1::ObjectIdentifier;
 use thiserror::Error;
 
+use super::device::{Device, NoDevice};
 use super::signed::{Algorithm, Hash, MAX_RSA_BITS, SignatureFault, SignaturePolicy, Signed};
 use crate::trust::certificate::{
     Certificate, CertificateError, Der, PublicKey, attributes, der_tag, escape_for_terminal,
@@ -108,6 +111,12 @@ pub enum RequestError {
          and answer `Common Name` with the server's full host name"
     )]
     NoCommonName(String),
+    /// Its subject is a phone's: servers would take whoever has the certificate for that phone.
+    #[error(
+        "its subject ({0}) is a phone's, and requests are signed for servers: make it again with the \
+         server's own subject, or make a phone's certificate with `trustline provision ca device`"
+    )]
+    Phone(String),
     /// A phone could not find a host in its common name.
     #[error(
         "its common name ({name}) {what}: make it again with the server's full host name, such as \
@@ -218,7 +227,7 @@ impl<'a> Request<'a> {
     }
 
     /// Whether the authority may sign it: it is signed with its own key, the key is large enough,
-    /// and phones can find a host in its name.
+    /// its common name is text with something that may be a host, and it is not a phone.
     ///
     /// # Errors
     /// The first reason why not.
@@ -245,7 +254,15 @@ impl<'a> Request<'a> {
             }
             _ => {}
         }
-        self.check_common_names()
+        self.check_common_names()?;
+        let phone = Device::of_subject(self.subject, None);
+        match phone {
+            Ok(_) | Err(NoDevice::Agent { .. } | NoDevice::Another { .. }) => {
+                let subject = name_text(self.subject, ',');
+                Err(RequestError::Phone(escape_for_terminal(subject.as_bytes())))
+            }
+            Err(_) => Ok(()),
+        }
     }
 
     fn check_common_names(&self) -> Result<(), RequestError> {
@@ -274,6 +291,32 @@ impl<'a> Request<'a> {
         named.map(|a| a.text()).collect()
     }
 
+    /// The alternative names, each with its kind, such as `DNS:sprov.callme.com`; they are the
+    /// asker's, so nothing in them is trusted to be printable.
+    pub fn alternative_name_texts(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut outer = Der::new(self.alternative_names.unwrap_or_default());
+        let names = outer.constructed(der_tag::SEQUENCE, "subjectAltName", "a SEQUENCE");
+        let Ok(mut names) = names else {
+            return all;
+        };
+        // They were read once already.
+        while let Some(name) = names.peek().and_then(|_| names.any("subjectAltName").ok()) {
+            let text = || escape_for_terminal(name.content);
+            all.push(match name.tag {
+                0x81 => format!("email:{}", text()),
+                0x82 => format!("DNS:{}", text()),
+                0x86 => format!("URI:{}", text()),
+                0x87 => match address(name.content) {
+                    Some(address) => format!("IP:{address}"),
+                    None => "IP of a length that no address has".to_owned(),
+                },
+                tag => format!("another kind, of tag {tag:#04x}"),
+            });
+        }
+        all
+    }
+
     /// The hash of its own signature, where it has one that is known.
     pub fn hash(&self) -> Option<Hash> {
         match self.signed.algorithm {
@@ -281,6 +324,13 @@ impl<'a> Request<'a> {
             Algorithm::Other(_) => None,
         }
     }
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Some(v4.into());
+    }
+    <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
 }
 
 /// Explicit tag 0 of the attributes (RFC 2986, 4.1).

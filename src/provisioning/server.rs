@@ -12,6 +12,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::device::{Device, mac_text};
+use super::purpose;
 use super::signed::{SignatureFault, SignaturePolicy, issued_by};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::{
@@ -60,6 +61,17 @@ pub enum ClientFault {
         /// Why.
         fault: SignatureFault,
     },
+    /// It is a server's, or an authority's, and not a phone's.
+    #[error(
+        "{subject} is no certificate for TLS clients: {why}; have the phone's certificate signed with \
+         clientAuth, or without an extended key usage"
+    )]
+    Purpose {
+        /// Its subject.
+        subject: String,
+        /// What it says.
+        why: &'static str,
+    },
     /// Its own key is too small.
     #[error("the RSA key of {subject} has {bits} bits, the least allowed is {min}")]
     KeyTooSmall {
@@ -95,6 +107,7 @@ impl ClientFault {
             Self::Malformed(_) => "certificate-malformed",
             Self::UnknownIssuer { .. } => "certificate-unknown-issuer",
             Self::Signature { .. } => "certificate-signature",
+            Self::Purpose { .. } => "certificate-purpose",
             Self::KeyTooSmall { .. } => "certificate-key-too-small",
             Self::Expired { .. } => "certificate-expired",
             Self::NotYet { .. } => "certificate-not-yet-valid",
@@ -132,16 +145,24 @@ impl Roots {
             return Err(ClientFault::KeyTooSmall { subject, bits, min });
         }
         let mut unsigned = None;
+        let mut undated = None;
         // What was read once can be read again.
         let roots = self.certificates.iter().map(|r| Certificate::parse(r));
         for root in roots.filter_map(Result::ok) {
             match issued_by(&certificate, &root, &self.policy) {
-                Ok(()) => {
-                    check_dates(&root, now)?;
-                    return check_dates(&certificate, now);
-                }
+                Ok(()) => match check_dates(&root, now) {
+                    Ok(()) => {
+                        check_dates(&certificate, now)?;
+                        return check_purpose(&certificate);
+                    }
+                    // Its renewed one, with the same name and key, may be among those that follow.
+                    Err(fault) => undated = undated.or(Some(fault)),
+                },
                 Err(fault) => unsigned = unsigned.or(fault),
             }
+        }
+        if let Some(fault) = undated {
+            return Err(fault);
         }
         Err(match unsigned {
             Some(fault) => {
@@ -153,6 +174,16 @@ impl Roots {
                 issuer: shown(certificate.issuer),
             },
         })
+    }
+}
+
+fn check_purpose(certificate: &Certificate<'_>) -> Result<(), ClientFault> {
+    match purpose::against_client(certificate)? {
+        None => Ok(()),
+        Some(why) => Err(ClientFault::Purpose {
+            subject: shown(certificate.subject),
+            why,
+        }),
     }
 }
 
@@ -240,12 +271,15 @@ pub fn files_for(device: &Device, path: &str) -> Result<Vec<String>, PathFault> 
     let Some((name, folders)) = parts.split_last() else {
         return Ok(own_files(device));
     };
-    let stem = name.split('.').next().unwrap_or_default();
-    let extension = &name[stem.len()..];
     let owner = Owner::of(device);
     let own_folder = folders.iter().any(|folder| owner.is_own(folder));
     let are_known = folders.iter().all(|folder| owner.may_hold(folder));
-    if !are_known || !(own_folder || owner.is_own(stem) || owner.is_product(stem)) {
+    // Extensions may be two, as in `.cnf.xml`, and serial numbers may have dots, as `$MA` in the
+    // form 000e.08ab.cdef has: each part before a dot may be the name.
+    let dots = name.match_indices('.').map(|(at, _)| at);
+    let mut stems = dots.chain([name.len()]).map(|end| &name[..end]);
+    let stem = stems.find(|stem| owner.is_own(stem) || owner.is_product(stem));
+    if !are_known || !(own_folder || stem.is_some()) {
         return Err(PathFault::Foreign);
     }
     let joined = |name: &str| {
@@ -255,7 +289,10 @@ pub fn files_for(device: &Device, path: &str) -> Result<Vec<String>, PathFault> 
     let mut files = vec![joined(name)];
     // The rule may have the address in another form than the file.
     let mac = owner.mac.as_deref();
-    if let Some(mac) = mac.filter(|mac| key(stem).ends_with(mac)) {
+    if let (Some(stem), Some(mac)) = (stem, mac)
+        && key(stem).ends_with(mac)
+    {
+        let extension = &name[stem.len()..];
         for form in [mac.to_owned(), mac.to_uppercase()] {
             let file = joined(&format!("{form}{extension}"));
             if !files.contains(&file) {
@@ -427,6 +464,7 @@ mod tests {
             "/000e08abcdef.xml.gz",
             "/000e08abcdef",
             "/SEP000E08ABCDEF.cnf.xml",
+            "/000e.08ab.cdef.xml",
             "/88012BA01234.xml",
             "/88012ba01234.xml",
             "/8832-3PCC.xml",
@@ -535,6 +573,15 @@ mod tests {
         );
         assert_eq!(files_for(&nameless, "/-.xml"), Err(PathFault::Foreign));
         assert_eq!(files_for(&nameless, "/spa.xml"), Err(PathFault::Foreign));
+        let dotted = Device {
+            serial: "88.1".into(),
+            ..nameless.clone()
+        };
+        for path in ["/88.1.xml", "/88.1.cnf.xml", "/88.1"] {
+            let expected = vec![path[1..].to_owned()];
+            assert_eq!(files_for(&dotted, path), Ok(expected));
+        }
+        assert_eq!(files_for(&dotted, "/88.xml"), Err(PathFault::Foreign));
         let spa = Device {
             product: "SPA504G".into(),
             ..nameless

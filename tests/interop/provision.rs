@@ -6,6 +6,7 @@
 //! | the same with 1024 bits, with SHA-1 and MD5 requests | signed; verified at the security level of their time |
 //! | `ca sign --profile mpp113` | `openssl verify -x509_strict` accepts it, and its alternative names |
 //! | `ca device` | `openssl verify -purpose sslclient` accepts it, and not under the other root |
+//! | certificates of 30 purposes under one root | `openssl verify -purpose sslclient` and the server take the same ones |
 //! | `curl --cert` of a phone at `serve` | its own profile 200, another's 403, through both kinds of `--client-auth` |
 //! | `curl` without a certificate, with a foreign one, with an expired one | no TLS, or 400 |
 //! | `curl` with an RSA-1024 certificate, OpenSSL at security level 0 | 200 |
@@ -22,9 +23,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
+use trustline::provisioning::server::Roots;
 
 use crate::support::run;
 
@@ -319,6 +321,69 @@ fn strict_readers_take_what_is_made() {
     assert_eq!(mode(&bench.at(key)), 0o600);
     bench.good("openssl", &["pkey", "-in", key, "-noout", "-check"]);
     println!("ok: strict openssl takes a server of mpp113 and a phone");
+}
+
+/// One root signs all of them, as some providers have it, so that the purpose alone decides.
+#[test]
+#[ignore = "needs openssl"]
+fn openssl_and_the_server_take_the_same_certificates_for_phones() {
+    let bench = Bench::new();
+    let request = ["req", "-newkey", "rsa:2048", "-nodes"];
+    let root = ["-x509", "-subj", "/CN=One root", "-keyout", "root.key"];
+    bench.good(
+        "openssl",
+        &[&request[..], &root, &["-out", "root.pem"]].concat(),
+    );
+    let phone = [
+        "-new",
+        "-subj",
+        "/OU=CP-8832-3PCC/L=88012BA01234/ST=000e08abcdef",
+    ];
+    let files = ["-keyout", "phone.key", "-out", "phone.csr"];
+    bench.good("openssl", &[&request[..], &phone, &files].concat());
+    let der = |file: &str| {
+        let pem = fs::read(bench.at(file)).unwrap();
+        der::pem::decode_vec(&pem).unwrap().1
+    };
+    let roots = Roots::new(vec![der("root.pem")]).unwrap();
+    let mut taken = 0;
+    for purpose in [
+        "",
+        "extendedKeyUsage=clientAuth",
+        "extendedKeyUsage=serverAuth",
+        "extendedKeyUsage=serverAuth,clientAuth",
+        "extendedKeyUsage=anyExtendedKeyUsage",
+        "extendedKeyUsage=critical,codeSigning",
+    ] {
+        for usage in [
+            "",
+            "keyUsage=digitalSignature",
+            "keyUsage=critical,keyAgreement",
+            "keyUsage=keyEncipherment",
+            "keyUsage=nonRepudiation,decipherOnly",
+        ] {
+            let extensions = format!("basicConstraints=CA:FALSE\n{purpose}\n{usage}\n");
+            fs::write(bench.at("extensions"), extensions).unwrap();
+            let sign = ["x509", "-req", "-in", "phone.csr", "-CA", "root.pem"];
+            let with = ["-CAkey", "root.key", "-CAcreateserial"];
+            let out = ["-extfile", "extensions", "-out", "phone.pem"];
+            bench.good("openssl", &[&sign[..], &with, &out].concat());
+            let verify = ["verify", "-purpose", "sslclient", "-CAfile", "root.pem"];
+            let theirs = bench.run("openssl", &[&verify[..], &["phone.pem"]].concat());
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+            // The certificate begins with this second, or the one before.
+            let ours = roots.judge(&der("phone.pem"), now.as_secs() + 2);
+            assert_eq!(
+                ours.is_ok(),
+                theirs.status.success(),
+                "{purpose} {usage}: {ours:?}, openssl: {}",
+                said(&theirs)
+            );
+            taken += usize::from(ours.is_ok());
+        }
+    }
+    assert_eq!(taken, 9, "of 30");
+    println!("ok: openssl and the server judge 30 purposes alike");
 }
 
 /// `provision serve`, ended by its handle.

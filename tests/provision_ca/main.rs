@@ -9,7 +9,9 @@
     reason = "a test fails by panicking, and runs a program"
 )]
 
+mod roots;
 mod serve;
+mod signing;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -29,6 +31,7 @@ use trustline::trust::certificate::{Certificate, name_text};
 use trustline::wire::Digest;
 use x509_cert::certificate::{CertificateInner, Raw, Version};
 
+const MAC: &str = "000e08abcdef";
 const DATE: &str = "2026-03-01T09:00:00Z";
 const AT: u64 = 1_772_355_600;
 const DAY: u64 = 86_400;
@@ -280,6 +283,11 @@ fn what_cannot_be_signed_is_refused_with_the_way_out() {
         der
     };
     let with_name = |cn: Option<(Tag, &[u8])>| made(&key, cn);
+    let of_a_phone = |parts: &[(&str, &str)]| {
+        let server = ("2.5.4.3", "sprov.callme.com");
+        made_for(&key, &name(&[parts, &[server]].concat()))
+    };
+    let (ou, l, st) = ("2.5.4.11", "2.5.4.7", "2.5.4.8");
     let root = fs::read(AUTHORITY.path().join("server-root.crt")).unwrap();
     let root_der = der(&AUTHORITY.path().join("server-root.crt"));
     let cases: Vec<Refusal<'_>> = vec![
@@ -468,6 +476,34 @@ fn what_cannot_be_signed_is_refused_with_the_way_out() {
             &["() has no common name"],
         ),
         (
+            "a phone's subject",
+            of_a_phone(&[(ou, "CP-8832-3PCC"), (l, "88012BA01234"), (st, MAC)]),
+            &[],
+            1,
+            &["is a phone's", "trustline provision ca device"],
+        ),
+        (
+            "that of two phones",
+            of_a_phone(&[(ou, "CP-8832-3PCC"), (l, "000e08abcdee"), (st, MAC)]),
+            &["--profile", "mpp113"],
+            1,
+            &["is a phone's"],
+        ),
+        (
+            "that of all early phones",
+            of_a_phone(&[(ou, "cisco.com"), (l, "ciscogeneric")]),
+            &[],
+            1,
+            &["is a phone's"],
+        ),
+        (
+            "an enterprise phone's",
+            with_name(Some((Tag::Utf8String, b"CP-8861-SEP2C3124C9F8E1"))),
+            &[],
+            1,
+            &["is a phone's"],
+        ),
+        (
             "a small key",
             fs::read(data("plain-1024.csr")).unwrap(),
             &["--min-rsa", "2048"],
@@ -592,6 +628,14 @@ fn a_phone_gets_a_certificate_and_a_secret_key() {
         (&["000e08abcde"][..], "is no MAC address"),
         (&["000e08abcded", "--serial", "a/b"], "--serial: expected"),
         (&["000e08abcded", "--product", ""], "--product: expected"),
+        (
+            &["000e08abcded", "--serial", "000e08abcdef"],
+            "a serial number that reads as the MAC address of another phone",
+        ),
+        (
+            &["000e08abcded", "--product", "CP-000e08abcdef"],
+            "a product that reads",
+        ),
     ] {
         let refused = make(args);
         assert_eq!(refused.status.code(), Some(2));

@@ -14,11 +14,12 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use trustline::cluster::key::{KeyBits, KeyPool};
+use trustline::cluster::key::{KeyBits, KeyPool, PrivateKey};
 use trustline::net::tls::{ClientTls, Identity, TlsInfo, TlsOptions, TlsVersions};
 use trustline::provisioning::authority::{self, Issuer, Root, ServerForm, Terms};
 use trustline::provisioning::device::{Device, MacAttribute, mac_of};
 use trustline::provisioning::request::Request;
+use trustline::trust::certificate::Certificate;
 use trustline::wire::Digest;
 
 use super::{ca, data, der, path, stderr};
@@ -307,7 +308,6 @@ fn a_phone_that_proves_nothing_gets_nothing() {
         certificate: der(&expired.join("devices").join(format!("{MAC}.crt"))),
         key: der(&expired.join("devices").join(format!("{MAC}.key"))),
     };
-    // A server's certificate is no phone's, though the authority signed it.
     let server_root = fs::read(site.at("authority/server-root.crt")).unwrap();
     let roots = [
         fs::read(expired.join("client-root.crt")).unwrap(),
@@ -324,6 +324,32 @@ fn a_phone_that_proves_nothing_gets_nothing() {
         certificate: der(&site.at("nobody.crt")),
         key: key.pkcs8().to_vec(),
     };
+    // A server's certificate is no phone's, though the authority signed it and it names a phone.
+    let (root, root_key) = (
+        der(&site.at("authority/server-root.crt")),
+        der(&site.at("authority/server-root.key")),
+    );
+    let root_key = PrivateKey::from_pkcs8(root_key).unwrap();
+    let device = Device {
+        product: "CP-8832-3PCC".into(),
+        serial: "88012BA01234".into(),
+        mac: mac_of(MAC),
+    };
+    let not_before = Certificate::parse(&root).unwrap().not_before;
+    let not_before = u64::try_from(not_before).unwrap();
+    let terms = Terms {
+        serial: [2; authority::SERIAL_BYTES],
+        not_before,
+        not_after: not_before + 30 * 86_400,
+        digest: Digest::Sha256,
+    };
+    let asked = super::made_for(&key, &device.subject(MacAttribute::State));
+    let asked = Request::parse(&asked).unwrap();
+    let issuer = Issuer::new(&root, &root_key).unwrap();
+    let server_made = Identity {
+        certificate: issuer.server(&asked, ServerForm::Mpp113, &terms).unwrap(),
+        key: key.pkcs8().to_vec(),
+    };
     let wrong_key = Identity {
         key: site.phone(OTHER_MAC).key,
         ..site.phone(MAC)
@@ -337,6 +363,7 @@ fn a_phone_that_proves_nothing_gets_nothing() {
             ("no certificate", None, "no-certificate"),
             ("foreign", Some(&foreign), "certificate-signature"),
             ("expired", Some(&expired_phone), "certificate-expired"),
+            ("a server's", Some(&server_made), "certificate-purpose"),
         ] {
             let (answer, line) = server.ask(identity, &get("/000e08abcdef.xml"));
             assert_eq!(line["reason"], reason, "{what}: {line}");
@@ -431,7 +458,8 @@ fn keys_and_certificates_of_the_old_time_work_on_both_ends() {
     assert_eq!((status, info.version), (200, "TLS 1.2"));
     assert_eq!(server.line()["device"]["product"], "SPA-962");
 
-    // The generic certificate of the first firmware: the User-Agent says who it is.
+    // The generic certificate of the first firmware, whose key all phones of that time have: the
+    // User-Agent says who it is, where that is allowed.
     let generic = super::name(&[
         ("2.5.4.11", "cisco.com"),
         ("2.5.4.7", "ciscogeneric"),
@@ -440,6 +468,13 @@ fn keys_and_certificates_of_the_old_time_work_on_both_ends() {
     let generic = phone(&generic);
     let agent = "User-Agent: Cisco/SPA501G-7.4.4 (000E08ABCDEF)(CBT141100HR)\r\n\r\n";
     let request = get("/000e08abcdef.xml").replacen("\r\n\r\n", &format!("\r\n{agent}"), 1);
+    for request in [&request, &get("/000e08abcdef.xml")] {
+        let (answer, line) = server.ask(Some(&generic), request);
+        assert_eq!(answer.unwrap().0, 403, "{line}");
+        assert_eq!(line["reason"], "generic-certificate");
+        assert!(line["text"].as_str().unwrap().contains("--allow-generic"));
+    }
+    let server = Server::start(more("1.2").arg("--allow-generic"));
     let (answer, line) = server.ask(Some(&generic), &request);
     assert_eq!(answer.unwrap().0, 200);
     assert_eq!(

@@ -20,6 +20,7 @@ use crate::provisioning::authority::{
     self, IssueError, Issuer, Root, SERIAL_BYTES, ServerForm, Terms,
 };
 use crate::provisioning::device::{self, Device, MacAttribute};
+use crate::provisioning::name::{self, NameCheck, Names};
 use crate::provisioning::request::{self, Request, RequestError};
 use crate::provisioning::signed::Hash;
 use crate::report::text::rfc3339;
@@ -105,7 +106,7 @@ pub enum MacIn {
 /// Arguments of `provision ca init`.
 #[derive(Debug, ClapArgs)]
 pub struct InitArgs {
-    /// The folder to write: a new or an empty one
+    /// The folder to write: a new one, or an empty one, which keeps its mode
     #[arg(long, value_name = "DIR", default_value = "authority")]
     pub dir: PathBuf,
     /// Whose authority it is; stands in both subjects
@@ -243,6 +244,7 @@ fn sign(args: &SignArgs, output: &Output) -> Result<ExitCode, Failure> {
             | RequestError::KeyTooLarge(_)
             | RequestError::KeyKind
             | RequestError::NoCommonName(_)
+            | RequestError::Phone(_)
             | RequestError::CommonName { .. } => ExitCode::Negative,
             _ => ExitCode::Usage,
         };
@@ -271,7 +273,13 @@ fn sign(args: &SignArgs, output: &Output) -> Result<ExitCode, Failure> {
         None => args.request.with_extension("crt"),
     };
     write_certificate(&out, &made, Existing::ReplaceCertificate)?;
-    output.result(&describe(&out, &made));
+    let mut lines = describe(&out, &made);
+    if form == ServerForm::Mpp113 {
+        for name in asked.alternative_name_texts() {
+            lines.push_str(&format!("  name     {name}\n"));
+        }
+    }
+    output.result(&lines);
     for remark in remarks(&asked, args.profile) {
         output.note(&remark);
     }
@@ -286,6 +294,12 @@ fn remarks(asked: &Request<'_>, form: Form) -> Vec<String> {
         all.push(format!(
             "the subject has {} common names; which of them a phone compares is not documented",
             names.len()
+        ));
+    } else if let Err(fault) = name::check(NameCheck::Sipura, &Names::of_subject(asked.subject), "")
+    {
+        let fault = escape_for_terminal(fault.to_string().as_bytes());
+        all.push(format!(
+            "phones of the Sipura line refuse this server: {fault}"
         ));
     }
     let has_slash = names.iter().flatten().any(|name| name.contains('/'));
@@ -346,6 +360,13 @@ fn device(args: &DeviceArgs, output: &Output) -> Result<ExitCode, Failure> {
         serial,
         mac: Some(mac),
     };
+    if let Some(what) = phone.names_another() {
+        let text = format!(
+            "{what} that reads as the MAC address of another phone would open that phone's files: \
+             give another --serial or --product"
+        );
+        return Err(usage(&text));
+    }
     let mac_in = match args.mac_in {
         MacIn::State => MacAttribute::State,
         MacIn::Surname => MacAttribute::Surname,

@@ -5,10 +5,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use der::pem::{LineEnding, encode_string};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::world::{cannot_open, read_up_to, shown};
+use crate::trust::certificate::Certificate;
 
 /// Bytes of a file with certificates or a key. A bundle of all public roots has 220 KB.
 pub(super) const MAX_FILE: u64 = 1024 * 1024;
@@ -27,7 +30,7 @@ pub(super) enum Secrecy {
 pub(super) enum Existing {
     /// It stays, and nothing is written.
     Keep,
-    /// It gives way if it is a certificate, as one that is renewed does.
+    /// It gives way if it is one certificate that somebody else signed, as one that is renewed is.
     ReplaceCertificate,
 }
 
@@ -49,10 +52,10 @@ pub(super) fn write(
         Failure::new(ExitCode::Unreachable, text)
     };
     if existing == Existing::ReplaceCertificate
-        && is_other_than_certificate(path).map_err(cannot)?
+        && let Some(what) = what_must_stay(path).map_err(cannot)?
     {
         let text = format!(
-            "{} is there and is no certificate, so it is left alone: name another file with --out",
+            "{} is there and {what}, so it is left alone: name another file with --out",
             shown(path)
         );
         return Err(Failure::new(ExitCode::Unreachable, text));
@@ -113,12 +116,44 @@ fn unfinished(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn is_other_than_certificate(path: &Path) -> io::Result<bool> {
-    match read_up_to(path, MAX_FILE) {
-        Ok(bytes) => Ok(!bytes.is_empty() && certificates(&bytes).is_none()),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(e) => Err(e),
+/// What is in a file that would be lost if it gave way to a certificate; none where nothing is, or
+/// there is no file.
+fn what_must_stay(path: &Path) -> io::Result<Option<&'static str>> {
+    let bytes = match read_up_to(path, MAX_FILE + 1) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e),
+    };
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
     }
+    let Some(all) = certificates(&bytes) else {
+        return Ok(Some("is no certificate"));
+    };
+    let [one] = all.as_slice() else {
+        return Ok(Some("holds more certificates than one"));
+    };
+    if !is_alone(&bytes, one) {
+        return Ok(Some("holds more than a certificate"));
+    }
+    // It was read a moment ago.
+    let is_root = Certificate::parse(one).is_ok_and(|read| read.issuer == read.subject);
+    Ok(is_root.then_some("is a root's certificate"))
+}
+
+/// True of a file that holds this certificate and nothing else. Readers of PEM pass over what they
+/// do not look for, so that a private key beside it would go unseen.
+fn is_alone(file: &[u8], certificate: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    const END: &[u8] = b"-----END CERTIFICATE-----";
+    if file == certificate {
+        return true;
+    }
+    let file = file.trim_ascii();
+    let body = file
+        .strip_prefix(BEGIN)
+        .and_then(|rest| rest.strip_suffix(END));
+    body.is_some_and(|body| !body.contains(&b'-'))
 }
 
 /// Makes a folder and those above it; a new one is its owner's alone.
@@ -143,13 +178,9 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// The certificates in a file, PEM or DER, in order; none where something else stands there too.
+/// The certificates in a file, PEM or one in DER, in order; none where one of them cannot be read,
+/// or there is none. Text and PEM of other kinds, such as the key of a server, are passed over.
 pub(super) fn certificates(bytes: &[u8]) -> Option<Vec<Vec<u8>>> {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
-
-    use crate::trust::certificate::Certificate;
-
     let all: Vec<Vec<u8>> = if Certificate::parse(bytes).is_ok() {
         vec![bytes.to_vec()]
     } else {

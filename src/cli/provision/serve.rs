@@ -91,6 +91,10 @@ pub struct ServeArgs {
     /// What becomes of a phone without a certificate that counts
     #[arg(long, value_enum, default_value_t = ClientAuth::Require)]
     pub client_auth: ClientAuth,
+    /// Take the one certificate of all phones before firmware 2.0, which say who they are in their
+    /// User-Agent alone: whoever has its key can then read every profile
+    #[arg(long)]
+    pub allow_generic: bool,
     /// TLS versions
     #[arg(long, value_enum, default_value_t = Tls::V12)]
     pub tls: Tls,
@@ -115,7 +119,8 @@ pub(super) fn run(args: &ServeArgs, output: &Output) -> Result<ExitCode, Failure
             counted.fetch_add(1, Ordering::Relaxed);
         }
     });
-    let server = server.map_err(|e| cannot_open(&args.dir, &e))?;
+    let mut server = server.map_err(|e| cannot_open(&args.dir, &e))?;
+    server.take_generic(args.allow_generic);
     let tls = server.tls(&identity, args.tls.options());
     let tls = tls.map_err(|e| usage(format!("--key {}: {e}", shown(&args.key))))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()

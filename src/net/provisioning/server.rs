@@ -14,7 +14,7 @@ use crate::net::tls::{
     ClientAlert, ClientFault as TlsFault, ClientJudge, Identity, ServerTls, SetupError, TlsFailure,
     TlsOptions,
 };
-use crate::provisioning::device::{Device, Form};
+use crate::provisioning::device::{Device, Form, NoDevice};
 use crate::provisioning::server::{ClientFault, MAX_PROFILE, Roots, files_for};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::Certificate;
@@ -58,6 +58,7 @@ pub struct ProvisioningServer {
     folder: PathBuf,
     roots: Arc<Roots>,
     refusing: Refusing,
+    takes_generic: bool,
     tell: Box<dyn Fn(Told) + Send + Sync>,
 }
 
@@ -81,8 +82,16 @@ impl ProvisioningServer {
             folder,
             roots: Arc::new(roots),
             refusing,
+            takes_generic: false,
             tell: Box::new(tell),
         })
+    }
+
+    /// Whether the one certificate of all phones before firmware 2.0 of the Sipura line counts. It
+    /// does not unless this is called with `true`: whoever has its key, which is in each of these
+    /// phones, gets the profile of any phone by naming it in a User-Agent.
+    pub fn take_generic(&mut self, takes: bool) {
+        self.takes_generic = takes;
     }
 
     /// The server's end of TLS.
@@ -138,7 +147,16 @@ impl ProvisioningServer {
             code: "certificate-malformed",
             why: e.to_string(),
         })?;
-        Device::of_subject(read.subject, asked.agent).map_err(|e| Refusal {
+        let named = Device::of_subject(read.subject, asked.agent);
+        let is_generic = matches!(named, Ok((_, Form::Generic)) | Err(NoDevice::Agent { .. }));
+        if is_generic && !self.takes_generic {
+            return Err(Refusal {
+                status: 403,
+                code: "generic-certificate",
+                why: GENERIC.into(),
+            });
+        }
+        named.map_err(|e| Refusal {
             status: 403,
             code: "no-phone",
             why: e.to_string(),
@@ -203,6 +221,10 @@ impl ProvisioningServer {
         Ok(Some(bytes))
     }
 }
+
+const GENERIC: &str = "the certificate is the generic one of all phones before firmware 2.0, which \
+    proves nothing: give the phone one of its own, or start with --allow-generic, and whoever has \
+    such a phone's key can read every profile";
 
 /// What phones fetch with, and what people look with.
 const METHODS: [&str; 3] = ["GET", "HEAD", "POST"];
@@ -309,7 +331,9 @@ impl ClientJudge for Judge {
     fn judge(&self, certificate: &[u8]) -> Result<(), TlsFault> {
         self.0.judge(certificate, now()).map_err(|fault| TlsFault {
             alert: match fault {
-                ClientFault::Malformed(_) | ClientFault::KeyTooSmall { .. } => ClientAlert::Bad,
+                ClientFault::Malformed(_)
+                | ClientFault::KeyTooSmall { .. }
+                | ClientFault::Purpose { .. } => ClientAlert::Bad,
                 ClientFault::UnknownIssuer { .. } => ClientAlert::UnknownAuthority,
                 ClientFault::Signature { .. } => ClientAlert::Signature,
                 ClientFault::Expired { .. } | ClientFault::NotYet { .. } => ClientAlert::Expired,

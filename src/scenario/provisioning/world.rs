@@ -47,7 +47,8 @@ pub(super) fn device(phone: &Phone) -> Device {
     let [.., a, b, c] = phone.mac.value.0;
     Device {
         product: phone.product.clone(),
-        serial: format!("8801{a:02X}{b:02X}{c:02X}01"),
+        // Of ten characters: twelve could be another phone's MAC address.
+        serial: format!("8801{a:02X}{b:02X}{c:02X}"),
         mac: Some(phone.mac.value),
     }
 }
