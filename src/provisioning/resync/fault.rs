@@ -311,7 +311,7 @@ impl Fault {
         const SERVER_LOG: &str = "see the server's log for the same moment";
         match self {
             Self::Off { .. } => {
-                "set the parameter to Yes, on the phone itself or before it is there"
+                "set it to Yes on the phone (--parameter), or see which profile has set it to No"
             }
             Self::Rule(_) | Self::Evaluation(_) => "correct the rule",
             Self::NoServer => "write the server into the rule, or let DHCP send option 66",
