@@ -653,7 +653,7 @@ pub enum Kind {
     Resynced {
         /// The round of resyncs, from 1.
         round: usize,
-        /// `provisioned`, `refused` or `unreachable`.
+        /// `provisioned`, `nothing-to-do`, `refused` or `unreachable`.
         verdict: String,
         /// Basis that it rests on.
         rests_on: String,

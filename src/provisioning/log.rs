@@ -4,7 +4,7 @@
 //! with macros. Source: Cisco's 8832 guide, provisioning parameters; the names of SPA phones'
 //! parameters from public templates.
 
-use super::macros::{Place, Values};
+use super::macros::{MAX_EXPANDED, Place, Values, beginning};
 
 /// The templates.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub enum Message {
 
 impl Templates {
     /// The message; none where the template is empty, which means that nothing is said. A message
-    /// that would grow past the bound of macros is cut down to its template.
+    /// that would grow past the bound of macros is its template as it stands, cut at that bound.
     pub fn message(&self, message: Message, values: &Values) -> Option<String> {
         let template = match message {
             Message::Request => &self.request,
@@ -52,7 +52,10 @@ impl Templates {
             return None;
         }
         let text = values.expand(template, Place::Text);
-        Some(text.map_or_else(|_| template.clone(), String::from))
+        Some(text.map_or_else(
+            |_| beginning(template, MAX_EXPANDED).to_owned(),
+            String::from,
+        ))
     }
 
     /// Takes a template from a profile's parameter, whichever family's name it has. False if the
@@ -109,7 +112,8 @@ mod tests {
         let done = said(&templates, Message::Success);
         assert_eq!(done.as_deref(), Some("done -- no such $PATH"));
         templates.failure = "$ERR".repeat(5_000);
-        let cut = said(&templates, Message::Failure);
-        assert_eq!(cut, Some(templates.failure.clone()));
+        let cut = said(&templates, Message::Failure).unwrap();
+        assert_eq!(cut.len(), MAX_EXPANDED);
+        assert!(templates.failure.starts_with(&cut));
     }
 }

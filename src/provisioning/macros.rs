@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 
 use thiserror::Error;
 
-/// Bytes of an expanded text, at most. No source gives a bound; rules and messages of real phones
-/// have a few hundred.
+/// Bytes of a text with macros, before and after it is expanded, and of a value that macros see, at
+/// most. No source gives a bound; rules and messages of real phones have a few hundred.
 pub const MAX_EXPANDED: usize = 8 * 1024;
 
 /// An expansion that would grow past its bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the text expands to more than {MAX_EXPANDED} bytes: shorten the parameters that it names")]
+#[error(
+    "the text has more than {MAX_EXPANDED} bytes, or expands to more: shorten it, or the parameters \
+     that it names"
+)]
 pub struct TooLong;
 
 /// Where a text is expanded: the keys and passwords in `$SA` to `$SD` are known in the arguments of
@@ -50,10 +53,17 @@ impl Values {
         Self::default()
     }
 
-    /// Sets what `name` expands to. A name that no phone knows stays unknown.
-    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+    /// Sets what `name` expands to. A name that no phone knows stays unknown. Of a value past
+    /// [`MAX_EXPANDED`] bytes as much is kept as makes its expansion fail: a profile may hold
+    /// megabytes of them, and a text may name each a thousand times.
+    pub fn set<'v>(&mut self, name: &str, value: impl Into<Cow<'v, str>>) {
         if let Some(name) = NAMES.iter().find(|n| **n == name) {
-            self.values.insert(name, value.into());
+            let value = value.into();
+            let value = match value.len() {
+                0..=MAX_EXPANDED => value.into_owned(),
+                _ => beginning(&value, MAX_EXPANDED + 4).to_owned(),
+            };
+            self.values.insert(name, value);
         }
     }
 
@@ -70,8 +80,11 @@ impl Values {
     /// Expands `text` once. Unknown names stay as they stand.
     ///
     /// # Errors
-    /// The result would have more than [`MAX_EXPANDED`] bytes.
+    /// The text has more than [`MAX_EXPANDED`] bytes, or the result would.
     pub fn expand<'t>(&self, text: &'t str, place: Place) -> Result<Cow<'t, str>, TooLong> {
+        if text.len() > MAX_EXPANDED {
+            return Err(TooLong);
+        }
         if !text.contains('$') {
             return Ok(Cow::Borrowed(text));
         }
@@ -160,10 +173,13 @@ impl<'t> Reference<'t> {
 
     /// The part of `value` that is asked for, counted in characters.
     fn part_of<'v>(&self, value: &'v str) -> &'v str {
-        let at = |count: usize, text: &str| {
-            text.char_indices()
+        // No text has more characters than bytes, and most have as many.
+        let at = |count: usize, text: &str| match text.is_ascii() || count >= text.len() {
+            true => count.min(text.len()),
+            false => text
+                .char_indices()
                 .nth(count)
-                .map_or(text.len(), |(at, _)| at)
+                .map_or(text.len(), |(at, _)| at),
         };
         let rest = &value[at(self.skip, value)..];
         match self.take {
@@ -171,6 +187,15 @@ impl<'t> Reference<'t> {
             None => rest,
         }
     }
+}
+
+/// The first `most` bytes of a text, or fewer, so that no character is cut.
+pub(super) fn beginning(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// The letters and digits at the start: a name ends where neither follows.
@@ -272,5 +297,29 @@ mod tests {
             values.expand(&format!("$P{}", "y".repeat(MAX_EXPANDED)), Place::Text),
             Err(TooLong)
         );
+    }
+
+    #[test]
+    fn large_values_and_texts_take_no_time() {
+        let mut values = Values::new();
+        for (name, large) in [("A", "x".repeat(4 << 20)), ("B", "ä".repeat(2 << 20))] {
+            values.set(name, large);
+            let kept = values.get(name, Place::Text).unwrap().len();
+            assert!(
+                (MAX_EXPANDED + 1..=MAX_EXPANDED + 4).contains(&kept),
+                "{kept}"
+            );
+            assert_eq!(
+                values.expand(&format!("${name}"), Place::Text),
+                Err(TooLong)
+            );
+            let nothing = format!("$({name}:99999999)").repeat(500);
+            assert_eq!(values.expand(&nothing, Place::Text).unwrap(), "");
+        }
+        // Without a macro too.
+        let text = "x".repeat(MAX_EXPANDED);
+        assert!(values.expand(&text, Place::Text).is_ok());
+        let text = text + "x";
+        assert_eq!(values.expand(&text, Place::Text), Err(TooLong));
     }
 }

@@ -97,7 +97,7 @@ pub enum NameFault {
     #[error("the name {0:?} is a wildcard, which the sipura check does not take")]
     Wildcard(String),
     /// What stands before the slash is no host name.
-    #[error("{0:?} is no host name: expected letters, digits, hyphens and dots")]
+    #[error("{0:?} is no host name: expected letters, digits, hyphens and dots, and no address")]
     NotAHost(String),
     /// Another name than the URL's host.
     #[error("the certificate is for {}, the URL names {host:?}", one_of(.names))]
@@ -221,7 +221,8 @@ fn host_name(text: &str) -> Option<String> {
         let is_fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
         fits && label.bytes().all(is_fine) && !label.starts_with('-') && !label.ends_with('-')
     };
-    let is_name = name.len() <= MAX_NAME && name.split('.').all(is_label);
+    let is_name =
+        name.len() <= MAX_NAME && name.parse::<IpAddr>().is_err() && name.split('.').all(is_label);
     is_name.then(|| name.to_ascii_lowercase())
 }
 
@@ -287,6 +288,9 @@ mod tests {
             ("pv.telco.net/\0", Err("name-malformed")),
             ("*.telco.net", Err("name-wildcard")),
             ("pv.*.net/x", Err("name-wildcard")),
+            // An address is no name: DNS could not be asked for it.
+            ("10.0.0.1", Err("name-malformed")),
+            ("10.0.0.1/x", Err("name-malformed")),
             (" pv.telco.net", Err("name-malformed")),
             ("pv.telco.net /x", Err("name-malformed")),
             ("pv..telco.net", Err("name-malformed")),

@@ -17,9 +17,11 @@ use thiserror::Error;
 
 use super::settings::KeyDigest;
 
+mod bounds;
 mod decrypt;
 
-/// Elements, texts and attributes of a profile, at most. A real one has some thousand.
+/// Elements and texts of a profile, at most. A real one has some thousand. `bounds` has those of
+/// attributes, which the reader of XML does not count.
 const MAX_NODES: u32 = 200_000;
 
 /// The first bytes of gzip (RFC 1952 2.3.1).
@@ -227,6 +229,7 @@ impl Profile {
             ..ParsingOptions::default()
         };
         let text = text.trim_start_matches('\u{feff}').trim_start();
+        bounds::check(text)?;
         let document = Document::parse_with_options(text, options);
         let document = document.map_err(|e| ProfileFault::Xml(e.to_string()))?;
         let root = document.root_element();

@@ -19,10 +19,10 @@ use super::log::Message;
 use super::login::Challenge;
 use super::macros::Values;
 use super::parameters::{Parameters, RULES};
-use super::profile::{Profile, Wrapping};
+use super::profile::{AES128GCM, Profile, ProfileFault, Wrapping};
 use super::rule::{Condition, Rule, Scheme, Server, Target, Url};
 use super::schedule::Cause;
-use super::settings::Settings;
+use super::settings::{KeyDigest, Settings};
 use super::verify::{Checker, Lookup, Trusted};
 use crate::rng::Rng;
 
@@ -31,7 +31,14 @@ mod step;
 mod text;
 
 pub use fault::{CODES, Class, Fault, Reason};
-pub use step::{Answer, Connect, ConnectFault, End, Failure, Happening, Request, Step};
+pub use step::{
+    Answer, Connect, ConnectFault, End, Failure, Happening, NOTHING_TO_DO, Request, Step,
+};
+
+/// Addresses of one name that are tried, and connections of one download that may fail, at most.
+/// No source gives a bound (assumed): a name with thousands of addresses would keep a phone busy
+/// for hours.
+const MAX_ADDRESSES: usize = 8;
 
 /// What a phone is, from one resync to the next.
 #[derive(Clone, Debug)]
@@ -72,9 +79,13 @@ struct Download {
     server: Server,
     addresses: VecDeque<IpAddr>,
     tried: Vec<(SocketAddr, String)>,
+    /// Connections that failed, those before a redirect too.
+    failed: usize,
     peer: Option<SocketAddr>,
     /// The name in the certificate.
     name: String,
+    /// Whether the other `provision.name_check` would take another name.
+    has_other_name: bool,
     has_told_request: bool,
     redirects: u32,
     logins: u32,
@@ -93,6 +104,8 @@ pub struct Resync {
     rule: usize,
     download: Option<Download>,
     taken: usize,
+    /// Nothing was asked for yet.
+    is_idle: bool,
     rests_on: BTreeSet<&'static str>,
 }
 
@@ -119,10 +132,13 @@ impl Resync {
             rule: 0,
             download: None,
             taken: 0,
+            is_idle: true,
             rests_on: BTreeSet::new(),
         };
         resync.tell(Happening::Started(cause));
-        if resync.is_triggered(cause) {
+        if let Some(parameter) = resync.off(cause) {
+            resync.end_failed(Fault::Off { parameter });
+        } else if resync.is_triggered(cause) {
             resync.go_on();
         } else {
             let why = "no Resync_Trigger is true";
@@ -150,6 +166,7 @@ impl Resync {
                 Lookup::Found(mut addresses) => {
                     // A records first.
                     addresses.sort_by_key(IpAddr::is_ipv6);
+                    addresses.truncate(MAX_ADDRESSES);
                     let host = download.server.host.clone();
                     download.addresses = addresses.iter().copied().collect();
                     self.tell(Happening::Resolved { host, addresses });
@@ -168,8 +185,10 @@ impl Resync {
                 let Some(address) = download.peer else { return };
                 let name = download.name.clone();
                 let checked = self.setup.checker.address(&name, address.ip(), &lookup);
+                let has_other_name = download.has_other_name;
                 match checked {
-                    Ok(()) => {
+                    Ok(rests_on) => {
+                        self.rests_on.extend(rests_on);
                         let in_dns = true;
                         self.tell(Happening::Trusted {
                             name,
@@ -178,7 +197,12 @@ impl Resync {
                         });
                         self.send();
                     }
-                    Err(refused) => self.fail(Fault::Refused(refused)),
+                    Err(mut refused) => {
+                        if has_other_name {
+                            refused.rests_on.push("provision.name_check");
+                        }
+                        self.fail(Fault::Refused(refused));
+                    }
                 }
             }
             _ => {}
@@ -194,19 +218,27 @@ impl Resync {
         let trusted = result.map(|trusted| {
             trusted.map(|trusted| {
                 self.rests_on.extend(trusted.rests_on);
+                download.has_other_name = trusted.has_other_name;
+                if trusted.has_other_name {
+                    self.rests_on.insert("provision.name_check");
+                }
                 trusted.name
             })
         });
+        // A name that is an address is the URL's host, which the phone is connected to: there is
+        // nothing to ask DNS for.
+        let is_address = |name: &str| name.parse::<IpAddr>().is_ok();
         match trusted {
             Ok(None) => self.send(),
-            Ok(Some(name)) if self.setup.checker.asks_dns() => {
+            Ok(Some(name)) if self.setup.checker.asks_dns() && !is_address(&name) => {
                 download.name.clone_from(&name);
                 self.state = State::Naming;
-                let within = self.setup.settings.dns;
-                self.steps.push_back(Step::Resolve { host: name, within });
+                self.resolve(name, Some(address.ip()));
             }
             Ok(Some(name)) => {
-                self.rests_on.insert("provision.dns_check");
+                if !is_address(&name) {
+                    self.rests_on.insert("provision.dns_check");
+                }
                 let in_dns = false;
                 self.tell(Happening::Trusted {
                     name,
@@ -216,6 +248,7 @@ impl Resync {
                 self.send();
             }
             Err(ConnectFault::Unreachable(why)) => {
+                download.failed += 1;
                 download.tried.push((address, why.clone()));
                 self.tell(Happening::NoConnection { address, why });
                 self.connect();
@@ -251,6 +284,21 @@ impl Resync {
         }
     }
 
+    /// The parameter that forbids a resync of this cause.
+    fn off(&self, cause: Cause) -> Option<&'static str> {
+        let timing = self.parameters.timing();
+        match (timing.enabled, timing.on_reset) {
+            (false, _) => Some("Provision_Enable"),
+            (true, false) if cause == Cause::PowerUp => Some("Resync_On_Reset"),
+            (true, _) => None,
+        }
+    }
+
+    fn resolve(&mut self, host: String, peer: Option<IpAddr>) {
+        let within = self.setup.settings.dns;
+        self.steps.push_back(Step::Resolve { host, peer, within });
+    }
+
     fn tell(&mut self, happening: Happening) {
         self.steps.push_back(Step::Tell(happening));
     }
@@ -282,6 +330,7 @@ impl Resync {
             self.parameters.fill(&mut self.values);
             match self.target() {
                 Ok(Some(target)) => {
+                    self.is_idle = false;
                     let url = target.url.clone();
                     self.download = Some(Download::of(target));
                     return self.begin(url);
@@ -356,8 +405,7 @@ impl Resync {
             return self.connect();
         }
         self.state = State::Resolving;
-        let within = self.setup.settings.dns;
-        self.steps.push_back(Step::Resolve { host, within });
+        self.resolve(host, None);
     }
 
     /// Connects to the next address.
@@ -365,6 +413,9 @@ impl Resync {
         let Some(download) = &mut self.download else {
             return;
         };
+        if download.failed >= MAX_ADDRESSES {
+            download.addresses.clear();
+        }
         let Some(ip) = download.addresses.pop_front() else {
             let host = download.server.host.clone();
             let tried = std::mem::take(&mut download.tried);
@@ -468,7 +519,14 @@ impl Resync {
             // An account is for the server that the rule names.
             download.target.account = None;
         }
+        // As libcurl does after 301 and 302 (inferred): the body is for the server that the rule
+        // names, and may hold the phone's secrets.
+        download.target.post = None;
         download.login = None;
+        self.rests_on.insert("provision.max_redirects");
+        if loses_tls {
+            self.rests_on.insert("provision.redirect_to_http");
+        }
         self.tell(Happening::Redirected(url.to_string()));
         self.begin(url);
     }
@@ -483,13 +541,14 @@ impl Resync {
             return self.fail(refused("the rule has no account"));
         };
         if download.logins >= self.setup.settings.max_logins {
-            return self.fail(refused("the server does not take the account"));
+            return self.fail(refused(Fault::LOGINS_SPENT));
         }
         let best = Challenge::best(answer.challenges.iter().map(String::as_str));
         let Some(challenge) = best else {
             return self.fail(refused("the server offers neither Basic nor Digest"));
         };
         download.logins += 1;
+        self.rests_on.insert("provision.max_logins");
         let header = match status {
             407 => "proxy-authorization",
             _ => "authorization",
@@ -522,6 +581,9 @@ impl Resync {
         };
         match Profile::read(&answer.body, &wrapping) {
             Ok(profile) => {
+                if wrapping.key.is_some() && wrapping.content_encoding != Some(AES128GCM) {
+                    self.rests_on.insert("provision.key_digest");
+                }
                 let changed = self.parameters.apply(&profile);
                 self.taken += 1;
                 self.tell(Happening::Applied {
@@ -568,10 +630,18 @@ impl Resync {
                 fault: Fault::Refused(refused),
                 ..
             }) => refused.rests_on.clone(),
+            Err(Failure {
+                fault: Fault::Profile(ProfileFault::WrongKey),
+                ..
+            }) if self.setup.settings.key_digest != KeyDigest::Both => vec!["provision.key_digest"],
             Err(failure) => failure.fault.setting().into_iter().collect(),
             Ok(_) => self.rests_on.iter().copied().collect(),
         };
-        self.steps.push_back(Step::End(End { result, rests_on }));
+        self.steps.push_back(Step::End(End {
+            is_idle: self.is_idle && result.is_ok(),
+            result,
+            rests_on,
+        }));
     }
 }
 
@@ -584,8 +654,10 @@ impl Download {
             server: Server { host, port },
             addresses: VecDeque::new(),
             tried: Vec::new(),
+            failed: 0,
             peer: None,
             name: String::new(),
+            has_other_name: false,
             has_told_request: false,
             redirects: 0,
             logins: 0,

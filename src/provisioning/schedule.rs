@@ -244,6 +244,16 @@ impl Schedule {
         self.has_succeeded |= succeeded;
     }
 
+    /// A resync has ended at `now` that asked no server: no success, so that it starts no period, and
+    /// no failure that would be tried again.
+    pub fn handle_idle(&mut self, now: Time, wall: UnixSeconds) {
+        self.next = None;
+        if self.timing.enabled {
+            let regular = self.regular(false, false, now, wall);
+            self.next = regular.map(|at| (at, Cause::Periodic));
+        }
+    }
+
     /// When the next resync comes that no failure causes.
     fn regular(
         &mut self,
@@ -397,6 +407,28 @@ mod tests {
         assert_eq!(found, [None, Some(600), Some(1200), Some(1200), Some(1200)]);
         let mut off = schedule(|t| t.periodic = Delays::parse("0").unwrap());
         assert_eq!(delays(&mut off, &[true]), [None]);
+    }
+
+    #[test]
+    fn what_had_nothing_to_do_is_neither_a_success_nor_a_failure() {
+        let mut one = schedule(|_| {});
+        one.handle_idle(Time::ZERO, WALL);
+        assert_eq!(one.next_timeout(), None);
+        one.handle_end(true, Time::ZERO, WALL);
+        one.handle_idle(Time::ZERO, WALL);
+        assert_eq!(seconds(&one), Some(3600));
+        let mut off = schedule(|t| t.at = TimeOfDay::parse("0930"));
+        off.handle_idle(Time::ZERO, WALL);
+        assert_eq!(
+            off.poll(Time::from_millis(3_600_000)),
+            Some(Cause::Periodic)
+        );
+        off.set_timing(Timing {
+            enabled: false,
+            ..Timing::default()
+        });
+        off.handle_idle(Time::ZERO, WALL);
+        assert_eq!(off.next_timeout(), None);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Signed<'a> {
     pub content: &'a [u8],
     /// How it is signed.
     pub algorithm: Algorithm<'a>,
+    /// The whole AlgorithmIdentifier of it, which is not signed.
+    pub algorithm_der: &'a [u8],
     /// The signature.
     pub signature: &'a [u8],
 }
@@ -141,13 +143,14 @@ impl<'a> Signed<'a> {
         outer.end("outer structure")?;
         let content = parts.take(der_tag::SEQUENCE, "what is signed", "a SEQUENCE")?;
         let field = "signatureAlgorithm";
-        let mut algorithm = parts.constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
-        let oid = algorithm.take(der_tag::OID, field, "an OBJECT IDENTIFIER")?;
+        let algorithm = parts.take(der_tag::SEQUENCE, field, "a SEQUENCE")?;
+        let oid = Der::new(algorithm.content).take(der_tag::OID, field, "an OBJECT IDENTIFIER")?;
         let signature = parts.bit_string("signatureValue")?.left();
         parts.end("signatureValue")?;
         Ok(Self {
             content: content.whole,
             algorithm: Algorithm::of(oid.content),
+            algorithm_der: algorithm.whole,
             signature,
         })
     }
@@ -233,7 +236,24 @@ pub fn issued_by(
     }
     // What was read as a certificate is one of these; if not, it is no signature either.
     let signed = Signed::parse(certificate.der).map_err(|_| Some(SignatureFault::Mismatch))?;
+    // How it is signed stands in what is signed too (RFC 5280, 4.1.1.2).
+    if inner_algorithm(signed.content).is_ok_and(|inner| inner != signed.algorithm_der) {
+        return Err(Some(SignatureFault::Mismatch));
+    }
     signed.verify(issuer.public_key, policy).map_err(Some)
+}
+
+/// The AlgorithmIdentifier of a TBSCertificate, behind its version, if it has one, and its serial
+/// number.
+fn inner_algorithm(content: &[u8]) -> Result<&[u8], CertificateError> {
+    let field = "signature";
+    let mut tbs = Der::new(content).constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
+    loop {
+        let element = tbs.any(field)?;
+        if element.tag == der_tag::SEQUENCE {
+            return Ok(element.whole);
+        }
+    }
 }
 
 impl<'a> Algorithm<'a> {
@@ -316,7 +336,7 @@ fn ring_ecdsa(hash: Hash, curve_oid: &[u8]) -> Option<&'static dyn VerificationA
 }
 
 /// An OBJECT IDENTIFIER's content as people write it; hex where it is none.
-fn dotted(oid: &[u8]) -> String {
+pub(super) fn dotted(oid: &[u8]) -> String {
     match der::asn1::ObjectIdentifier::from_bytes(oid) {
         Ok(oid) => oid.to_string(),
         Err(_) => oid.iter().map(|b| format!("{b:02x}")).collect(),

@@ -86,6 +86,20 @@ pub enum Refusal {
         /// The issuer.
         subject: String,
     },
+    /// The issuer may not stand so far above the server.
+    #[error("the certificate {subject} issued an authority, and its path length forbids it")]
+    PathTooLong {
+        /// The issuer.
+        subject: String,
+    },
+    /// An extension that must be understood, and is not.
+    #[error("the certificate {subject} has the critical extension {oid}, which is not understood")]
+    ExtensionUnknown {
+        /// The certificate.
+        subject: String,
+        /// The extension.
+        oid: String,
+    },
     /// The server's certificate is for something else.
     #[error("the certificate is not for TLS servers: its extended key usage says otherwise")]
     WrongPurpose,
@@ -116,6 +130,8 @@ pub enum Refusal {
         fault: NameFault,
         /// The host of the URL.
         host: String,
+        /// How names are compared.
+        check: NameCheck,
     },
     /// DNS cannot be asked for the certificate's name.
     #[error("DNS does not say where {name} is: {why}")]
@@ -157,6 +173,8 @@ impl Refusal {
             },
             Self::KeyTooSmall { .. } => "server-key-too-small",
             Self::NotAnAuthority { .. } => "issuer-not-an-authority",
+            Self::PathTooLong { .. } => "issuer-path-too-long",
+            Self::ExtensionUnknown { .. } => "certificate-extension-unknown",
             Self::WrongPurpose => "certificate-wrong-purpose",
             Self::Expired { .. } => "certificate-expired",
             Self::NotYetValid { .. } => "certificate-not-yet-valid",
@@ -189,6 +207,13 @@ impl Refusal {
             Self::NotAnAuthority { subject } => {
                 format!("remove {subject} from the server's chain, and sign with the authority itself")
             }
+            Self::PathTooLong { subject } => format!(
+                "have {subject} issued without a path length, or sign with it the server's \
+                 certificate itself"
+            ),
+            Self::ExtensionUnknown { .. } => {
+                "have the certificate issued without that extension, or not as a critical one".into()
+            }
             Self::WrongPurpose => "sign without an extended key usage, or with serverAuth".into(),
             Self::Expired { .. } => {
                 "have the certificate renewed; if it is not expired, set the phone's clock".into()
@@ -196,10 +221,23 @@ impl Refusal {
             Self::NotYetValid { .. } => {
                 "set the phone's clock (NTP), or wait until the certificate is valid".into()
             }
-            Self::Name { host, .. } => format!(
-                "have a certificate signed whose common name is the server's full name, such as \
-                 CN={host} or CN={host}/info"
-            ),
+            Self::Name { host, check, .. } => match (check, host.parse::<IpAddr>().is_ok()) {
+                (NameCheck::Sipura, true) => "have a certificate signed whose common name is the \
+                     server's full name in DNS, not its address"
+                    .into(),
+                (NameCheck::Sipura, false) => format!(
+                    "have a certificate signed whose common name is the server's full name, such \
+                     as CN={host} or CN={host}/info"
+                ),
+                (NameCheck::Mpp113, true) => format!(
+                    "name the server in the rule's URL as its certificate does, or have one signed \
+                     with the alternative name IP:{host}"
+                ),
+                (NameCheck::Mpp113, false) => format!(
+                    "have a certificate signed with the alternative name DNS:{host}, or with \
+                     CN={host} and no alternative name"
+                ),
+            },
             Self::DnsUnavailable { .. } => {
                 "let the phone's DNS server answer: the check needs it even if the URL is an address"
                     .into()
@@ -231,10 +269,12 @@ impl Refusal {
             }),
             Self::KeyTooSmall { .. } => problem("EE certificate key too weak"),
             Self::NotAnAuthority { .. } => problem("invalid CA certificate"),
+            Self::PathTooLong { .. } => problem("path length constraint exceeded"),
+            Self::ExtensionUnknown { .. } => problem("unhandled critical extension"),
             Self::WrongPurpose => problem("unsupported certificate purpose"),
             Self::Expired { .. } => problem("certificate has expired"),
             Self::NotYetValid { .. } => problem("certificate is not yet valid"),
-            Self::Name { fault, host } => {
+            Self::Name { fault, host, .. } => {
                 let subject = match fault {
                     NameFault::Other { names, .. } => names.join(", "),
                     NameFault::Empty(name) | NameFault::Nul(name) | NameFault::NotAHost(name) => {
@@ -273,6 +313,8 @@ pub struct Trusted {
     pub name: String,
     /// The settings of which another choice would refuse it.
     pub rests_on: Vec<&'static str>,
+    /// True if the other `provision.name_check` would take it under another name.
+    pub has_other_name: bool,
 }
 
 /// A server that is not taken.
@@ -367,9 +409,27 @@ impl Checker {
             .collect();
         let rests_on = all.into_iter().collect();
         match judged {
-            Ok(name) => Ok(Trusted { name, rests_on }),
+            Ok(name) => Ok(Trusted {
+                has_other_name: self.has_other_name(presented, host, &name),
+                name,
+                rests_on,
+            }),
             Err(refusals) => Err(Refused { refusals, rests_on }),
         }
+    }
+
+    fn has_other_name(&self, presented: &[&[u8]], host: &str, name: &str) -> bool {
+        let mut choices = self.other_choices().into_iter();
+        let other = choices.find(|(key, _)| *key == "provision.name_check");
+        other.is_some_and(|(_, settings)| {
+            let other = Self {
+                settings,
+                ..self.clone()
+            };
+            other
+                .judge(presented, host)
+                .is_ok_and(|other| other != name)
+        })
     }
 
     fn judge(&self, presented: &[&[u8]], host: &str) -> Result<String, Vec<Refusal>> {
@@ -379,8 +439,9 @@ impl Checker {
         let own = Certificate::parse(first).map_err(|e| vec![Refusal::Malformed(e)])?;
         let mut refusals = Vec::new();
         let mut chain = vec![own];
-        if let Err(refusal) = self.follow(&mut chain, others) {
-            refusals.push(refusal);
+        match self.follow(&mut chain, others) {
+            Ok(()) => refusals.extend(constraints(&chain)),
+            Err(refusal) => refusals.push(refusal),
         }
         if let PublicKey::Rsa { bits, .. } = own.public_key
             && bits < self.settings.signatures.min_rsa_bits
@@ -405,7 +466,8 @@ impl Checker {
             Ok(_) => Err(refusals),
             Err(fault) => {
                 let host = host.to_owned();
-                refusals.push(Refusal::Name { fault, host });
+                let check = self.settings.name_check;
+                refusals.push(Refusal::Name { fault, host, check });
                 Err(refusals)
             }
         }
@@ -444,15 +506,24 @@ impl Checker {
                     false
                 }
             };
-            if let Some(root) = roots.iter().find(|root| issuer(root)) {
+            // A root and the one that renews it may have one name and one key, and so may two
+            // authorities: one that counts goes before one that does not.
+            let is_current =
+                |one: &Certificate<'_>| !self.settings.dates || self.dates(one).is_none();
+            let is_authority =
+                |one: &Certificate<'_>| Extensions::of(one).is_ok_and(|e| e.is_authority);
+            let issuers = roots.iter().filter(|root| issuer(root));
+            if let Some(root) = issuers.min_by_key(|root| !is_current(root)) {
                 chain.push(*root);
                 return Ok(());
             }
-            let next = unused.iter().position(&mut issuer);
+            let issuers = (0..unused.len()).filter(|&at| issuer(&unused[at]));
+            let next =
+                issuers.min_by_key(|&at| (!is_authority(&unused[at]), !is_current(&unused[at])));
             match (next, bad) {
                 (Some(next), _) => {
                     let next = unused.swap_remove(next);
-                    if !Extensions::of(&next).is_ok_and(|e| e.is_authority) {
+                    if !is_authority(&next) {
                         let subject = shown(next.subject);
                         return Err(Refusal::NotAnAuthority { subject });
                     }
@@ -504,9 +575,16 @@ impl Checker {
     ///
     /// # Errors
     /// What speaks against the server. That DNS is silent does not mean that it says otherwise.
-    pub fn address(&self, name: &str, peer: IpAddr, dns: &Lookup) -> Result<(), Refused> {
+    ///
+    /// Gives the settings of which another choice would refuse it.
+    pub fn address(
+        &self,
+        name: &str,
+        peer: IpAddr,
+        dns: &Lookup,
+    ) -> Result<Vec<&'static str>, Refused> {
         if !self.settings.dns_check {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let refused = |refusal, rests_on: &[&'static str]| {
             Err(Refused {
@@ -531,7 +609,8 @@ impl Checker {
                     .filter(counts)
                     .collect();
                 if found.contains(&peer) {
-                    return Ok(());
+                    let rests_on = peer.is_ipv6().then_some("provision.dns_aaaa");
+                    return Ok(rests_on.into_iter().collect());
                 }
                 // An IPv6 address that DNS has, if AAAA records counted.
                 let rests_on: &[_] = match all.contains(&peer) {
@@ -573,6 +652,40 @@ impl Checker {
         }
         all
     }
+}
+
+/// What the extensions of a chain, the server's certificate first, say against it.
+fn constraints(chain: &[Certificate<'_>]) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    // Authorities below the one at hand; one that issued itself does not count (RFC 5280, 6.1.4).
+    let mut below = 0;
+    for (depth, one) in chain.iter().enumerate() {
+        let subject = || shown(one.subject);
+        let found = match Extensions::of(one) {
+            Ok(found) => found,
+            Err(error) => {
+                refusals.push(Refusal::Malformed(error));
+                continue;
+            }
+        };
+        if let Some(oid) = found.unknown {
+            let subject = subject();
+            refusals.push(Refusal::ExtensionUnknown { subject, oid });
+        }
+        if depth == 0 {
+            continue;
+        }
+        if !found.may_sign {
+            let subject = subject();
+            refusals.push(Refusal::NotAnAuthority { subject });
+        }
+        if found.path_length.is_some_and(|most| below > most) {
+            let subject = subject();
+            refusals.push(Refusal::PathTooLong { subject });
+        }
+        below += usize::from(one.subject != one.issuer);
+    }
+    refusals
 }
 
 /// A Name for people.

@@ -234,6 +234,7 @@ impl Story {
                 };
                 let painted = match verdict.as_str() {
                     "provisioned" => p.good(verdict),
+                    "nothing-to-do" => p.strong(verdict),
                     _ => p.bad(verdict),
                 };
                 match reasons.first() {

@@ -190,6 +190,28 @@ pub(crate) fn dns_names(names: &[&str]) -> Vec<u8> {
     extension(17, &tlv(0x30, &[&all]))
 }
 
+/// An alternative name that is an IPv4 address.
+pub(crate) fn address_name(address: [u8; 4]) -> Vec<u8> {
+    extension(17, &tlv(0x30, &[&tlv(0x87, &[&address])]))
+}
+
+/// `CA:TRUE` with a path length.
+pub(crate) fn ca_above(length: u8) -> Vec<u8> {
+    extension(19, &tlv(0x30, &[&[1, 1, 0xff], &[2, 1, length]]))
+}
+
+/// A key usage: its first byte, digitalSignature being 0x80 and keyCertSign 0x04.
+pub(crate) fn usage(bits: u8) -> Vec<u8> {
+    extension(15, &[3, 2, 0, bits])
+}
+
+/// An extension that nobody knows.
+pub(crate) fn unknown(is_critical: bool) -> Vec<u8> {
+    let oid = tlv(0x06, &[&[0x55, 0x1d, 99]]);
+    let critical: &[u8] = if is_critical { &[1, 1, 0xff] } else { &[] };
+    tlv(0x30, &[&oid, critical, &tlv(0x04, &[&[5, 0]])])
+}
+
 /// An extended key usage: 1 for servers, 2 for clients.
 pub(crate) fn purpose(purpose: u8) -> Vec<u8> {
     let oid = tlv(0x06, &[&[0x2b, 6, 1, 5, 5, 7, 3, purpose]]);

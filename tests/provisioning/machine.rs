@@ -2,10 +2,11 @@
 
 use std::cell::{Cell, RefCell};
 
+use trustline::provisioning::profile::Profile;
 use trustline::provisioning::resync::{Answer, Fault, Happening};
 use trustline::provisioning::schedule::Cause;
 
-use crate::certificates::Draft;
+use crate::certificates::{Draft, address_name, dns_names};
 use crate::world::{PROFILE, Phone, ROOT, answering, around, at, page, server, with_chain};
 
 const HERE: &str = "10.1.1.1";
@@ -322,7 +323,129 @@ fn what_the_phone_does_not_do_is_said() {
             assert!(!reason.fix.is_empty() && !reason.text.is_empty(), "{rule}");
         }
     }
-    assert_eq!(Phone::with_rule("").resync(&around).end.result, Ok(0));
+    let idle = Phone::with_rule("").resync(&around);
+    assert_eq!((idle.code(), idle.end.result), ("nothing-to-do", Ok(0)));
+}
+
+#[test]
+fn a_phone_that_may_not_resync_asks_nobody() {
+    let around = around([(NAME, &[HERE])], [(HERE, server(NAME))]);
+    for (parameter, cause, expected) in [
+        ("Provision_Enable", Cause::PowerUp, "provisioning-off"),
+        ("Provision_Enable", Cause::Explicit, "provisioning-off"),
+        ("Provision_Enable", Cause::Retry, "provisioning-off"),
+        ("Resync_On_Reset", Cause::PowerUp, "provisioning-off"),
+        ("Resync_On_Reset", Cause::Explicit, "provisioned"),
+        ("Resync_On_Reset", Cause::Periodic, "provisioned"),
+    ] {
+        let mut phone = Phone::with_rule(RULE).set(parameter, "No");
+        phone.cause = cause;
+        let resynced = phone.resync(&around);
+        assert_eq!(resynced.code(), expected, "{parameter} {cause:?}");
+        assert_eq!(resynced.asked().is_empty(), expected != "provisioned");
+        let text = format!("{:?}", resynced.end.result);
+        assert_eq!(
+            text.contains(parameter),
+            expected != "provisioned",
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn what_asks_no_server_is_no_success() {
+    let around = around([(NAME, &[HERE])], [(HERE, server(NAME))]);
+    for (parameter, value) in [
+        ("Resync_Trigger_1", "1 = 2"),
+        ("Profile_Rule", "(1 = 2)? https://sprov.callme.com/a"),
+        ("Profile_Rule", "(a = \"x\")!"),
+    ] {
+        let resynced = Phone::with_rule(RULE).set(parameter, value).resync(&around);
+        assert_eq!(resynced.code(), "nothing-to-do", "{parameter} {value}");
+        assert!(resynced.said().is_empty());
+    }
+    // A file that may be missing was asked for.
+    let missing = Phone::with_rule(RULE).set("Resync_Fails_On_FNF", "No");
+    assert_eq!(code(missing, |_| page(404, "")).0, "provisioned");
+}
+
+#[test]
+fn a_redirect_never_takes_the_body_along() {
+    let seen = RefCell::new(Vec::new());
+    for to in ["https://two.callme.com/x", "/x", "http://two.callme.com/x"] {
+        let answering = |name: &str| {
+            let chain = vec![Draft::of(name).by(&ROOT)];
+            answering(chain, |request, _| {
+                let types = request.headers.iter().filter(|(n, _)| *n == "content-type");
+                let body = String::from_utf8_lossy(&request.body).into_owned();
+                seen.borrow_mut()
+                    .push((request.method, body, types.count()));
+                match request.path.as_str() {
+                    "/x" => page(200, PROFILE),
+                    _ => moved(302, to),
+                }
+            })
+        };
+        let dns = [(NAME, &[HERE][..]), ("two.callme.com", &["10.1.1.2"])];
+        let two = "two.callme.com";
+        let mut around = around(dns, [(HERE, answering(NAME)), ("10.1.1.2", answering(two))]);
+        around.servers.insert(at("10.1.1.2:80"), answering(two));
+        let phone = Phone::with_rule("[--post \"$SA\"] https://sprov.callme.com/p");
+        let resynced = phone.set("GPP_SA", "secret").resync(&around);
+        assert_eq!(resynced.code(), "provisioned", "{to}");
+        drop(around);
+        let asked = seen.take();
+        assert_eq!(asked[0], ("POST", "secret".to_owned(), 1));
+        assert_eq!(asked[1..], [("GET", String::new(), 0)], "{to}");
+    }
+}
+
+#[test]
+fn thousands_of_addresses_are_not_all_tried() {
+    let all: Vec<_> = (0..5_000)
+        .map(|i| format!("10.2.{}.{}", i / 250, i % 250))
+        .collect();
+    let all: Vec<_> = all.iter().map(String::as_str).collect();
+    let again = answering(chain(), |_, _| moved(302, "https://many.callme.com/x"));
+    let around = around(
+        [(NAME, &["10.1.1.9", HERE][..]), ("many.callme.com", &all)],
+        [(HERE, again)],
+    );
+    let resynced = Phone::with_rule(RULE).resync(&around);
+    assert_eq!(resynced.code(), "server-unreachable");
+    let tried = resynced.happened.iter();
+    let tried = tried.filter(|h| matches!(h, Happening::NoConnection { .. }));
+    // Those before a redirect count too.
+    assert_eq!(tried.count(), 8);
+}
+
+#[test]
+fn a_name_that_is_an_address_needs_no_dns() {
+    let leaf = Draft::of("any").with(address_name([10, 1, 1, 1])).by(&ROOT);
+    let mut around = around([], [(HERE, with_chain(vec![leaf]))]);
+    around.dns_is_down = true;
+    let phone = Phone::with_rule("https://10.1.1.1/a").set("provision.name_check", "mpp113");
+    let resynced = phone.resync(&around);
+    assert_eq!(resynced.code(), "provisioned");
+    assert_eq!(resynced.end.rests_on, ["provision.name_check"]);
+}
+
+#[test]
+fn large_parameters_keep_no_phone_busy() {
+    // Each of these took hours: a value of megabytes that a text of megabytes names again and again.
+    let large = "x".repeat(2 << 20);
+    let names = "$(A:99999999)".repeat(100_000);
+    let around = around([(NAME, &[HERE])], [(HERE, server(NAME))]);
+    let phone = Phone::with_rule(RULE)
+        .set("GPP_A", &large)
+        .set("Resync_Trigger_1", &format!("\"{names}\" = \"\""))
+        .set("Resync_Trigger_2", "1 = 1")
+        .set("Log_Request_Msg", &names)
+        .set("Log_Success_Msg", &names)
+        .set("Profile_Rule_B", RULE);
+    let resynced = phone.resync(&around);
+    assert_eq!(resynced.end.result, Ok(2));
+    assert!(resynced.said().iter().all(|text| text.len() <= 8 * 1024));
 }
 
 #[test]
@@ -341,6 +464,55 @@ fn a_verdict_names_what_it_rests_on() {
     let mismatch = around([(NAME, &["10.9.9.9"])], [(HERE, server(NAME))]);
     let resynced = Phone::with_rule("https://10.1.1.1/a").resync(&mismatch);
     assert_eq!(resynced.end.rests_on, ["provision.dns_check"]);
+    // The other check would take it under another name.
+    let leaf = Draft::of("other.example")
+        .with(dns_names(&[NAME]))
+        .by(&ROOT);
+    let there = around(
+        [(NAME, &[HERE]), ("other.example", &["10.9.9.9"])],
+        [(HERE, with_chain(vec![leaf]))],
+    );
+    let resynced = Phone::with_rule(RULE).resync(&there);
+    assert_eq!(resynced.code(), "dns-mismatch");
+    assert_eq!(
+        resynced.end.rests_on,
+        ["provision.dns_check", "provision.name_check"]
+    );
+    // An IPv6 address counts as a setting has it, and so do redirects and keys of pass phrases.
+    let six = around([(NAME, &["2001:db8::1"])], [("2001:db8::1", server(NAME))]);
+    let resynced = Phone::with_rule(RULE).resync(&six);
+    assert_eq!(resynced.end.rests_on, ["provision.dns_aaaa"]);
+    let moving = answering(chain(), |request, _| match request.path.as_str() {
+        "/x" => page(200, PROFILE),
+        _ => moved(302, "http://sprov.callme.com/x"),
+    });
+    let mut there = around([(NAME, &[HERE])], [(HERE, moving)]);
+    there
+        .servers
+        .insert(at("10.1.1.1:80"), with_chain(Vec::new()));
+    let resynced = Phone::with_rule(RULE).resync(&there);
+    assert_eq!(
+        resynced.end.rests_on,
+        ["provision.max_redirects", "provision.redirect_to_http"]
+    );
+    let sealed = Profile::seal(PROFILE.as_bytes(), "phrase", &[1; 8]);
+    let sealing = answering(chain(), |_, _| {
+        Ok(Answer {
+            status: 200,
+            body: sealed.clone(),
+            ..Answer::default()
+        })
+    });
+    let there = around([(NAME, &[HERE])], [(HERE, sealing)]);
+    for (digest, expected) in [
+        ("sha256-then-md5", "provisioned"),
+        ("md5", "profile-key-wrong"),
+    ] {
+        let phone = Phone::with_rule(&format!("[--key phrase] {RULE}"));
+        let resynced = phone.set("provision.key_digest", digest).resync(&there);
+        assert_eq!(resynced.code(), expected);
+        assert_eq!(resynced.end.rests_on, ["provision.key_digest"]);
+    }
     let skipped = &[("provision.dns_check", "skipped")];
     assert_eq!(rests_on(NAME, skipped), ["provision.dns_check"]);
 }

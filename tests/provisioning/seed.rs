@@ -5,8 +5,9 @@
 use std::cell::RefCell;
 
 use trustline::provisioning::authority::{self, Issuer, Root, ServerForm, Terms};
-use trustline::provisioning::device::{Device, MacAttribute, mac_text};
+use trustline::provisioning::device::{Device, MacAttribute, mac_of, mac_text};
 use trustline::provisioning::request::{self, Request as SigningRequest};
+use trustline::trust::certificate::Certificate;
 use trustline::wire::Digest;
 
 use crate::certificates::{Draft, NOW, YEAR};
@@ -75,6 +76,22 @@ fn signs(request: &[u8]) -> Option<Vec<u8>> {
     issuer.server(&request, ServerForm::Sipura, &terms(1)).ok()
 }
 
+/// What the authority makes for a phone.
+fn of_device(device: &Device) -> Vec<u8> {
+    let bits = trustline::cluster::key::KeyBits::B2048;
+    let [root_key, key] = [bits; 2].map(crate::certificates::key);
+    let terms = Terms {
+        serial: [2; authority::SERIAL_BYTES],
+        not_before: NOW,
+        not_after: NOW + YEAR,
+        digest: Digest::Sha256,
+    };
+    let root = authority::root(Root::Client, "Lab", &*root_key, &terms).unwrap();
+    let issuer = Issuer::new(&root, &*root_key).unwrap();
+    let made = issuer.device(device, MacAttribute::State, key.spki(), &terms);
+    made.unwrap()
+}
+
 const ROWS: &[Row] = &[
     row(1, "the phone provisions over HTTPS", || {
         named("sprov.callme.com") == TAKEN
@@ -90,13 +107,27 @@ const ROWS: &[Row] = &[
         let seen = RefCell::new(Vec::new());
         let chain = vec![Draft::of("sprov.callme.com").by(&ROOT)];
         let server = answering(chain, |_, certificate| {
-            seen.borrow_mut().push(certificate.map(<[u8]>::to_vec));
+            let certificate = certificate
+                .and_then(|der| Certificate::parse(der).ok())
+                .unwrap();
+            let device = Device::of_subject(certificate.subject, None).unwrap().0;
+            seen.borrow_mut().push((device, certificate.spki.to_vec()));
             page(200, PROFILE)
         });
         let around = around([("sprov.callme.com", &[HERE])], [(HERE, server)]);
-        let resynced = Phone::with_rule("https://10.1.1.1/a").resync(&around);
+        let devices = ["000e08abcdef", "000e08abcdee"].map(|mac| Device {
+            product: "CP-8832-3PCC".into(),
+            serial: format!("88012{mac}"),
+            mac: mac_of(mac),
+        });
+        let taken = devices.iter().all(|device| {
+            let mut phone = Phone::with_rule("https://10.1.1.1/a");
+            phone.certificate = of_device(device);
+            phone.resync(&around).code() == TAKEN
+        });
         drop(around);
-        resynced.code() == TAKEN && seen.into_inner() == [Some(b"the phone's".to_vec())]
+        let (who, keys): (Vec<_>, Vec<_>) = seen.into_inner().into_iter().unzip();
+        taken && who == devices && keys[0] != keys[1]
     }),
     row(2, "rules see whether it is there: $CCERT", || {
         let rule =
@@ -150,7 +181,7 @@ const ROWS: &[Row] = &[
         let device = Device {
             product: "CP-8832-3PCC".into(),
             serial: "88012BA01234".into(),
-            mac: trustline::provisioning::device::mac_of("000e08abcdef"),
+            mac: mac_of("000e08abcdef"),
         };
         let subject = device.subject(MacAttribute::State);
         let read = Device::of_subject(&subject, None).unwrap().0;
@@ -345,7 +376,7 @@ const ROWS: &[Row] = &[
     ),
     row(16, "the certificate has the request's name and key", || {
         let certificate = signs(REQUEST).unwrap();
-        let certificate = trustline::trust::certificate::Certificate::parse(&certificate).unwrap();
+        let certificate = Certificate::parse(&certificate).unwrap();
         let request = SigningRequest::parse(REQUEST).unwrap();
         certificate.spki == request.spki && certificate.subject == request.subject
     }),

@@ -4,7 +4,9 @@ use trustline::cluster::key::KeyBits;
 use trustline::provisioning::settings::Settings;
 use trustline::provisioning::verify::{Checker, Lookup, Refusal, Refused, Trusted};
 
-use crate::certificates::{Draft, Hash, NOW, YEAR, ca, dns_names, key, purpose};
+use crate::certificates::{
+    Draft, Hash, NOW, YEAR, address_name, ca, ca_above, dns_names, key, purpose, unknown, usage,
+};
 use crate::world::{FOREIGN, ROOT, ip};
 
 const HOST: &str = "sprov.callme.com";
@@ -290,7 +292,7 @@ fn dns_must_have_the_servers_address() {
         let judged = checker(set).address(HOST, ip(peer), &dns);
         let code = judged
             .as_ref()
-            .map_or_else(|r| r.refusals[0].code(), |()| "taken");
+            .map_or_else(|r| r.refusals[0].code(), |_| "taken");
         assert_eq!(code, expected, "{set:?} {peer} {dns:?}");
     }
 }
@@ -308,10 +310,104 @@ fn no_damage_to_a_certificate_is_a_panic() {
     for bit in (0..leaf.len() * 8).step_by(7) {
         let mut damaged = leaf.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
-        // Every byte but those of the outer algorithm identifier's is signed.
-        let judged = judge(&checker, &[damaged]);
-        if let Ok(trusted) = judged {
-            assert_eq!(trusted.name, HOST, "bit {bit}");
+        // Every byte is signed, but those of the outer algorithm identifier, which stand in what is
+        // signed too.
+        assert!(judge(&checker, &[damaged]).is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_certificate_that_counts_goes_before_one_of_its_name_and_key_that_does_not() {
+    let mut old = (*ROOT).clone();
+    old.not_after = NOW - 1;
+    let (old, new) = (old.self_signed(), ROOT.self_signed());
+    let leaf = || [Draft::of(HOST).by(&ROOT)];
+    for roots in [[old.clone(), new.clone()], [new, old.clone()]] {
+        let checker = Checker::new(&roots, &Settings::default(), NOW).unwrap();
+        assert_eq!(codes(&judge(&checker, &leaf())), ["taken"]);
+    }
+    let alone = Checker::new(&[old], &Settings::default(), NOW).unwrap();
+    assert_eq!(codes(&judge(&alone, &leaf())), ["certificate-expired"]);
+    // So between the server and the root, with one that is no authority too.
+    let middle = Draft::authority("Middle");
+    let mut expired = middle.clone();
+    expired.not_after = NOW - 1;
+    let mut no_authority = middle.clone();
+    no_authority.extensions.clear();
+    let leaf = Draft::of(HOST).by(&middle);
+    for other in [expired, no_authority] {
+        let (other, middle) = (other.by(&ROOT), middle.by(&ROOT));
+        for pair in [[other.clone(), middle.clone()], [middle, other]] {
+            let [one, two] = pair;
+            expect(&[], &[leaf.clone(), one, two], &["taken"]);
         }
     }
+}
+
+#[test]
+fn constraints_of_authorities_hold() {
+    let through = |extensions: &[Vec<u8>]| {
+        let mut upper = Draft::of("Upper");
+        upper.extensions = extensions.to_vec();
+        let lower = Draft::authority("Lower");
+        let leaf = Draft::of(HOST);
+        [
+            vec![leaf.by(&upper), upper.by(&ROOT)],
+            vec![leaf.by(&lower), lower.by(&upper), upper.by(&ROOT)],
+        ]
+    };
+    for (extensions, direct, over_another) in [
+        (vec![ca()], "taken", "taken"),
+        (vec![ca_above(1)], "taken", "taken"),
+        (vec![ca_above(0)], "taken", "issuer-path-too-long"),
+        (vec![ca(), usage(0x04)], "taken", "taken"),
+        (
+            vec![ca(), usage(0x80)],
+            "issuer-not-an-authority",
+            "issuer-not-an-authority",
+        ),
+        (vec![ca(), unknown(false)], "taken", "taken"),
+        (
+            vec![ca(), unknown(true)],
+            "certificate-extension-unknown",
+            "certificate-extension-unknown",
+        ),
+    ] {
+        let [one, two] = through(&extensions);
+        expect(&[], &one, &[direct]);
+        expect(&[], &two, &[over_another]);
+    }
+    let leaf = Draft::of(HOST).with(unknown(true)).by(&ROOT);
+    let judged = judge(&checker(&[]), &[leaf]);
+    assert_eq!(codes(&judged), ["certificate-extension-unknown"]);
+    let text = judged.unwrap_err().refusals[0].to_string();
+    assert!(text.contains("2.5.29.99"), "{text}");
+    // A server's own key usage says nothing about signing.
+    expect(
+        &[],
+        &[Draft::of(HOST).with(usage(0x80)).by(&ROOT)],
+        &["taken"],
+    );
+}
+
+#[test]
+fn the_way_out_of_a_wrong_name_is_one_that_the_check_takes() {
+    for (check, host, expected) in [
+        ("sipura", HOST, "CN=sprov.callme.com/info"),
+        ("sipura", "10.0.0.1", "not its address"),
+        ("mpp113", HOST, "DNS:sprov.callme.com"),
+        ("mpp113", "10.0.0.1", "IP:10.0.0.1"),
+    ] {
+        let leaf = Draft::of("/").by(&ROOT);
+        let checker = checker(&[("provision.name_check", check)]);
+        let refused = checker.certificate(&[&leaf], host).unwrap_err();
+        let fix = refused.refusals[0].fix();
+        assert!(fix.contains(expected), "{check} {host}: {fix}");
+        assert!(check == "sipura" || !fix.contains("/info"), "{fix}");
+        assert!(!fix.contains("CN=10"), "{fix}");
+    }
+    let leaf = Draft::of("any").with(address_name([10, 0, 0, 1])).by(&ROOT);
+    let checker = checker(&[("provision.name_check", "mpp113")]);
+    let trusted = checker.certificate(&[&leaf], "10.0.0.1").unwrap();
+    assert_eq!(trusted.name, "10.0.0.1");
 }

@@ -35,6 +35,8 @@ pub(crate) struct Phone {
     pub(crate) settings: Settings,
     pub(crate) parameters: Parameters,
     pub(crate) has_certificate: bool,
+    /// What servers see of it.
+    pub(crate) certificate: Vec<u8>,
     pub(crate) clock: u64,
     pub(crate) cause: Cause,
 }
@@ -47,6 +49,7 @@ impl Phone {
             settings: Settings::default(),
             parameters,
             has_certificate: true,
+            certificate: b"the phone's".to_vec(),
             clock: NOW,
             cause: Cause::PowerUp,
         }
@@ -84,7 +87,7 @@ impl Phone {
         let rng = Rng::new(1);
         let mut resync = Resync::new(Arc::new(setup), parameters, self.cause, Duration::ZERO, rng);
         let mut happened = Vec::new();
-        let certificate = self.has_certificate.then_some(&b"the phone's"[..]);
+        let certificate = self.has_certificate.then_some(self.certificate.as_slice());
         let end = around.run(&mut resync, certificate, |happening| {
             happened.push(happening);
         });
@@ -105,10 +108,10 @@ pub(crate) struct Resynced {
 }
 
 impl Resynced {
-    /// The deciding reason, or `provisioned`.
+    /// The deciding reason, or `provisioned` or `nothing-to-do`.
     pub(crate) fn code(&self) -> &'static str {
         match &self.end.result {
-            Ok(_) => "provisioned",
+            Ok(_) => self.end.verdict(),
             Err(failure) => failure.fault.code(),
         }
     }

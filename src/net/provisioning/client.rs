@@ -14,7 +14,7 @@ use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::dns::Dns;
@@ -29,6 +29,11 @@ const MAX_HEAD: usize = 64 * 1024;
 
 /// Bytes that are read of the page that comes with a failure.
 const MAX_PAGE: usize = 4 * 1024;
+
+/// How long a page that comes with a failure is waited for, and how long before the end of the time
+/// for an answer that ends. It only explains, so any time would do.
+const PAGE_WAIT: Duration = Duration::from_secs(2);
+const PAGE_MARGIN: Duration = Duration::from_millis(100);
 
 /// A phone's sockets, and its certificate.
 pub struct Client {
@@ -48,8 +53,8 @@ impl Client {
         loop {
             match resync.poll() {
                 Some(Step::Tell(happening)) => tell(happening),
-                Some(Step::Resolve { host, within }) => {
-                    resync.handle_lookup(self.dns.look_up(&host, within).await);
+                Some(Step::Resolve { host, peer, within }) => {
+                    resync.handle_lookup(self.dns.look_up(&host, peer, within).await);
                 }
                 Some(Step::Connect(connect)) => {
                     connection = None;
@@ -167,6 +172,7 @@ impl Connection {
 
 async fn ask(mut connection: Connection, request: &Request) -> Result<Answer, Fault> {
     let within = request.within;
+    let started = Instant::now();
     let asking = async {
         let method = match request.method {
             "POST" => Method::POST,
@@ -182,10 +188,18 @@ async fn ask(mut connection: Connection, request: &Request) -> Result<Answer, Fa
         let response = connection.sender.send_request(message).await;
         let response = response.map_err(|e| failure(&e))?;
         let mut answer = head(response.status().as_u16(), response.headers());
-        answer.body = match answer.status {
-            200..=299 => whole(response.into_body(), request.max_bytes).await?,
-            _ => beginning(response.into_body()).await,
-        };
+        let body = response.into_body();
+        if (200..=299).contains(&answer.status) {
+            answer.body = whole(body, request.max_bytes).await?;
+            return Ok(answer);
+        }
+        // The status is known; a page that does not come must not take its place.
+        let end = started + within.saturating_sub(PAGE_MARGIN);
+        let late = timeout_at(
+            end.min(Instant::now() + PAGE_WAIT),
+            beginning(body, &mut answer.body),
+        );
+        let _ = late.await;
         Ok(answer)
     };
     let waited = timeout(within, asking).await;
@@ -233,8 +247,7 @@ async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, Fault> {
 }
 
 /// The beginning of a page that only explains: what does not come does not matter.
-async fn beginning(mut body: Incoming) -> Vec<u8> {
-    let mut bytes = Vec::new();
+async fn beginning(mut body: Incoming, bytes: &mut Vec<u8>) {
     while let Some(Ok(frame)) = body.frame().await {
         bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| &data[..]));
         if bytes.len() >= MAX_PAGE {
@@ -242,7 +255,6 @@ async fn beginning(mut body: Incoming) -> Vec<u8> {
             break;
         }
     }
-    bytes
 }
 
 fn failure(error: &hyper::Error) -> Fault {
@@ -252,5 +264,58 @@ fn failure(error: &hyper::Error) -> Fault {
         Some(TlsFailure::Closed(kind)) => Fault::NoAnswer(kind.to_string()),
         Some(other) => Fault::Tls(other.to_string()),
         None => Fault::NoAnswer(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// What a phone that waits 5 s takes from a server that says this, and then nothing more.
+    async fn answered(said: &'static [u8]) -> Result<Answer, Fault> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            stream.write_all(said).await.unwrap();
+            // Until the phone closes.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        });
+        let stream = TcpStream::connect(address).await.unwrap();
+        let request = Request {
+            method: "GET",
+            path: "/a".into(),
+            headers: vec![("host", "127.0.0.1".into())],
+            body: Vec::new(),
+            max_bytes: 100,
+            within: Duration::from_secs(5),
+        };
+        let answer = ask(Connection::open(stream).await.unwrap(), &request).await;
+        server.await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_page_that_stalls_leaves_its_status() {
+        let head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 100\r\n\r\n";
+        assert_eq!(
+            answered(head).await.map(|a| (a.status, a.body)),
+            Ok((404, Vec::new()))
+        );
+        let moved = b"HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Length: 100\r\n\r\nhalf a";
+        let answer = answered(moved).await.unwrap();
+        assert_eq!(answer.location.as_deref(), Some("/b"));
+        assert_eq!(answer.body, b"half a");
+    }
+
+    #[tokio::test]
+    async fn a_profile_that_stalls_is_no_answer() {
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n<flat-profile>";
+        let fault = answered(head).await.unwrap_err();
+        assert_eq!(fault.code(), "no-answer");
     }
 }

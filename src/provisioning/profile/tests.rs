@@ -104,6 +104,18 @@ fn what_is_no_profile_is_refused() {
 }
 
 #[test]
+fn many_attributes_are_refused_before_they_are_compared() {
+    // Some seconds for 20,000 if each is compared with all others, and hours for these.
+    let attributes: String = (0..400_000).map(|i| format!(" a{i}=''")).collect();
+    let names: String = (0..400_000).map(|i| format!(" xmlns:a{i}=''")).collect();
+    for all in [attributes, names] {
+        let text = format!("<flat-profile><a{all}/></flat-profile>");
+        let fault = Profile::parse(&text).unwrap_err();
+        assert_eq!(fault.code(), "profile-corrupt");
+    }
+}
+
+#[test]
 fn gzip_is_found_by_its_first_bytes_and_bounded() {
     let packed = gzip(XML.as_bytes());
     let profile = Profile::read(&packed, &wrapping()).unwrap();

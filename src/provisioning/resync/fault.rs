@@ -10,6 +10,7 @@ use crate::provisioning::verify::{Lookup, Refusal, Refused};
 
 /// All codes that [`Fault::code`] gives, in the order of a resync.
 pub const CODES: &[&str] = &[
+    "provisioning-off",
     "rule-malformed",
     "rule-not-supported",
     "server-unnamed",
@@ -24,6 +25,8 @@ pub const CODES: &[&str] = &[
     "signature-bad",
     "server-key-too-small",
     "issuer-not-an-authority",
+    "issuer-path-too-long",
+    "certificate-extension-unknown",
     "certificate-wrong-purpose",
     "certificate-expired",
     "certificate-not-yet-valid",
@@ -76,6 +79,12 @@ pub struct Reason {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Fault {
+    /// The phone may not resync.
+    #[error("{parameter} is No: the phone does not resync{}", off_text(.parameter))]
+    Off {
+        /// The parameter that says so.
+        parameter: &'static str,
+    },
     /// The rule is none.
     #[error("{0}")]
     Rule(RuleError),
@@ -169,6 +178,13 @@ pub enum Fault {
     Profile(ProfileFault),
 }
 
+fn off_text(parameter: &str) -> &'static str {
+    match parameter {
+        "Resync_On_Reset" => " at power-up",
+        _ => "",
+    }
+}
+
 fn dns_text(host: &str, lookup: &Lookup) -> String {
     match lookup {
         Lookup::Unavailable(why) => format!("DNS does not say where {host} is: {why}"),
@@ -194,6 +210,9 @@ fn is_about_certificate(alert: u8) -> bool {
 }
 
 impl Fault {
+    /// Why there is no login: the account was shown as often as it may be.
+    pub(super) const LOGINS_SPENT: &str = "the server does not take the account";
+
     /// The fault of an answer that is no success, with its body: nginx says in a page of its own
     /// that it does not take a certificate (measured).
     pub fn status(status: u16, body: &[u8]) -> Self {
@@ -228,6 +247,7 @@ impl Fault {
     /// Its stable code: of a refusal the first one's.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::Off { .. } => "provisioning-off",
             Self::Rule(_) | Self::Evaluation(_) => "rule-malformed",
             Self::NoServer => "server-unnamed",
             Self::Tftp | Self::Srv => "rule-not-supported",
@@ -262,6 +282,7 @@ impl Fault {
             Self::TooLarge { .. } | Self::Profile(ProfileFault::TooLarge { .. }) => {
                 Some("provision.max_profile_bytes")
             }
+            Self::Login { why, .. } if *why == Self::LOGINS_SPENT => Some("provision.max_logins"),
             _ => None,
         }
     }
@@ -289,6 +310,9 @@ impl Fault {
              ca device makes";
         const SERVER_LOG: &str = "see the server's log for the same moment";
         match self {
+            Self::Off { .. } => {
+                "set it to Yes on the phone (--parameter), or see which profile has set it to No"
+            }
             Self::Rule(_) | Self::Evaluation(_) => "correct the rule",
             Self::NoServer => "write the server into the rule, or let DHCP send option 66",
             Self::Tftp => "write https:// before the server",

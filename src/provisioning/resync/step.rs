@@ -17,7 +17,10 @@ pub enum Step {
     Resolve {
         /// The name.
         host: String,
-        /// The time.
+        /// The server, if its address must be among those of the name: then the answer of that
+        /// family must have come.
+        peer: Option<IpAddr>,
+        /// The time, for each question.
         within: Duration,
     },
     /// Connect, after closing what is open.
@@ -166,9 +169,27 @@ pub enum Happening {
 pub struct End {
     /// The number of profiles that were taken over, or why the sequence ended early.
     pub result: Result<usize, Failure>,
+    /// True if no server was asked and nothing failed: no trigger is true, or no rule applies.
+    pub is_idle: bool,
     /// The settings of which another choice might have ended it otherwise.
     pub rests_on: Vec<&'static str>,
 }
+
+impl End {
+    /// In a word: `provisioned`, [`NOTHING_TO_DO`], `refused`, or `unreachable` where nobody said
+    /// yes or no.
+    pub fn verdict(&self) -> &'static str {
+        match &self.result {
+            Ok(_) if self.is_idle => NOTHING_TO_DO,
+            Ok(_) => "provisioned",
+            Err(failure) if failure.fault.is_unreachable() => "unreachable",
+            Err(_) => "refused",
+        }
+    }
+}
+
+/// The verdict on a resync that asked no server and did not fail.
+pub const NOTHING_TO_DO: &str = "nothing-to-do";
 
 /// Why a resync failed.
 #[derive(Clone, Debug, PartialEq, Eq)]

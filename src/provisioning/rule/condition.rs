@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{EvaluationError, RuleError};
+use super::{EvaluationError, MAX_RULE, RuleError};
 use crate::provisioning::macros::{Place, Values};
 
 /// Comparisons joined by `and`: all must hold.
@@ -138,8 +138,12 @@ impl Condition {
     /// Reads a condition on its own, as `Resync_Trigger_1` has it.
     ///
     /// # Errors
-    /// The first place where the text is no condition.
+    /// The first place where the text is no condition, or more bytes than a rule may have.
     pub fn parse(text: &str) -> Result<Self, RuleError> {
+        if text.len() > MAX_RULE {
+            let what = format!("the condition has {} bytes, at most {MAX_RULE}", text.len());
+            return Err(RuleError::new(MAX_RULE, what));
+        }
         Self::parse_at(text, 0)
     }
 

@@ -1,18 +1,32 @@
-//! The three extensions that matter: alternative names, whether it is an authority, and what for.
+//! The extensions that matter: alternative names, whether it is an authority, for how long a path,
+//! and what for. Another one that is critical makes a certificate unusable (RFC 5280, 4.2).
 
 use std::net::IpAddr;
 
-use crate::provisioning::signed::Signed;
+use crate::provisioning::signed::{Signed, dotted};
 use crate::trust::certificate::{Certificate, CertificateError, Der, der_tag};
 
 /// Contents of OBJECT IDENTIFIERs (RFC 5280, 4.2.1).
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 17];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
 const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
+/// certificatePolicies, policyMappings, policyConstraints and inhibitAnyPolicy: nobody asks for a
+/// policy, so that they cannot speak against a certificate.
+const POLICIES: [&[u8]; 4] = [
+    &[0x55, 0x1d, 32],
+    &[0x55, 0x1d, 33],
+    &[0x55, 0x1d, 36],
+    &[0x55, 0x1d, 54],
+];
 const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 37, 0];
 const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 
 const BOOLEAN: u8 = 0x01;
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+/// keyCertSign, in the first byte of a KeyUsage.
+const KEY_CERT_SIGN: u8 = 0x04;
 const OCTET_STRING: u8 = 0x04;
 /// Explicit tag 3 of a TBSCertificate.
 const EXTENSIONS: u8 = 0xa3;
@@ -29,19 +43,28 @@ pub(super) struct Extensions {
     pub(super) addresses: Vec<IpAddr>,
     /// `CA:TRUE`. A certificate of version 1 cannot say it.
     pub(super) is_authority: bool,
+    /// No key usage, or one for signing certificates.
+    pub(super) may_sign: bool,
+    /// Authorities that may stand between this one and the server, at most.
+    pub(super) path_length: Option<usize>,
     /// No extended key usage, or one for servers.
     pub(super) allows_server: bool,
+    /// The first critical extension that nothing here understands.
+    pub(super) unknown: Option<String>,
 }
 
 impl Extensions {
     /// # Errors
-    /// An extension of these three that cannot be read.
+    /// One of these extensions that cannot be read.
     pub(super) fn of(certificate: &Certificate<'_>) -> Result<Self, CertificateError> {
         let mut found = Self {
             dns: Vec::new(),
             addresses: Vec::new(),
             is_authority: false,
+            may_sign: true,
+            path_length: None,
             allows_server: true,
+            unknown: None,
         };
         let field = "extensions";
         let content = Signed::parse(certificate.der)?.content;
@@ -56,17 +79,23 @@ impl Extensions {
             while !all.is_empty() {
                 let mut one = all.constructed(der_tag::SEQUENCE, field, "an Extension")?;
                 let oid = one.take(der_tag::OID, field, "an OBJECT IDENTIFIER")?;
+                let mut is_critical = false;
                 if one.peek() == Some(BOOLEAN) {
-                    one.take(BOOLEAN, field, "a BOOLEAN")?;
+                    let flag = one.take(BOOLEAN, field, "a BOOLEAN")?;
+                    is_critical = flag.content.iter().any(|&b| b != 0);
                 }
                 let value = one.take(OCTET_STRING, field, "an OCTET STRING")?;
-                found.read(oid.content, value.content)?;
+                let is_known = found.read(oid.content, value.content)?;
+                if is_critical && !is_known && found.unknown.is_none() {
+                    found.unknown = Some(dotted(oid.content));
+                }
             }
         }
         Ok(found)
     }
 
-    fn read(&mut self, oid: &[u8], value: &[u8]) -> Result<(), CertificateError> {
+    /// False for an extension that is none of those that matter.
+    fn read(&mut self, oid: &[u8], value: &[u8]) -> Result<bool, CertificateError> {
         let mut value = Der::new(value);
         match oid {
             ALTERNATIVE_NAME => {
@@ -92,6 +121,20 @@ impl Extensions {
                     let flag = constraints.take(BOOLEAN, field, "a BOOLEAN")?;
                     self.is_authority = flag.content.iter().any(|&b| b != 0);
                 }
+                if constraints.peek() == Some(INTEGER) {
+                    let length = constraints.take(INTEGER, field, "an INTEGER")?.content;
+                    // Whatever is longer than any chain bounds nothing.
+                    self.path_length = match length {
+                        [one] => Some(usize::from(*one)),
+                        _ => None,
+                    };
+                }
+            }
+            KEY_USAGE => {
+                let field = "keyUsage";
+                // The first byte says how many bits at the end are none.
+                let bits = value.take(BIT_STRING, field, "a BIT STRING")?.content;
+                self.may_sign = bits.get(1).is_some_and(|byte| byte & KEY_CERT_SIGN != 0);
             }
             EXTENDED_KEY_USAGE => {
                 let field = "extKeyUsage";
@@ -102,9 +145,9 @@ impl Extensions {
                     self.allows_server |= [ANY_PURPOSE, SERVER_AUTH].contains(&purpose.content);
                 }
             }
-            _ => {}
+            other => return Ok(POLICIES.contains(&other)),
         }
-        Ok(())
+        Ok(true)
     }
 }
 

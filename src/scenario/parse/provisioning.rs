@@ -12,7 +12,7 @@ use super::nothing;
 use super::read::{Entry, Problem, Section, in_file_order};
 use crate::dhcp::Mac;
 use crate::provisioning::device::{is_plain, mac_of};
-use crate::provisioning::resync::CODES;
+use crate::provisioning::resync::{CODES, NOTHING_TO_DO};
 use crate::provisioning::rule::Rule;
 use crate::provisioning::settings::{self, Settings};
 use crate::time::UnixSeconds;
@@ -376,7 +376,8 @@ impl Parser<'_, '_> {
                 let Some(code) = entry.text(self.problems) else {
                     continue;
                 };
-                let known: Vec<_> = [PROVISIONED].iter().chain(CODES).copied().collect();
+                let good = [PROVISIONED, NOTHING_TO_DO];
+                let known: Vec<_> = good.iter().chain(CODES).copied().collect();
                 if known.contains(&code.value.as_str()) {
                     expected.push((mac.value, code));
                 } else {

@@ -132,20 +132,19 @@ fn round_text(scenario: &Provisioning, number: usize) -> String {
 
 fn code(end: &End) -> &'static str {
     match &end.result {
-        Ok(_) => PROVISIONED,
+        Ok(_) => end.verdict(),
         Err(failure) => failure.fault.code(),
     }
 }
 
 fn ended(round: usize, end: &End) -> Kind {
-    let (verdict, reasons) = match &end.result {
-        Ok(_) => (PROVISIONED, Vec::new()),
-        Err(failure) if failure.fault.is_unreachable() => ("unreachable", failure.fault.reasons()),
-        Err(failure) => ("refused", failure.fault.reasons()),
+    let reasons = match &end.result {
+        Ok(_) => Vec::new(),
+        Err(failure) => failure.fault.reasons(),
     };
     Kind::Resynced {
         round,
-        verdict: verdict.into(),
+        verdict: end.verdict().into(),
         rests_on: weakest_basis(&end.rests_on).to_string(),
         rules: end.rests_on.iter().map(ToString::to_string).collect(),
         fix: reasons.first().map(|reason| reason.fix.clone()),

@@ -128,7 +128,11 @@ impl<'a> Life<'a> {
             };
             let now = clock.now();
             schedule.set_timing(self.parameters.timing());
-            schedule.handle_end(end.result.is_ok(), now, self.wall(&clock));
+            let wall = self.wall(&clock);
+            match end.is_idle {
+                true => schedule.handle_idle(now, wall),
+                false => schedule.handle_end(end.result.is_ok(), now, wall),
+            }
             last = Some((now, exit_code(&end)));
         }
     }

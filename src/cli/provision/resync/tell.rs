@@ -104,12 +104,10 @@ impl<'a> Teller<'a> {
     /// The verdict, with its reasons.
     pub(super) fn end(&mut self, end: &End) {
         let basis = weakest_basis(&end.rests_on);
-        let (verdict, reasons) = match &end.result {
-            Ok(_) => ("provisioned", Vec::new()),
-            Err(failure) if failure.fault.is_unreachable() => {
-                ("unreachable", failure.fault.reasons())
-            }
-            Err(failure) => ("refused", failure.fault.reasons()),
+        let verdict = end.verdict();
+        let reasons = match &end.result {
+            Ok(_) => Vec::new(),
+            Err(failure) => failure.fault.reasons(),
         };
         if self.format == Format::Json {
             let all: Vec<_> = reasons
@@ -136,6 +134,7 @@ impl<'a> Teller<'a> {
         let paint = self.output.paint();
         let clean = |text: &str| escape_for_terminal(text.as_bytes());
         let mut text = match &end.result {
+            Ok(_) if end.is_idle => format!("{verdict}: no server was asked\n"),
             Ok(1) => format!("{}: 1 profile taken over\n", paint.good(verdict)),
             Ok(n) => format!("{}: {n} profiles taken over\n", paint.good(verdict)),
             Err(failure) => {
