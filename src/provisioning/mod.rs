@@ -4,6 +4,7 @@
 
 pub mod authority;
 pub mod device;
+mod extension;
 pub mod log;
 pub mod login;
 pub mod macros;

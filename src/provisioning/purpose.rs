@@ -1,18 +1,10 @@
 //! Whether a certificate is one for TLS clients.
 
-use super::signed::Signed;
+use super::extension::{BIT_STRING, EXTENDED_KEY_USAGE, KEY_USAGE, extensions};
 use crate::trust::certificate::{Certificate, CertificateError, Der, der_tag};
 
-/// Contents of OBJECT IDENTIFIERs (RFC 5280, 4.2.1.3 and 4.2.1.12).
-const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
-const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
+/// id-kp-clientAuth (RFC 5280, 4.2.1.12).
 const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
-
-const BOOLEAN: u8 = 0x01;
-const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-/// Explicit tag 3 of a TBSCertificate.
-const EXTENSIONS: u8 = 0xa3;
 
 /// Bits of a key usage: digitalSignature, the first one, and keyAgreement, the fifth.
 const SIGNS_OR_AGREES: u8 = 0x80 | 0x08;
@@ -26,31 +18,14 @@ const SIGNS_OR_AGREES: u8 = 0x80 | 0x08;
 pub(super) fn against_client(
     certificate: &Certificate<'_>,
 ) -> Result<Option<&'static str>, CertificateError> {
-    let field = "extensions";
-    let content = Signed::parse(certificate.der)?.content;
-    let mut tbs = Der::new(content).constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
     let mut against = None;
-    while !tbs.is_empty() {
-        let element = tbs.any(field)?;
-        if element.tag != EXTENSIONS {
-            continue;
-        }
-        let mut all = Der::new(element.content);
-        let mut all = all.constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
-        while !all.is_empty() {
-            let mut one = all.constructed(der_tag::SEQUENCE, field, "an Extension")?;
-            let oid = one.take(der_tag::OID, field, "an OBJECT IDENTIFIER")?;
-            if one.peek() == Some(BOOLEAN) {
-                one.any(field)?;
-            }
-            let value = one.take(OCTET_STRING, field, "an OCTET STRING")?;
-            let value = Der::new(value.content);
-            against = against.or(match oid.content {
-                KEY_USAGE => against_usage(value)?,
-                EXTENDED_KEY_USAGE => against_purposes(value)?,
-                _ => None,
-            });
-        }
+    for extension in extensions(certificate)? {
+        let value = Der::new(extension.value);
+        against = against.or(match extension.oid {
+            KEY_USAGE => against_usage(value)?,
+            EXTENDED_KEY_USAGE => against_purposes(value)?,
+            _ => None,
+        });
     }
     Ok(against)
 }
@@ -76,6 +51,7 @@ fn against_purposes(mut value: Der<'_>) -> Result<Option<&'static str>, Certific
 
 #[cfg(test)]
 mod tests {
+    use super::super::extension::OCTET_STRING;
     use super::*;
 
     /// For servers, clients and IPsec; signs, and more.

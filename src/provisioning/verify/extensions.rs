@@ -3,14 +3,15 @@
 
 use std::net::IpAddr;
 
-use crate::provisioning::signed::{Signed, dotted};
+use crate::provisioning::extension::{
+    BIT_STRING, BOOLEAN, EXTENDED_KEY_USAGE, KEY_USAGE, extensions,
+};
+use crate::provisioning::signed::dotted;
 use crate::trust::certificate::{Certificate, CertificateError, Der, der_tag};
 
 /// Contents of OBJECT IDENTIFIERs (RFC 5280, 4.2.1).
-const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
 const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 17];
 const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
-const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
 /// certificatePolicies, policyMappings, policyConstraints and inhibitAnyPolicy: nobody asks for a
 /// policy, so that they cannot speak against a certificate.
 const POLICIES: [&[u8]; 4] = [
@@ -22,14 +23,9 @@ const POLICIES: [&[u8]; 4] = [
 const ANY_PURPOSE: &[u8] = &[0x55, 0x1d, 37, 0];
 const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 
-const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
 /// keyCertSign, in the first byte of a KeyUsage.
 const KEY_CERT_SIGN: u8 = 0x04;
-const OCTET_STRING: u8 = 0x04;
-/// Explicit tag 3 of a TBSCertificate.
-const EXTENSIONS: u8 = 0xa3;
 /// dNSName and iPAddress of a GeneralName.
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
@@ -66,29 +62,10 @@ impl Extensions {
             allows_server: true,
             unknown: None,
         };
-        let field = "extensions";
-        let content = Signed::parse(certificate.der)?.content;
-        let mut tbs = Der::new(content).constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
-        while !tbs.is_empty() {
-            let element = tbs.any(field)?;
-            if element.tag != EXTENSIONS {
-                continue;
-            }
-            let mut all = Der::new(element.content);
-            let mut all = all.constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
-            while !all.is_empty() {
-                let mut one = all.constructed(der_tag::SEQUENCE, field, "an Extension")?;
-                let oid = one.take(der_tag::OID, field, "an OBJECT IDENTIFIER")?;
-                let mut is_critical = false;
-                if one.peek() == Some(BOOLEAN) {
-                    let flag = one.take(BOOLEAN, field, "a BOOLEAN")?;
-                    is_critical = flag.content.iter().any(|&b| b != 0);
-                }
-                let value = one.take(OCTET_STRING, field, "an OCTET STRING")?;
-                let is_known = found.read(oid.content, value.content)?;
-                if is_critical && !is_known && found.unknown.is_none() {
-                    found.unknown = Some(dotted(oid.content));
-                }
+        for extension in extensions(certificate)? {
+            let is_known = found.read(extension.oid, extension.value)?;
+            if extension.is_critical && !is_known && found.unknown.is_none() {
+                found.unknown = Some(dotted(extension.oid));
             }
         }
         Ok(found)
