@@ -18,6 +18,7 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -148,11 +149,32 @@ impl ClientTls {
             versions: TlsVersions::Only12,
             legacy: true,
         };
+        let verifier = Arc::new(Judged::new(judge));
+        Self::with(verifier, identity, options, names_host)
+    }
+
+    fn trusting(
+        pins: Option<Vec<Vec<u8>>>,
+        identity: Option<&Identity>,
+        options: TlsOptions,
+    ) -> Result<Self, SetupError> {
+        let checks = Checks::new(&provider(), options.legacy);
+        let verifier = Arc::new(Pinned::new(pins, checks));
+        // The peer is known by its certificate; phones name no host.
+        Self::with(verifier, identity, options, false)
+    }
+
+    fn with(
+        verifier: Arc<dyn ServerCertVerifier>,
+        identity: Option<&Identity>,
+        options: TlsOptions,
+        names_host: bool,
+    ) -> Result<Self, SetupError> {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(options.versions()?)
             .map_err(SetupError::Tls)?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Judged::new(judge)));
+            .with_custom_certificate_verifier(verifier);
         let mut config = match identity {
             Some(identity) => {
                 let key = OneKey(identity.certified(options)?);
@@ -162,33 +184,6 @@ impl ClientTls {
         };
         config.resumption = rustls::client::Resumption::disabled();
         config.enable_sni = names_host;
-        Ok(Self {
-            config: Arc::new(config),
-        })
-    }
-
-    fn trusting(
-        pins: Option<Vec<Vec<u8>>>,
-        identity: Option<&Identity>,
-        options: TlsOptions,
-    ) -> Result<Self, SetupError> {
-        let provider = provider();
-        let checks = Checks::new(&provider, options.legacy);
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(options.versions()?)
-            .map_err(SetupError::Tls)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Pinned::new(pins, checks)));
-        let mut config = match identity {
-            Some(identity) => {
-                let key = OneKey(identity.certified(options)?);
-                builder.with_client_cert_resolver(Arc::new(key))
-            }
-            None => builder.with_no_client_auth(),
-        };
-        config.resumption = rustls::client::Resumption::disabled();
-        // The peer is known by its certificate; phones name no host.
-        config.enable_sni = false;
         Ok(Self {
             config: Arc::new(config),
         })
