@@ -11,7 +11,7 @@
 //! | 2 | [`tftp`], [`tvs`], [`dhcp`], [`provisioning`] | protocol machines, both ends, without IO |
 //! | 3 | [`phone`], [`cluster`] | the phone's firmware; a cluster's nodes, stores and publishing |
 //! | 4 | [`sim`], [`net`] | two drivers of the same machines: virtual time, and real sockets |
-//! | 5 | [`scenario`], [`report`] | what a user does with it |
+//! | 5 | [`scenario`], [`check`], [`report`] | what a user does with it |
 //! | 6 | [`cli`] | arguments, exit codes, text |
 //!
 //! A module uses its own layer or a lower one; `tests/layering.rs` enforces it. Layers 0 to 3 know
@@ -41,6 +41,7 @@ pub mod phone;
 pub mod net;
 pub mod sim;
 
+pub mod check;
 pub mod report;
 pub mod scenario;
 

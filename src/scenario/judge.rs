@@ -1,25 +1,18 @@
 //! What became of each phone, why, what the verdict rests on, and the way out.
 
+use std::net::Ipv4Addr;
+
 use super::fix;
 use super::run::{LabPhone, Rehearsed};
 use super::words::{ClosedWord, Verdict};
+use crate::check::verdict::{self, Judged, Life, Places, is_silent, owner};
 use crate::cluster::Lab;
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
-use crate::phone::Flash;
-use crate::phone::flash::CONFIG;
 use crate::phone::power::BootEnd;
 use crate::trust::reason::{Code, Reason};
 use crate::wire::ListKind;
-use crate::wire::phone_config::PhoneConfig;
 
-/// Whose list a phone holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// Id of the cluster; none for a list that nobody in the lab published.
-    pub cluster: Option<String>,
-    /// The node.
-    pub node: String,
-}
+pub use crate::check::verdict::Owner;
 
 /// What became of one phone.
 #[derive(Clone, Debug)]
@@ -73,159 +66,80 @@ pub(super) fn verdicts(rehearsed: &Rehearsed, phones: &[usize]) -> Vec<Verdict> 
 
 /// The verdict of one phone alone.
 pub(super) fn verdict(phone: &LabPhone, lab: &Lab) -> Verdict {
-    Seen::of(phone, lab).verdict
+    Seen::of(phone, lab).judged.verdict
 }
 
-/// What a verdict is made of, and the verdict.
+impl Places for Lab {
+    fn owner_of(&self, list: &[u8]) -> Owner {
+        for cluster in self.clusters() {
+            if let Some(p) = cluster.owner_of(list) {
+                let (cluster, node) = (Some(cluster.id().to_owned()), p.node.clone());
+                return Owner { cluster, node };
+            }
+        }
+        Owner {
+            cluster: None,
+            node: "nobody here".into(),
+        }
+    }
+
+    fn host(&self, host: &str) -> Option<(String, String)> {
+        let id = Self::host(self, host)?;
+        let cluster = self.clusters()[id.cluster].id().to_owned();
+        Some((cluster, self.name(id).to_owned()))
+    }
+
+    fn cluster_at(&self, address: Ipv4Addr) -> Option<String> {
+        let id = self.at(address)?;
+        Some(self.clusters()[id.cluster].id().to_owned())
+    }
+}
+
+/// The boot that counts of a phone, and what the verdict makes of it.
 struct Seen<'a> {
-    /// The events of the boot that counts.
     events: &'a [Event],
-    ctl: Option<Owner>,
-    itl: Option<Owner>,
-    /// Id of the cluster whose CallManager group it follows, and the host.
-    follows: Option<(String, String)>,
-    /// Id of the cluster that option 150 names.
-    destination: Option<String>,
-    /// It accepted a configuration.
-    accepted: bool,
     /// Option 150 has changed, and it was not booted since.
     waits: bool,
-    verdict: Verdict,
-}
-
-fn owner(lab: &Lab, flash: &Flash, kind: ListKind) -> Option<Owner> {
-    let bytes = flash.get(kind.file_name());
-    bytes.map(|bytes| owner_of(lab, bytes))
+    judged: Judged,
 }
 
 impl<'a> Seen<'a> {
     fn of(p: &'a LabPhone, lab: &Lab) -> Self {
         // A phone that no step boots is still in its first boot.
         let booted = p.events.iter().any(|e| matches!(e.kind, Kind::Boot { .. }));
-        let events = if booted {
-            &p.events[p.last_boot.min(p.events.len())..]
-        } else {
-            &p.home_events[..]
-        };
-        let ctl = owner(lab, &p.flash, ListKind::Ctl);
-        let itl = owner(lab, &p.flash, ListKind::Itl);
-        let registered = events.iter().rev().find_map(|e| match &e.kind {
-            Kind::Registered {
-                server: Some(server),
-                ..
-            } => Some(server.clone()),
-            _ => None,
-        });
-        let follows = registered.and_then(|host| {
-            let id = lab.host(&host)?;
-            let cluster = lab.clusters()[id.cluster].id().to_owned();
-            Some((cluster, lab.name(id).to_owned()))
-        });
-        let accepted = events
-            .iter()
-            .any(|e| matches!(e.kind, Kind::ConfigAccepted { .. }));
-        let destination = p
-            .servers(lab)
-            .iter()
-            .find_map(|a| lab.at(*a))
-            .map(|id| lab.clusters()[id.cluster].id().to_owned());
-        let same = |kind: ListKind| p.flash.get(kind.file_name()) == p.before.get(kind.file_name());
-        let lists_same = same(ListKind::Ctl) && same(ListKind::Itl);
-        let holds = |o: &Option<Owner>| {
-            o.as_ref()
-                .is_some_and(|o| o.cluster.is_some() && o.cluster == destination)
-        };
-        let refused = events
-            .iter()
-            .any(|e| matches!(e.kind, Kind::ListRefused { .. }) && is_refusal(e));
-        let follows_destination = follows.as_ref().map(|(c, _)| c) == destination.as_ref();
-        // A list that could not be downloaded is no distrust, as long as the destination's is held;
-        // nor is a boot in which no server of option 150 answers at all.
-        let obeys = accepted
-            || (is_silent(events)
-                && trusted_last(p)
-                && config_of(lab, &p.flash).is_some_and(|c| Some(c) == destination.as_deref()));
-        let trusts = obeys && holds(&itl) && !refused;
+        let (earlier, last) = p.events.split_at(p.last_boot.min(p.events.len()));
+        let events = if booted { last } else { &p.home_events[..] };
         let waits = !booted && p.scope != p.home_scope;
-        // What becomes of a phone that goes to CAPF hangs on CAPF, which is not emulated.
-        let needs_capf = events
-            .iter()
-            .any(|e| matches!(e.kind, Kind::CapfNeeded { .. }));
-        let is_open = p.end != BootEnd::Done || waits || needs_capf;
-        let verdict = if is_open || destination.is_none() {
-            Verdict::Unknown
-        } else if trusts && follows_destination {
-            if lists_same {
-                Verdict::Unchanged
-            } else {
-                Verdict::Migrated
-            }
-        } else if follows_destination {
-            Verdict::RegistersUntrusted
-        } else {
-            Verdict::Stranded
+        let life = Life {
+            earlier: [&p.home_events, earlier],
+            last: events,
+            before: &p.before,
+            flash: &p.flash,
+            servers: &p.servers(lab),
+            is_open: p.end != BootEnd::Done || waits,
         };
         Self {
             events,
-            ctl,
-            itl,
-            follows,
-            destination,
-            accepted,
             waits,
-            verdict,
+            judged: verdict::judge(&life, lab),
         }
     }
-}
-
-/// True if a boot ended and no server gave the phone an answer to any file.
-fn is_silent(events: &[Event]) -> bool {
-    let is_answer = |e: &Event| {
-        let is_file = matches!(e.kind, Kind::Downloaded { .. } | Kind::NotFound { .. });
-        is_file || is_refusal(e)
-    };
-    !events.iter().any(is_answer)
-}
-
-/// True if the phone refused a file: one that did not come is none that it refused.
-fn is_refusal(event: &Event) -> bool {
-    match &event.kind {
-        Kind::ListRefused { reasons, .. } | Kind::ConfigRefused { reasons, .. } => {
-            let download_failed = Code::DownloadFailed.as_str();
-            reasons.last().is_none_or(|r| r.code != download_failed)
-        }
-        _ => false,
-    }
-}
-
-/// True if the phone refused nothing in the last boot in which a server answered.
-fn trusted_last(p: &LabPhone) -> bool {
-    let earlier = &p.events[..p.last_boot.min(p.events.len())];
-    let earlier: Vec<_> = p.home_events.iter().chain(earlier).cloned().collect();
-    let mut boots = earlier.chunk_by(|_, next| !matches!(next.kind, Kind::Boot { .. }));
-    let last = boots.rfind(|boot| !is_silent(boot));
-    last.is_some_and(|boot| !boot.iter().any(is_refusal))
-}
-
-/// Id of the cluster whose configuration the phone holds: that of the first CallManager.
-fn config_of<'a>(lab: &'a Lab, flash: &Flash) -> Option<&'a str> {
-    let config = PhoneConfig::parse(flash.get(CONFIG)?).ok()?;
-    let mut hosts = config.callmanager_group.iter();
-    let id = hosts.find_map(|member| lab.host(&member.host))?;
-    Some(lab.clusters()[id.cluster].id())
 }
 
 fn fate(p: &LabPhone, lab: &Lab) -> Fate {
     let Seen {
         events,
+        waits,
+        judged,
+    } = Seen::of(p, lab);
+    let Judged {
         ctl,
         itl,
         follows,
         destination,
         accepted,
-        waits,
         verdict,
-    } = Seen::of(p, lab);
+    } = judged;
     let followed = matches!(verdict, Verdict::Migrated | Verdict::Unchanged);
     let (mut reasons, signer, file) = why(events, followed);
     if waits {
@@ -278,25 +192,11 @@ fn fate(p: &LabPhone, lab: &Lab) -> Fate {
     fate
 }
 
-/// Who published a list.
-fn owner_of(lab: &Lab, bytes: &[u8]) -> Owner {
-    for cluster in lab.clusters() {
-        if let Some(p) = cluster.owner_of(bytes) {
-            let (cluster, node) = (Some(cluster.id().to_owned()), p.node.clone());
-            return Owner { cluster, node };
-        }
-    }
-    Owner {
-        cluster: None,
-        node: "nobody here".into(),
-    }
-}
-
-type Why = (Vec<ReasonFacts>, Option<SignerFacts>, Option<String>);
+pub(crate) type Why = (Vec<ReasonFacts>, Option<SignerFacts>, Option<String>);
 
 /// The reasons of the last boot: why it followed, or the first thing that went wrong, since what
 /// goes wrong later mostly follows from it.
-fn why(events: &[Event], followed: bool) -> Why {
+pub(crate) fn why(events: &[Event], followed: bool) -> Why {
     let mut good = Vec::new();
     for e in events {
         match &e.kind {

@@ -1,0 +1,13 @@
+//! Will the phones of one cluster follow to another? Asked before anything is touched, of what was
+//! read: [`evidence`] in, a phone's machine boots against it, and what it needs that nobody read
+//! makes the answer unknown.
+//!
+//! Nothing here opens a file or a socket, and nothing here knows a scenario.
+
+pub mod answer;
+pub mod evidence;
+pub mod places;
+pub mod predict;
+pub mod registration;
+pub mod rehearsal;
+pub mod verdict;

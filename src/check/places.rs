@@ -1,0 +1,73 @@
+//! Whose a list, a host or an address is, from what was read.
+
+use std::net::Ipv4Addr;
+
+use super::evidence::{FileReply, Known, Node, Side, Sides, SignerKey};
+use super::verdict::{Owner, Places};
+use crate::wire::{Strictness, TrustList};
+
+impl Places for Sides {
+    /// The node that serves these bytes; else the cluster to which the signer belongs, since a phone
+    /// may hold a list that is served no more.
+    fn owner_of(&self, list: &[u8]) -> Owner {
+        let serving = self.nodes().find(|(_, node)| serves(node, list));
+        let found = serving.or_else(|| {
+            let signer = signer_of(list)?;
+            self.nodes().find(|(_, node)| has_signed(node, &signer))
+        });
+        let side = found.and_then(|(at, _)| self.sides.get(at.0));
+        Owner {
+            cluster: side.map(|s| s.name.clone()),
+            node: found.map_or_else(
+                || "nobody who was looked at".to_owned(),
+                |(_, node)| node.name.clone(),
+            ),
+        }
+    }
+
+    fn host(&self, host: &str) -> Option<(String, String)> {
+        let at = Self::host(self, host)?;
+        let side = self.sides.get(at.0)?.name.clone();
+        Some((side, self.node(at)?.name.clone()))
+    }
+
+    fn cluster_at(&self, address: Ipv4Addr) -> Option<String> {
+        let at = self.at(address)?;
+        Some(self.sides.get(at.0)?.name.clone())
+    }
+}
+
+/// The lists that a node serves.
+pub fn lists(node: &Node) -> impl Iterator<Item = (&str, &[u8])> {
+    let services = [&node.tftp, &node.http];
+    let replies = services.into_iter().flat_map(|s| &s.replies);
+    replies.filter_map(|(name, reply)| match reply {
+        Known::Yes(FileReply::File(bytes)) if name.ends_with(".tlv") => {
+            Some((name.as_str(), &bytes[..]))
+        }
+        _ => None,
+    })
+}
+
+/// The signer that a list names; none if it is no list.
+pub fn signer_of(list: &[u8]) -> Option<SignerKey> {
+    let list = TrustList::parse(list, &Strictness::default()).ok()?;
+    let [_, issuer, serial] = list.header.signer();
+    Some(SignerKey::new(issuer, serial))
+}
+
+fn serves(node: &Node, list: &[u8]) -> bool {
+    lists(node).any(|(_, bytes)| bytes == list)
+}
+
+fn has_signed(node: &Node, signer: &SignerKey) -> bool {
+    let own = node.certificates.iter().any(|(_, c)| signer.is_of(c));
+    own || lists(node).any(|(_, bytes)| signer_of(bytes).as_ref() == Some(signer))
+}
+
+impl Side {
+    /// Its node of this name.
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|n| n.name == name)
+    }
+}

@@ -1,0 +1,144 @@
+//! What will become of a phone: its machine boots against what was read, until it has followed or
+//! another reset changes nothing.
+
+use std::net::Ipv4Addr;
+
+use super::evidence::Sides;
+use super::rehearsal::{self, Gap};
+use super::verdict::{self, Judged, Life};
+use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
+use crate::phone::{Flash, PhoneSetup};
+use crate::scenario::judge::why;
+use crate::scenario::words::Verdict;
+use crate::time::Time;
+use crate::trust::rules::Key;
+
+/// A phone that is asked about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Who it is, its firmware, its rules and its clock. Its servers are those of the [`Move`].
+    pub setup: PhoneSetup,
+    /// Its flash before the move.
+    pub before: Flash,
+    /// Its flash now.
+    pub flash: Flash,
+    /// What it told in earlier boots, where that is known.
+    pub earlier: Vec<Event>,
+    /// The time on the clock by which its kept TVS answers run out.
+    pub now: Time,
+}
+
+/// What is going to be done with phones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// Addresses that option 150 will name, in order.
+    pub option_150: Vec<Ipv4Addr>,
+    /// How often they are reset at most.
+    pub resets: usize,
+}
+
+/// How a phone that follows comes to trust the other cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// Its own lists are enough.
+    Directly,
+    /// TVS vouches.
+    ThroughTvs,
+}
+
+/// What will become of a phone.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// The verdict; [`Verdict::Unknown`] where there is a gap.
+    pub verdict: Verdict,
+    /// How it follows, if it does.
+    pub way: Option<Way>,
+    /// Why, in order; the last is the decisive one.
+    pub reasons: Vec<ReasonFacts>,
+    /// The signer that the decisive reason is about.
+    pub signer: Option<SignerFacts>,
+    /// The file that the decisive reason is about.
+    pub file: Option<String>,
+    /// What is missing to say more.
+    pub gap: Option<Gap>,
+    /// Resets that it takes.
+    pub resets: usize,
+    /// Lists, whom it follows, where it was sent.
+    pub judged: Judged,
+    /// What it will tell.
+    pub events: Vec<Event>,
+    /// Its flash afterwards.
+    pub flash: Flash,
+    /// The rules that it used.
+    pub used: Vec<Key>,
+}
+
+impl Prediction {
+    /// True if it trusts and obeys the other cluster.
+    pub fn follows(&self) -> bool {
+        matches!(self.verdict, Verdict::Migrated | Verdict::Unchanged)
+    }
+
+    /// Code of the decisive reason.
+    pub fn reason(&self) -> Option<&'static str> {
+        self.reasons.last().map(|r| r.code)
+    }
+}
+
+/// Says what will become of a phone.
+pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
+    let mut flash = subject.flash.clone();
+    let mut start = subject.now;
+    let mut events: Vec<Event> = Vec::new();
+    let mut used: Vec<Key> = Vec::new();
+    let mut resets = 0;
+    loop {
+        resets += 1;
+        let setup = PhoneSetup {
+            option_150: plan.option_150.clone(),
+            dhcp: None,
+            ..subject.setup.clone()
+        };
+        let before = flash.clone();
+        let boot = rehearsal::boot(sides, setup, flash, start);
+        let last = events.len();
+        events.extend(boot.events);
+        used.extend(boot.used);
+        let life = Life {
+            earlier: [&subject.earlier, &events[..last]],
+            last: &events[last..],
+            before: &subject.before,
+            flash: &boot.flash,
+            servers: &plan.option_150,
+            is_open: boot.gap.is_some() || !boot.is_over,
+        };
+        let judged = verdict::judge(&life, sides);
+        let follows = matches!(judged.verdict, Verdict::Migrated | Verdict::Unchanged);
+        let settled = follows || boot.gap.is_some() || boot.flash == before;
+        flash = boot.flash;
+        start += boot.took;
+        if settled || resets >= plan.resets.max(1) {
+            let (reasons, signer, file) = why(&events[last..], follows);
+            let is_asked = |e: &Event| matches!(e.kind, Kind::TvsAsked { .. });
+            let way = follows.then(|| match events.iter().any(is_asked) {
+                true => Way::ThroughTvs,
+                false => Way::Directly,
+            });
+            used.sort_unstable();
+            used.dedup();
+            return Prediction {
+                verdict: judged.verdict,
+                way,
+                reasons,
+                signer,
+                file,
+                gap: boot.gap,
+                resets,
+                judged,
+                events,
+                flash,
+                used,
+            };
+        }
+    }
+}

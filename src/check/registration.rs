@@ -1,0 +1,133 @@
+//! What a CallManager will say to a phone that registers, from what was read.
+
+use super::evidence::{Door, FileReply, Known, Node, Side, Sides};
+use super::rehearsal::Gap;
+use crate::cluster::{PublicCertificate, Registration, TrustStore};
+use crate::trust::reason::{Code, Reason};
+
+/// The answer, or what it hangs on that nobody read.
+pub(super) fn answer(
+    sides: &Sides,
+    host: &str,
+    device: &str,
+    lsc: Option<&[u8]>,
+) -> Result<Registration, Gap> {
+    let Some((side, node)) = sides
+        .host(host)
+        .and_then(|at| Some((sides.sides.get(at.0)?, sides.node(at)?)))
+    else {
+        return Err(Gap {
+            what: format!("CallManager of {host}, which the configuration names"),
+            why: "it is none of the nodes that were looked at".into(),
+        });
+    };
+    match &node.callmanager {
+        Known::Yes(Door::Open) => {}
+        Known::Yes(Door::Refused | Door::Silent) => return Ok(Registration::NoAnswer),
+        Known::No(why) => {
+            return Err(Gap {
+                what: format!("whether CallManager of {} runs", node.name),
+                why: why.clone(),
+            });
+        }
+    }
+    if !is_taken(side, device)? {
+        let text = format!(
+            "{device} is not in the database of {}, and auto-registration is disabled",
+            side.name
+        );
+        let reason = Reason::new(Code::PhoneNotInDatabase, text).at(&node.name);
+        return Ok(Registration::Refused(reason));
+    }
+    let Some(lsc) = lsc else {
+        return Ok(Registration::Accepted);
+    };
+    let issuer = match PublicCertificate::from_der(lsc) {
+        Ok(lsc) if trusts_issuer(side, node, &lsc.issuer_text)? => {
+            return Ok(Registration::Accepted);
+        }
+        Ok(lsc) => lsc.issuer_text,
+        Err(error) => error.to_string(),
+    };
+    let text = format!(
+        "CallManager of {} does not trust {issuer}, which issued the LSC",
+        node.name
+    );
+    let reason = Reason::new(Code::LscNotTrusted, text).at(&node.name);
+    Ok(Registration::Refused(reason))
+}
+
+/// Whether the cluster has the phone in its database: it serves its configuration, or has it in the
+/// list of its cached files. None where nothing that was read tells.
+pub fn has_phone(side: &Side, device: &str) -> Option<bool> {
+    let names = [
+        format!("{device}.cnf.xml.sgn"),
+        format!("{device}.cnf.xml"),
+        format!("{device}.cnf.xml.enc.sgn"),
+    ];
+    if let Some(cached) = side.parameters.cached_files.get()
+        && cached.iter().any(|c| names.contains(c))
+    {
+        return Some(true);
+    }
+    let services = |n: &'_ Node| [n.tftp.clone(), n.http.clone()];
+    let mut is_missing = false;
+    for service in side.nodes.iter().flat_map(services) {
+        for name in &names {
+            match service.reply(name) {
+                Known::Yes(FileReply::File(_)) => return Some(true),
+                Known::Yes(_) => is_missing = true,
+                Known::No(_) => {}
+            }
+        }
+    }
+    is_missing.then_some(false)
+}
+
+fn is_taken(side: &Side, device: &str) -> Result<bool, Gap> {
+    match has_phone(side, device) {
+        Some(true) => Ok(true),
+        Some(false) => match &side.parameters.auto_registration {
+            Known::Yes(on) => Ok(*on),
+            Known::No(why) => Err(Gap {
+                what: format!("whether {} registers phones by itself", side.name),
+                why: why.clone(),
+            }),
+        },
+        None => Err(Gap {
+            what: format!("whether {device} is in the database of {}", side.name),
+            why: "no configuration of it was looked for".into(),
+        }),
+    }
+}
+
+/// True if CallManager of the node trusts this issuer of an LSC: a CAPF of its own cluster, or a
+/// certificate in CAPF-trust or CallManager-trust. That either store does is inferred (rule
+/// `cluster.lsc_trusted_by`).
+fn trusts_issuer(side: &Side, node: &Node, issuer: &str) -> Result<bool, Gap> {
+    let own = side.nodes.iter().flat_map(|n| &n.certificates);
+    if own
+        .filter(|(kind, _)| kind == "CAPF")
+        .any(|(_, c)| c.subject_text == issuer)
+    {
+        return Ok(true);
+    }
+    let mut unread = None;
+    for store in [TrustStore::Capf, TrustStore::CallManager] {
+        match node.stores.get(&store) {
+            Some(Known::Yes(held)) if held.iter().any(|c| c.subject_text == issuer) => {
+                return Ok(true);
+            }
+            Some(Known::Yes(_)) => {}
+            Some(Known::No(why)) => unread = Some((store, why.as_str())),
+            None => unread = Some((store, "nobody looked")),
+        }
+    }
+    match unread {
+        None => Ok(false),
+        Some((store, why)) => Err(Gap {
+            what: format!("{} of {}", store.name(), node.name),
+            why: why.to_owned(),
+        }),
+    }
+}
