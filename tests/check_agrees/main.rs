@@ -3,3 +3,4 @@
 
 mod beside;
 mod built_in;
+mod generated;
