@@ -5,7 +5,11 @@
 //! Nothing here opens a file or a socket, and nothing here knows a scenario.
 
 pub mod answer;
+pub mod back;
+pub mod basis;
 pub mod evidence;
+pub mod fix;
+pub mod groups;
 pub mod places;
 pub mod predict;
 pub mod registration;

@@ -9,11 +9,54 @@ use crate::check::evidence::{
     TvsService,
 };
 use crate::check::places::signer_of;
+use crate::check::predict::Subject;
 use crate::cluster::{
     CertificateKind, FileAnswer, HttpAnswer, Lab, NodeId, PublicCertificate, Service, TrustStore,
 };
+use crate::scenario::model::{Action, Scenario};
+use crate::scenario::run::{self, LabPhone, RunError};
 use crate::tvs::Miss;
 use crate::wire::{SignedFile, Strictness};
+
+/// The clusters of a scenario and its phones, before any of them is sent elsewhere.
+#[derive(Debug)]
+pub struct Looked {
+    /// What the clusters show.
+    pub sides: Sides,
+    /// Each phone, with the id of the cluster that it is in.
+    pub phones: Vec<(String, Subject)>,
+}
+
+/// Runs a scenario in virtual time up to its first step that boots phones or tells them other
+/// servers, and looks at what there is then.
+///
+/// # Errors
+/// A step before it that the clusters cannot carry out.
+pub fn before_move(scenario: &Scenario) -> Result<Looked, RunError> {
+    let rehearsed = run::until(scenario, |action| {
+        matches!(
+            action,
+            Action::SetOption150 { .. }
+                | Action::SetOption66 { .. }
+                | Action::RenewLeases { .. }
+                | Action::ResetPhones { .. }
+                | Action::FactoryReset { .. }
+        )
+    })?;
+    let device = |p: &LabPhone| p.setup.identity.device.clone();
+    let devices: Vec<_> = rehearsed.phones.iter().map(device).collect();
+    let sides = sides(&mut rehearsed.lab(), &devices);
+    let subject = |p: &LabPhone| Subject {
+        setup: p.setup.clone(),
+        before: p.flash.clone(),
+        flash: p.flash.clone(),
+        earlier: p.home_events.clone(),
+        now: rehearsed.now,
+    };
+    let phones = rehearsed.phones.iter();
+    let phones = phones.map(|p| (p.home.clone(), subject(p))).collect();
+    Ok(Looked { sides, phones })
+}
 
 /// Looks at every cluster of a lab, for these devices.
 pub fn sides(lab: &mut Lab, devices: &[String]) -> Sides {
