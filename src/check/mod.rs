@@ -6,8 +6,10 @@
 
 pub mod answer;
 pub mod evidence;
+pub mod folder;
 pub mod places;
 pub mod predict;
+pub mod recording;
 pub mod registration;
 pub mod rehearsal;
 pub mod verdict;
