@@ -15,7 +15,9 @@ use crate::net::tls::{
     TlsOptions,
 };
 use crate::provisioning::device::{Device, Form, NoDevice};
-use crate::provisioning::server::{ClientFault, MAX_PROFILE, Roots, files_for};
+use crate::provisioning::server::{
+    CERTIFICATE_PAGE, ClientFault, MAX_PROFILE, NO_CERTIFICATE_PAGE, Roots, files_for,
+};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::Certificate;
 
@@ -133,6 +135,7 @@ impl ProvisioningServer {
                 status: 400,
                 code: "no-certificate",
                 why: "the phone presented no certificate".into(),
+                page: NO_CERTIFICATE_PAGE,
             });
         };
         // Checked in the handshake where TLS is what refuses; a second time costs little, and
@@ -141,11 +144,13 @@ impl ProvisioningServer {
             status: 400,
             code: fault.code(),
             why: fault.to_string(),
+            page: CERTIFICATE_PAGE,
         })?;
         let read = Certificate::parse(der).map_err(|e| Refusal {
             status: 400,
             code: "certificate-malformed",
             why: e.to_string(),
+            page: CERTIFICATE_PAGE,
         })?;
         let named = Device::of_subject(read.subject, asked.agent);
         let is_generic = matches!(named, Ok((_, Form::Generic)) | Err(NoDevice::Agent { .. }));
@@ -154,12 +159,14 @@ impl ProvisioningServer {
                 status: 403,
                 code: "generic-certificate",
                 why: GENERIC.into(),
+                page: "",
             });
         }
         named.map_err(|e| Refusal {
             status: 403,
             code: "no-phone",
             why: e.to_string(),
+            page: "",
         })
     }
 
@@ -170,12 +177,14 @@ impl ProvisioningServer {
                 status: 405,
                 code: "method",
                 why: "phones fetch with GET, or with POST where their rule says --post".into(),
+                page: "",
             });
         }
         let files = files_for(device, asked.path).map_err(|fault| Refusal {
             status: fault.status(),
             code: fault.code(),
             why: fault.to_string(),
+            page: "",
         })?;
         for file in &files {
             match self.read(file) {
@@ -186,6 +195,7 @@ impl ProvisioningServer {
                         status: 500,
                         code: "unreadable",
                         why: format!("{file} cannot be given: {e}"),
+                        page: "",
                     });
                 }
             }
@@ -194,6 +204,7 @@ impl ProvisioningServer {
             status: 404,
             code: "not-found",
             why: format!("no such file: looked for {}", files.join(", ")),
+            page: "",
         })
     }
 
@@ -234,6 +245,8 @@ struct Refusal {
     status: u16,
     code: &'static str,
     why: String,
+    /// What the phone is told.
+    page: &'static str,
 }
 
 impl Site for ProvisioningServer {
@@ -267,6 +280,10 @@ impl Site for ProvisioningServer {
             }
             Err(refusal) => {
                 reply.status = refusal.status;
+                if !refusal.page.is_empty() {
+                    reply.content_type = "text/plain";
+                    reply.body = refusal.page.as_bytes().into();
+                }
                 reply.allow = (refusal.status == 405).then_some("GET, HEAD, POST");
                 told.status = Some(refusal.status);
                 told.code = refusal.code;
@@ -333,8 +350,11 @@ impl ClientJudge for Judge {
             alert: match fault {
                 ClientFault::Malformed(_)
                 | ClientFault::KeyTooSmall { .. }
-                | ClientFault::Purpose { .. } => ClientAlert::Bad,
-                ClientFault::UnknownIssuer { .. } => ClientAlert::UnknownAuthority,
+                | ClientFault::Extension { .. } => ClientAlert::Bad,
+                ClientFault::Purpose { .. } => ClientAlert::Unsupported,
+                ClientFault::UnknownIssuer { .. } | ClientFault::Issuer { .. } => {
+                    ClientAlert::UnknownAuthority
+                }
                 ClientFault::Signature { .. } => ClientAlert::Signature,
                 ClientFault::Expired { .. } | ClientFault::NotYet { .. } => ClientAlert::Expired,
             },

@@ -8,7 +8,7 @@ use crate::provisioning::authority::{self, IssueError, Issuer, Root, SERIAL_BYTE
 use crate::provisioning::device::{Device, MacAttribute};
 use crate::provisioning::profile::Profile;
 use crate::provisioning::resync::{Answer, Fault, Request};
-use crate::provisioning::server::{Roots, files_for};
+use crate::provisioning::server::{CERTIFICATE_PAGE, NO_CERTIFICATE_PAGE, Roots, files_for};
 use crate::rng::Rng;
 use crate::scenario::words::{CertificateDemand, ClientCertificate, ProvisioningAuthority};
 use crate::sim::provisioning::{Server as Listening, Surroundings};
@@ -181,17 +181,14 @@ impl<'s> World<'s> {
                 };
                 match (server.demand, certificate) {
                     (CertificateDemand::None, _) => give(server, request, None),
-                    // As nginx words them.
-                    (_, None) => page(400, "400 No required SSL certificate was sent"),
-                    (_, Some(_)) if !counts(certificate) => {
-                        page(400, "400 The SSL certificate error")
-                    }
+                    (_, None) => page(400, NO_CERTIFICATE_PAGE),
+                    (_, Some(_)) if !counts(certificate) => page(400, CERTIFICATE_PAGE),
                     (_, Some(der)) => give(server, request, Some(der)),
                 }
             }),
             demanding: Some(Box::new(move |certificate| match server.demand {
                 CertificateDemand::Handshake if certificate.is_none() => {
-                    Some((40, "HandshakeFailure"))
+                    Some((116, "CertificateRequired"))
                 }
                 CertificateDemand::Handshake if !counts(certificate) => Some((48, "UnknownCA")),
                 _ => None,
