@@ -5,7 +5,9 @@
 //! Nothing here opens a file or a socket, and nothing here knows a scenario.
 
 pub mod answer;
+pub mod conditions;
 pub mod evidence;
+pub mod load;
 pub mod places;
 pub mod predict;
 pub mod registration;
