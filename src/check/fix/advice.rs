@@ -172,6 +172,7 @@ pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
         actions: actions(code.unwrap_or_default(), looked),
         proven: false,
         text: words::way_out(code, follows, looked),
+        status: Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@ pub use certificates::Certificates;
 
 use super::answer::{Action, Fix};
 use super::evidence::Sides;
+use super::groups::status;
 use super::predict::{Move, Prediction, Subject, predict};
 use candidates::{Met, cost, together};
 use scene::Looked;
@@ -60,6 +61,7 @@ pub fn smallest(
                 text: advice::sentence(&actions, &looked),
                 actions,
                 proven: true,
+                status: status(&after.events),
             },
             after: Some((changed, after)),
         },

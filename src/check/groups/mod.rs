@@ -324,7 +324,7 @@ fn missing(prediction: &Prediction) -> Option<String> {
 }
 
 /// The lines that the phone's status screen shows, in order.
-fn status(events: &[Event]) -> Vec<String> {
+pub(super) fn status(events: &[Event]) -> Vec<String> {
     let text = |e: &Event| match &e.kind {
         Kind::Status { text, .. } => Some(text.clone()),
         _ => None,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::inputs::{Input, TvsPlace};
+use crate::check::load::Rates;
 use crate::cli::args::{Format, Setting, parse_date, parse_setting};
 use crate::cli::phone::args::{Device, parse_device, parse_model};
 use crate::time::UnixSeconds;
@@ -111,6 +112,10 @@ pub struct CheckArgs {
     /// Write the ordered steps of the move as well, Markdown
     #[arg(long, value_name = "FILE")]
     pub runbook: Option<PathBuf>,
+    /// What a node can do, for the batches: tftp=N or tvs=N answers a second, restart=N seconds that
+    /// a phone is away; may be given for each
+    #[arg(long, value_name = "NAME=N", value_parser = parse_rate_of)]
+    pub rate_of: Vec<String>,
     /// How the result is written
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
@@ -132,6 +137,12 @@ fn parse_rate(text: &str) -> Result<f64, String> {
             "expected requests a second, more than 0 and at most {FASTEST}"
         )),
     }
+}
+
+/// It is checked here, and taken when all are known.
+fn parse_rate_of(text: &str) -> Result<String, String> {
+    Rates::default().state(text)?;
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 pub mod args;
 pub mod inputs;
 
+mod answered;
 mod emulated;
 mod live;
 mod plan;
+mod written;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -24,12 +26,13 @@ use super::inspect;
 use super::output::Output;
 use super::phone::{identity, servers};
 use crate::check::evidence::{At, Door, FileReply, Known, Side, Sides};
-use crate::check::predict::{Move, Prediction, Subject, predict};
+use crate::check::groups::Asked;
+use crate::check::predict::{Move, Subject};
 use crate::net::tls::Identity;
 use crate::phone::flash::CONFIG;
 use crate::phone::{self, BootCause, Flash, PhoneSetup, Profile};
-use crate::report::text::{count, did_you_mean};
-use crate::scenario::words::Verdict;
+use crate::report::check::{self as report, Columns};
+use crate::report::text::did_you_mean;
 use crate::time::{Time, UnixSeconds};
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::{Key, Settings};
@@ -61,6 +64,13 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         });
         return Ok(ExitCode::Good);
     }
+    // Before anybody is asked: nothing is as bad as a report that cannot be kept.
+    if let Some(path) = &args.csv {
+        written::may_write("--csv", path, written::WORK_LIST)?;
+    }
+    if let Some(path) = &args.runbook {
+        written::may_write("--runbook", path, written::RUNBOOK)?;
+    }
     let mut gathered = Gathered::default();
     let mut looked = Vec::new();
     for (side, inputs) in &inputs {
@@ -89,21 +99,20 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         resets: usize::from(args.resets),
     };
     let clock = args.date.or(gathered.date).unwrap_or_else(inspect::now);
-    let mut code = ExitCode::Good;
-    for failure in sides.sides.iter().flat_map(|s| &s.failures) {
-        output.error(failure);
-        code = ExitCode::Unreachable;
+    let phones = gathered.phones(&sides, &how, args, clock);
+    let answer = answered::answer(&sides, &phones, &plan, args, clock);
+    output.result(&match args.format {
+        Format::Human => report::human(&answer, output.paint()),
+        Format::Json => report::json(&answer),
+    });
+    if let Some(path) = &args.csv {
+        let list = report::work_list(&answer, &Columns::default());
+        written::write("--csv", path, &list)?;
     }
-    for subject in gathered.subjects(&sides, &how, args, clock) {
-        let prediction = predict(&sides, &subject, &plan);
-        output.result(&row(&subject, &prediction));
-        code = code.worst(match prediction.verdict {
-            Verdict::Unknown => ExitCode::Unreachable,
-            _ if prediction.follows() => ExitCode::Good,
-            _ => ExitCode::Negative,
-        });
+    if let Some(path) = &args.runbook {
+        written::write("--runbook", path, &report::runbook(&answer))?;
     }
-    Ok(code)
+    Ok(answered::exit_code(&answer))
 }
 
 /// How live nodes are looked at.
@@ -209,15 +218,23 @@ impl Gathered {
     }
 
     /// The phones that are asked about.
-    fn subjects(
+    fn phones(
         &mut self,
         sides: &Sides,
         how: &How,
         args: &CheckArgs,
         clock: UnixSeconds,
-    ) -> Vec<Subject> {
+    ) -> Vec<Asked> {
         if !self.phones.is_empty() {
-            return std::mem::take(&mut self.phones);
+            let asked = |subject: Subject| Asked {
+                name: subject.setup.identity.device.clone(),
+                model: subject.setup.identity.model.clone(),
+                subject: Ok(Box::new(subject)),
+            };
+            return std::mem::take(&mut self.phones)
+                .into_iter()
+                .map(asked)
+                .collect();
         }
         let device = how
             .devices
@@ -250,7 +267,8 @@ impl Gathered {
                 flash.put(CONFIG, signed.body.into());
             }
         }
-        vec![Subject {
+        let name = device.clone();
+        let subject = Subject {
             setup: PhoneSetup {
                 identity: phone::Identity {
                     device,
@@ -270,6 +288,11 @@ impl Gathered {
             flash,
             earlier: Vec::new(),
             now: Time::ZERO,
+        };
+        vec![Asked {
+            name,
+            model: args.model.clone(),
+            subject: Ok(Box::new(subject)),
         }]
     }
 }
@@ -332,15 +355,4 @@ fn option_150(sides: &Sides, args: &CheckArgs) -> Result<Vec<Ipv4Addr>, Failure>
         })
     };
     args.option_150.iter().map(address).collect()
-}
-
-/// A phone's fate in a line.
-fn row(subject: &Subject, prediction: &Prediction) -> String {
-    let device = &subject.setup.identity.device;
-    let why = match (&prediction.gap, prediction.reasons.last()) {
-        (Some(gap), _) => format!("{}: {}", gap.what, gap.why),
-        (None, Some(reason)) => reason.text.clone(),
-        (None, None) => count(prediction.resets, "reset"),
-    };
-    format!("{device}  {}  {why}\n", prediction.verdict)
 }
