@@ -5,8 +5,12 @@
 //! Nothing here opens a file or a socket, and nothing here knows a scenario.
 
 pub mod answer;
+pub mod back;
+pub mod basis;
 pub mod evidence;
+pub mod fix;
 pub mod folder;
+pub mod groups;
 pub mod places;
 pub mod predict;
 pub mod recording;

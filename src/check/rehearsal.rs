@@ -49,6 +49,8 @@ pub struct Rehearsed {
     pub is_over: bool,
     /// The rules that it used.
     pub used: Vec<Key>,
+    /// Those of them whose watched other choice could have made a difference.
+    pub felt: Vec<Key>,
     /// How long it took.
     pub took: Duration,
 }
@@ -82,6 +84,7 @@ pub fn boot(sides: &Sides, setup: PhoneSetup, flash: Flash, start: Time) -> Rehe
     Rehearsed {
         is_over: stage.phone.is_over(),
         used: stage.phone.settings().used(),
+        felt: stage.phone.settings().felt(),
         took: stage.now.since(start),
         events: stage.events,
         flash: stage.flash,
