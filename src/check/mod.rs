@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod fix;
 pub mod folder;
 pub mod groups;
+pub mod inventory;
 pub mod places;
 pub mod predict;
 pub mod recording;
