@@ -128,6 +128,13 @@ fn drafts(
     for (name, folder) in listed.iter().flat_map(|l| &l.nodes) {
         let place = format!("{}/{folder}", options.place);
         let files = left.remove(folder.as_str()).unwrap_or(&nothing);
+        if !files.contains_key(recording::NODE) {
+            problems.fail(format!(
+                "{place}/{} is gone, which says what {} did: record the cluster again",
+                recording::NODE,
+                escape_for_terminal(name.as_bytes())
+            ));
+        }
         let draft = recorded(name, &place, files, problems)
             .unwrap_or_else(|| node::plain(name, &place, files, How::Recorded, options, problems));
         drafts.push(draft);

@@ -81,6 +81,15 @@ impl Prediction {
         matches!(self.verdict, Verdict::Migrated | Verdict::Unchanged)
     }
 
+    /// The lines that the phone's status screen will show, in order.
+    pub fn status(&self) -> Vec<String> {
+        let text = |e: &Event| match &e.kind {
+            Kind::Status { text, .. } => Some(text.clone()),
+            _ => None,
+        };
+        self.events.iter().filter_map(text).collect()
+    }
+
     /// Code of the decisive reason.
     pub fn reason(&self) -> Option<&'static str> {
         self.reasons.last().map(|r| r.code)

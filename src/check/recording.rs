@@ -6,7 +6,7 @@
 //! NODE/node.json             address, who answers, what was said to each request and when not, why
 //! NODE/tvs.json              what its TVS showed and said
 //! NODE/tftp, http, https     files that it served
-//! NODE/tvs                   certificates of its TVS
+//! NODE/tls, tvs              certificates that its servers and its TVS showed or gave
 //! NODE/certificates, stores  certificates
 //! NODE/bodies/SHA256         whatever has no name that is a file name everywhere
 //! ```

@@ -564,22 +564,22 @@ impl Resync {
         let Some(challenge) = best else {
             return self.fail(refused("the server offers neither Basic nor Digest"));
         };
+        let how = challenge.name();
+        let (method, path) = (download.method(), &download.url.path);
+        let Some(value) = challenge.answer(account, method, path, &mut self.rng) else {
+            return self.fail(refused("the server's challenge cannot be answered"));
+        };
         download.logins += 1;
         self.rests_on.insert("provision.max_logins");
         let header = match status {
             407 => "proxy-authorization",
             _ => "authorization",
         };
-        let method = download.method();
-        let value = challenge.answer(account, method, &download.url.path, &mut self.rng);
         download.login = Some((header, value));
         if let Some(peer) = download.peer {
             download.addresses.push_front(peer.ip());
         }
-        self.tell(Happening::LogsIn(match challenge {
-            Challenge::Basic => "Basic",
-            Challenge::Digest { .. } => "Digest",
-        }));
+        self.tell(Happening::LogsIn(how));
         self.connect();
     }
 

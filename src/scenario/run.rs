@@ -57,6 +57,12 @@ pub enum RunError {
     /// The lab's authority cannot make a certificate that the scenario asks for.
     #[error("[provisioning]: {0}")]
     Provisioning(#[from] IssueError<KeyError>),
+    /// This program was built without what the scenario needs on sockets.
+    #[error(
+        "[provisioning] on sockets needs the Cargo feature `{0}`, without which this trustline was built: \
+         build with it, or say `--network sim`"
+    )]
+    NeedsFeature(&'static str),
     /// The scenario has faults that sockets do not have.
     #[error(
         "{} exists in virtual time alone: leave `--network loopback` out, or say `--network sim`",

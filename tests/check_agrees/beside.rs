@@ -20,6 +20,8 @@ use trustline::time::Time;
 /// One boot as it was.
 #[derive(Clone)]
 pub(crate) struct Boot {
+    /// Number of the step that boots, from 1; 0 at home.
+    pub(crate) step: usize,
     pub(crate) sides: Rc<Sides>,
     pub(crate) at: Time,
     pub(crate) setup: PhoneSetup,
@@ -50,11 +52,17 @@ pub(crate) struct Beside {
 
 struct Watch {
     devices: Vec<String>,
+    /// Number of the step that is under way.
+    step: usize,
     sides: Option<Rc<Sides>>,
     boots: BTreeMap<String, Vec<Boot>>,
 }
 
 impl Witness for Watch {
+    fn lab(&mut self, _at: Time, step: usize, _lab: &Lab) {
+        self.step = step + 1;
+    }
+
     fn boots(&mut self, _at: Time, lab: &mut Lab) {
         self.sides = Some(Rc::new(exported::sides(lab, &self.devices)));
     }
@@ -62,6 +70,7 @@ impl Witness for Watch {
     fn boot(&mut self, at: Time, device: &str, setup: &PhoneSetup, flash: &Flash) {
         let sides = self.sides.clone().expect("the clusters were looked at");
         self.boots.entry(device.to_owned()).or_default().push(Boot {
+            step: self.step,
             sides,
             at,
             setup: setup.clone(),
@@ -102,6 +111,7 @@ pub(crate) fn run(scenario: &Scenario) -> Beside {
         .collect();
     let mut watch = Watch {
         devices,
+        step: 0,
         sides: None,
         boots: BTreeMap::new(),
     };
@@ -116,6 +126,12 @@ pub(crate) fn run(scenario: &Scenario) -> Beside {
 
 /// The prediction of one boot.
 pub(crate) fn predicted(boot: &Boot, before: &Flash, earlier: Vec<Event>) -> Prediction {
+    let (subject, plan) = asked(boot, before, earlier);
+    predict(&boot.sides, &subject, &plan)
+}
+
+/// The phone before this boot, and where it is sent.
+pub(crate) fn asked(boot: &Boot, before: &Flash, earlier: Vec<Event>) -> (Subject, Move) {
     let subject = Subject {
         setup: boot.setup.clone(),
         before: before.clone(),
@@ -127,7 +143,7 @@ pub(crate) fn predicted(boot: &Boot, before: &Flash, earlier: Vec<Event>) -> Pre
         option_150: boot.servers(),
         resets: 1,
     };
-    predict(&boot.sides, &subject, &plan)
+    (subject, plan)
 }
 
 /// What disagrees between the boots of a run and their predictions. A boot that something disturbed

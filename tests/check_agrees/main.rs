@@ -3,4 +3,5 @@
 
 mod beside;
 mod built_in;
+mod fixed;
 mod generated;

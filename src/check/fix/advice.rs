@@ -171,8 +171,8 @@ pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
     Fix {
         actions: actions(code.unwrap_or_default(), looked),
         proven: false,
-        text: words::way_out(code, follows, looked),
         status: Vec::new(),
+        text: words::way_out(code, follows, looked),
     }
 }
 

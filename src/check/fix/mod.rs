@@ -15,7 +15,6 @@ pub use certificates::Certificates;
 
 use super::answer::{Action, Fix};
 use super::evidence::Sides;
-use super::groups::status;
 use super::predict::{Move, Prediction, Subject, predict};
 use candidates::{Met, cost, together};
 use scene::Looked;
@@ -61,7 +60,7 @@ pub fn smallest(
                 text: advice::sentence(&actions, &looked),
                 actions,
                 proven: true,
-                status: status(&after.events),
+                status: after.status(),
             },
             after: Some((changed, after)),
         },

@@ -109,7 +109,7 @@ pub(super) fn exported(
         }
     }
     let contents = opened.map_err(|e| match e {
-        P12Error::WrongPassword => format!("{e}; give the right one with --p12-password-file"),
+        P12Error::WrongPassword => format!("{e}; give the right one"),
         other => other.to_string(),
     })?;
     let unit = Unit::of_file(name);

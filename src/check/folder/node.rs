@@ -1,6 +1,6 @@
 //! A node out of its folder.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::certificates::{self, Loose};
@@ -51,12 +51,12 @@ impl<'a> Content<'a> {
             }
             match path.split_once('/') {
                 Some(("tftp", name)) => {
-                    content.served.insert(canonical(name), bytes);
+                    content.served.insert(name.to_owned(), bytes);
                 }
                 Some(("certificates", name)) => content.certificates.push((name, bytes, true)),
                 Some(_) if store_in(of_store).is_some() => content.store(of_store, bytes),
                 // What a recording lists itself.
-                Some(("http" | "https" | "tvs" | "bodies", _)) => {}
+                Some(("http" | "https" | "tls" | "tvs" | "bodies", _)) => {}
                 Some(_) => content.unused.push(path),
                 None => content.flat(path, bytes),
             }
@@ -257,7 +257,14 @@ fn http(tftp: &FileService, place: &str, how: How) -> (FileService, FileService)
         others: tftp.others.clone(),
         ..FileService::default()
     };
-    (tftp.clone(), refused)
+    let http = FileService {
+        door: match tftp.door {
+            Known::Yes(Door::Silent) => Known::Yes(Door::Refused),
+            _ => tftp.door.clone(),
+        },
+        ..tftp.clone()
+    };
+    (http, refused)
 }
 
 fn gone(place: &str) -> String {
@@ -309,11 +316,10 @@ fn store_of(
     problems: &mut Problems,
 ) -> Known<Vec<Arc<PublicCertificate>>> {
     let mut held: Vec<Arc<PublicCertificate>> = Vec::new();
-    let mut seen = BTreeSet::new();
     for (file, bytes) in files {
         let path = format!("{place}, {store}, {}", escape_for_terminal(file.as_bytes()));
         match certificates::certificates_of(bytes) {
-            Ok(read) => held.extend(read.into_iter().filter(|c| seen.insert(c.der.clone()))),
+            Ok(read) => held.extend(read),
             Err(why) => {
                 problems.fail(format!("{path}: {why}; put the certificate there again"));
                 return Known::No(format!("{path}: {why}"));
@@ -451,10 +457,10 @@ impl Doors {
                 is_it.then(|| state.trim().to_ascii_uppercase())
             })
         };
-        let door = |service: &str| match state_of(service).as_deref() {
+        let door = |service: &str, closed: Door| match state_of(service).as_deref() {
             _ if how == How::Recorded => Known::No(gone(place)),
             Some("STARTED") => Known::Yes(Door::Open),
-            Some("STOPPED") => Known::Yes(Door::Refused),
+            Some("STOPPED") => Known::Yes(closed),
             Some(other) => Known::No(format!(
                 "{place}/{SERVICES} says {}: save the list again when it has settled",
                 escape_for_terminal(other.as_bytes())
@@ -465,9 +471,10 @@ impl Doors {
             )),
         };
         Self {
-            tftp: door("Cisco Tftp"),
-            tvs: door("Cisco Trust Verification Service"),
-            callmanager: door("Cisco CallManager"),
+            // Nobody says of UDP that nobody listens.
+            tftp: door("Cisco Tftp", Door::Silent),
+            tvs: door("Cisco Trust Verification Service", Door::Refused),
+            callmanager: door("Cisco CallManager", Door::Refused),
         }
     }
 }

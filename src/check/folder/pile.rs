@@ -10,7 +10,15 @@ use crate::trust::certificate::escape_for_terminal;
 /// The most letters of a path; that of every usual file system.
 const MAX_PATH: usize = 1_024;
 /// Folders of one node, which at the top mean that there is one node alone.
-const OF_NODE: [&str; 6] = ["tftp", "certificates", "http", "https", "tvs", "bodies"];
+const OF_NODE: [&str; 7] = [
+    "tftp",
+    "certificates",
+    "http",
+    "https",
+    "tls",
+    "tvs",
+    "bodies",
+];
 
 /// Files by their path below a folder.
 pub(in crate::check) type Folder<'a> = BTreeMap<&'a str, &'a Arc<[u8]>>;

@@ -12,7 +12,7 @@ use super::evidence::Sides;
 use super::fix::{self, Ground, Mended};
 use super::predict::{Move, Prediction, Subject, Way, predict};
 use super::rehearsal::Gap;
-use crate::event::{Event, Kind, ReasonFacts};
+use crate::event::{Kind, ReasonFacts};
 use crate::scenario::words::Verdict;
 use crate::trust::rules::{Key, Settings};
 use alike::Apart;
@@ -235,7 +235,7 @@ impl Asking<'_> {
             rests_on: self.rests_on(&sides, subject, &prediction, fate),
             fix: mended.map(|m| m.fix),
             back,
-            status: status(&prediction.events),
+            status: prediction.status(),
         };
         each_text(&mut group, &|text| {
             *text = text.replace(&device, ANY_DEVICE)
@@ -321,13 +321,4 @@ fn missing(prediction: &Prediction) -> Option<String> {
         None if is_unknown => Some("the phone's boot does not come to an end".into()),
         None => None,
     }
-}
-
-/// The lines that the phone's status screen shows, in order.
-pub(super) fn status(events: &[Event]) -> Vec<String> {
-    let text = |e: &Event| match &e.kind {
-        Kind::Status { text, .. } => Some(text.clone()),
-        _ => None,
-    };
-    events.iter().filter_map(text).collect()
 }

@@ -28,7 +28,7 @@ const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 /// The files of a recording, by path. [`super::super::folder::read`] makes the same cluster of them.
 pub fn write(side: &Side) -> Files {
     let mut files = Files::new();
-    let mut folders = BTreeSet::new();
+    let mut folders = BTreeSet::from([CLUSTER.to_owned()]);
     let mut listed = Vec::new();
     for node in &side.nodes {
         let folder = folder_of(&node.name, &mut folders);
@@ -71,8 +71,8 @@ fn folder_of(name: &str, taken: &mut BTreeSet<String>) -> String {
     let stem = safe(name);
     let stem = match stem.as_str() {
         // The folders of a node, of a world and of stores mean something else there.
-        "tftp" | "certificates" | "http" | "https" | "tvs" | "bodies" | "stores" | "clusters"
-        | "phones" | "sftp" => format!("node-{stem}"),
+        "tftp" | "certificates" | "http" | "https" | "tls" | "tvs" | "bodies" | "stores"
+        | "clusters" | "phones" | "sftp" => format!("node-{stem}"),
         _ if crate::cluster::TrustStore::from_name(&stem).is_some() => format!("node-{stem}"),
         _ => stem,
     };
@@ -216,8 +216,7 @@ impl Out<'_> {
         first: Option<&FileService>,
     ) -> Service {
         let certificate = service.certificate.as_ref();
-        let certificate =
-            certificate.map(|der| self.put(Some(format!("{folder}/server.der")), der));
+        let certificate = certificate.map(|der| self.put(Some(format!("tls/{folder}.der")), der));
         let mut replies = BTreeMap::new();
         for (name, reply) in &service.replies {
             let is_same = first.is_some_and(|f| f.replies.get(name) == Some(reply));

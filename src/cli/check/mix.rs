@@ -111,7 +111,10 @@ mod tests {
         assert_eq!(*side.nodes[0].tftp.reply("f"), found);
         assert_eq!(side.nodes[0].tvs.door, Known::Yes(Door::Open));
         // What is known stays, and so does the first reason.
-        add(&mut side, node("PUB", Some(("f", Known::Yes(FileReply::NotFound)))));
+        add(
+            &mut side,
+            node("PUB", Some(("f", Known::Yes(FileReply::NotFound)))),
+        );
         assert_eq!(*side.nodes[0].tftp.reply("f"), found);
         let mut lost = node("p", Some(("f", Known::No("cut off".into()))));
         add(&mut lost, node("p", Some(("f", Known::No("gone".into())))));

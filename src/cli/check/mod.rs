@@ -1,21 +1,23 @@
 //! `trustline check`: will the phones of one cluster follow to another?
 
 pub mod args;
+pub mod files;
 pub mod inputs;
 
 mod answered;
 mod emulated;
+mod gathered;
 mod live;
+mod mix;
+mod phones;
 mod plan;
 mod written;
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 
 use args::CheckArgs;
-use emulated::World;
-use inputs::{Input, Target};
+use gathered::{Gathered, targets};
+use inputs::Input;
 use live::{How, Looked};
 use plan::Plan;
 
@@ -25,19 +27,16 @@ use super::failure::Failure;
 use super::inspect;
 use super::output::Output;
 use super::phone::{identity, servers};
-use crate::check::evidence::{At, Door, FileReply, Known, Side, Sides};
-use crate::check::groups::Asked;
-use crate::check::predict::{Move, Subject};
+use super::world::shown;
+use crate::check::evidence::{At, Door, Known, Sides};
+use crate::check::inventory;
+use crate::check::predict::Move;
 use crate::net::tls::Identity;
-use crate::phone::flash::CONFIG;
-use crate::phone::{self, BootCause, Flash, PhoneSetup, Profile};
-use crate::report::check::{self as report, Columns};
+use crate::report::check as report;
 use crate::report::text::did_you_mean;
-use crate::time::{Time, UnixSeconds};
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::{Key, Settings};
 use crate::tvs::ClientSettings;
-use crate::wire::{ListKind, SignedFile, Strictness};
 
 /// Checks.
 pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
@@ -53,7 +52,9 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         true => vec![("from", &args.from)],
         false => vec![("from", &args.from), ("to", &args.to)],
     };
-    let how = how(args)?;
+    let inventory = phones::inventory(args)?;
+    let entries = inventory.as_ref().map_or(&[][..], |i| &i.entries);
+    let how = how(args, phones::sample(entries, args.sample))?;
     if args.dry_run {
         let targets: Vec<_> = inputs.iter().map(|(s, i)| (*s, targets(i))).collect();
         let shown: Vec<_> = targets.iter().map(|(s, t)| (*s, t.as_slice())).collect();
@@ -64,59 +65,88 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         });
         return Ok(ExitCode::Good);
     }
-    // Before anybody is asked: nothing is as bad as a report that cannot be kept.
-    if let Some(path) = &args.csv {
-        written::may_write("--csv", path, written::WORK_LIST)?;
-    }
-    if let Some(path) = &args.runbook {
-        written::may_write("--runbook", path, written::RUNBOOK)?;
-    }
+    written::may_write_all(args)?;
     let mut gathered = Gathered::default();
     let mut looked = Vec::new();
     for (side, inputs) in &inputs {
-        looked.push(gathered.side(side, inputs, args, &how)?);
+        looked.push(gathered.side(*side == "from", inputs, args, &how.devices)?);
     }
     let is_live = !how.tvs.is_empty() || looked.iter().any(|l| !l.targets.is_empty());
     if is_live {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| {
-                let text = format!("the system gives no sockets: {e}");
-                Failure::new(ExitCode::Unreachable, text)
-            })?;
-        let progress = |text: &str| output.note(text);
-        runtime.block_on(live::look(&mut looked, &how, &progress));
-        // A name that is still being resolved must not hold up the end.
-        runtime.shutdown_background();
+        look(&mut looked, &how, output)?;
     }
     let mut sides = Sides {
         sides: looked.into_iter().map(|l| l.side).collect(),
     };
     name_apart(&mut sides);
+    if let Some(dir) = &args.record {
+        written::record(dir, &inputs, &sides)?;
+        output.note(&format!("recorded in {}", shown(dir)));
+    }
     let plan = Move {
         option_150: option_150(&sides, args)?,
         resets: usize::from(args.resets),
     };
     let clock = args.date.or(gathered.date).unwrap_or_else(inspect::now);
-    let phones = gathered.phones(&sides, &how, args, clock);
+    let mut phones = match inventory {
+        None => gathered.phones(),
+        Some(_) => Vec::new(),
+    };
+    if phones.is_empty() {
+        let found = inventory::subjects(
+            &sides,
+            entries,
+            &inventory::How {
+                clock,
+                model: &args.model,
+                change: &|settings| Setting::apply_all(&args.set, settings),
+                flashes: &gathered.flashes,
+            },
+        );
+        phones = found.asked;
+        gathered.notes.extend(found.notes);
+    }
+    for note in &gathered.notes {
+        output.note(note);
+    }
     let answer = answered::answer(&sides, &phones, &plan, args, clock);
     output.result(&match args.format {
         Format::Human => report::human(&answer, output.paint()),
         Format::Json => report::json(&answer),
     });
+    let mut code = answered::exit_code(&answer);
+    for problem in inventory.iter().flat_map(|i| &i.problems) {
+        output.error(problem);
+        code = code.worst(ExitCode::Usage);
+    }
     if let Some(path) = &args.csv {
-        let list = report::work_list(&answer, &Columns::default());
+        let list = report::work_list(&answer, &phones::columns(inventory));
         written::write("--csv", path, &list)?;
     }
     if let Some(path) = &args.runbook {
         written::write("--runbook", path, &report::runbook(&answer))?;
     }
-    Ok(answered::exit_code(&answer))
+    Ok(code)
 }
 
-/// How live nodes are looked at.
-fn how(args: &CheckArgs) -> Result<How, Failure> {
+/// Looks at live nodes.
+fn look(looked: &mut [Looked], how: &How, output: &Output) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| {
+            let text = format!("the system gives no sockets: {e}");
+            Failure::new(ExitCode::Unreachable, text)
+        })?;
+    let progress = |text: &str| output.note(text);
+    runtime.block_on(live::look(looked, how, &progress));
+    // A name that is still being resolved must not hold up the end.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+/// How live nodes are looked at, for these phones.
+fn how(args: &CheckArgs, devices: Vec<String>) -> Result<How, Failure> {
     let mut rules = Settings::default();
     Setting::apply_all(&args.set, &mut rules);
     let shown = match (&args.client_cert, &args.client_key) {
@@ -133,7 +163,7 @@ fn how(args: &CheckArgs) -> Result<How, Failure> {
     Ok(How {
         within: args.timeout,
         rate: args.rate,
-        devices: args.device.iter().map(|d| d.0.clone()).collect(),
+        devices,
         model: args.model.clone(),
         tvs: args.tvs.clone(),
         identity: shown,
@@ -146,155 +176,6 @@ fn how(args: &CheckArgs) -> Result<How, Failure> {
             None => Vec::new(),
         },
     })
-}
-
-fn targets(inputs: &[Input]) -> Vec<Target> {
-    let node = |input: &Input| match input {
-        Input::Node(target) => Some(target.clone()),
-        Input::Folder(_) | Input::Emulated { .. } => None,
-    };
-    inputs.iter().filter_map(node).collect()
-}
-
-/// What was gathered of inputs that are not live.
-#[derive(Default)]
-struct Gathered {
-    /// Scenarios that were run, by their path.
-    worlds: BTreeMap<PathBuf, World>,
-    /// The date of the first of them.
-    date: Option<UnixSeconds>,
-    /// The phones of the emulated clusters that phones are in.
-    phones: Vec<Subject>,
-}
-
-impl Gathered {
-    /// A side, as far as it is not live.
-    fn side(
-        &mut self,
-        which: &'static str,
-        inputs: &[Input],
-        args: &CheckArgs,
-        how: &How,
-    ) -> Result<Looked, Failure> {
-        let mut side = Side {
-            name: which.to_owned(),
-            ..Side::default()
-        };
-        for input in inputs {
-            match input {
-                Input::Node(_) => {}
-                Input::Folder(path) => {
-                    let text = format!("{} cannot be read yet", path.display());
-                    return Err(Failure::new(ExitCode::Unreachable, text));
-                }
-                Input::Emulated { scenario, cluster } => {
-                    let world = self.world(scenario, args)?;
-                    let emulated = world.side(scenario, cluster, &how.devices)?;
-                    let phones = world.subjects(cluster);
-                    if which == "from" {
-                        self.phones.extend(phones);
-                    }
-                    side = emulated;
-                }
-            }
-        }
-        let targets = targets(inputs);
-        if let Some(first) = targets.first().filter(|_| side.nodes.is_empty()) {
-            side.name.clone_from(&first.host);
-        }
-        Ok(Looked { side, targets })
-    }
-
-    fn world(&mut self, path: &PathBuf, args: &CheckArgs) -> Result<&World, Failure> {
-        if !self.worlds.contains_key(path) {
-            let world = World::run(path, &args.set, args.steps)?;
-            self.date.get_or_insert(world.date);
-            self.worlds.insert(path.clone(), world);
-        }
-        // It was put there just now, if it was not there before.
-        self.worlds
-            .get(path)
-            .ok_or_else(|| Failure::new(ExitCode::Bug, "a scenario that was run is gone"))
-    }
-
-    /// The phones that are asked about.
-    fn phones(
-        &mut self,
-        sides: &Sides,
-        how: &How,
-        args: &CheckArgs,
-        clock: UnixSeconds,
-    ) -> Vec<Asked> {
-        if !self.phones.is_empty() {
-            let asked = |subject: Subject| Asked {
-                name: subject.setup.identity.device.clone(),
-                model: subject.setup.identity.model.clone(),
-                subject: Ok(Box::new(subject)),
-            };
-            return std::mem::take(&mut self.phones)
-                .into_iter()
-                .map(asked)
-                .collect();
-        }
-        let device = how
-            .devices
-            .first()
-            .cloned()
-            .unwrap_or_else(|| "SEP000000000000".into());
-        let Some(home) = sides.sides.first() else {
-            return Vec::new();
-        };
-        let profile = Profile::of_model(&args.model).unwrap_or(&phone::profile::PROFILES[0]);
-        let mut settings = profile.settings();
-        Setting::apply_all(&args.set, &mut settings);
-        let mut flash = Flash::default();
-        for node in &home.nodes {
-            let file = |name: &str| {
-                let services = [&node.tftp, &node.http];
-                services.into_iter().find_map(|s| match s.reply(name) {
-                    Known::Yes(FileReply::File(bytes)) => Some(bytes.clone()),
-                    _ => None,
-                })
-            };
-            for kind in [ListKind::Ctl, ListKind::Itl] {
-                if let Some(bytes) = file(kind.file_name()) {
-                    flash.put(kind.file_name(), bytes);
-                }
-            }
-            if let Some(bytes) = file(&format!("{device}.cnf.xml.sgn"))
-                && let Ok(signed) = SignedFile::parse(&bytes, &Strictness::default())
-            {
-                flash.put(CONFIG, signed.body.into());
-            }
-        }
-        let name = device.clone();
-        let subject = Subject {
-            setup: PhoneSetup {
-                identity: phone::Identity {
-                    device,
-                    model: args.model.clone(),
-                    certificate: None,
-                },
-                profile,
-                settings,
-                pace: phone::Pace::Real,
-                clock,
-                clock_ahead: 0,
-                option_150: Vec::new(),
-                dhcp: None,
-                cause: BootCause::Reset,
-            },
-            before: flash.clone(),
-            flash,
-            earlier: Vec::new(),
-            now: Time::ZERO,
-        };
-        vec![Asked {
-            name,
-            model: args.model.clone(),
-            subject: Ok(Box::new(subject)),
-        }]
-    }
 }
 
 /// Gives each side a name of its own: verdicts tell them apart by it.

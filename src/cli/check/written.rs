@@ -4,21 +4,71 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::args::CheckArgs;
+use super::files::write_folder;
+use super::inputs::Input;
+use crate::check::evidence::Sides;
+use crate::check::recording;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::world::shown;
 
 /// How a work list begins.
-pub(super) const WORK_LIST: &str = "device,verdict,reason,fix,visit_by_hand";
+const WORK_LIST: &str = "device,verdict,reason,fix,visit_by_hand";
 /// How a runbook begins.
-pub(super) const RUNBOOK: &str = "# Moving the phones of ";
+const RUNBOOK: &str = "# Moving the phones of ";
+
+/// Makes sure of all that is to be written, before anybody is asked.
+///
+/// # Errors
+/// Something else is where one of them is to be.
+pub(super) fn may_write_all(args: &CheckArgs) -> Result<(), Failure> {
+    if let Some(path) = &args.csv {
+        may_write("--csv", path, WORK_LIST)?;
+    }
+    if let Some(path) = &args.runbook {
+        may_write("--runbook", path, RUNBOOK)?;
+    }
+    let Some(dir) = &args.record else {
+        return Ok(());
+    };
+    let is_empty = match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(e) => e.kind() == io::ErrorKind::NotFound,
+    };
+    match is_empty {
+        true => Ok(()),
+        false => Err(Failure::new(
+            ExitCode::Unreachable,
+            format!(
+                "--record {}: something is there, and is left alone; name a new folder or an empty one",
+                shown(dir)
+            ),
+        )),
+    }
+}
+
+/// Leaves what was looked at in a folder, a folder each side.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn record(
+    dir: &Path,
+    inputs: &[(&'static str, &[Input])],
+    sides: &Sides,
+) -> Result<(), Failure> {
+    for ((which, _), side) in inputs.iter().zip(&sides.sides) {
+        write_folder(&dir.join(which), &recording::write(side))?;
+    }
+    Ok(())
+}
 
 /// Makes sure that a file may be written there: nothing is there, or an earlier file of the kind that
 /// begins with `start`.
 ///
 /// # Errors
 /// Something else is there.
-pub(super) fn may_write(option: &str, path: &Path, start: &str) -> Result<(), Failure> {
+fn may_write(option: &str, path: &Path, start: &str) -> Result<(), Failure> {
     let refused = |why: String| {
         let text = format!("{option} {}: {why}", shown(path));
         Failure::new(ExitCode::Unreachable, text)

@@ -103,7 +103,10 @@ impl ProvisioningServer {
     pub fn tls(&self, identity: &Identity, options: TlsOptions) -> Result<ServerTls, SetupError> {
         match self.refusing {
             Refusing::Handshake => {
-                let judge = Judge(Arc::clone(&self.roots));
+                let judge = Judge {
+                    roots: Arc::clone(&self.roots),
+                    at: None,
+                };
                 ServerTls::demanding(identity, Arc::new(judge), options)
             }
             Refusing::Status400 => ServerTls::new(identity, true, options),
@@ -342,24 +345,42 @@ fn of_log(text: &str) -> String {
 
 /// The roots, as the handshake asks them.
 #[derive(Debug)]
-struct Judge(Arc<Roots>);
+pub(super) struct Judge {
+    roots: Arc<Roots>,
+    /// What the clock says, where that is not the system's.
+    at: Option<UnixSeconds>,
+}
+
+impl Judge {
+    /// The roots at one moment.
+    #[cfg(feature = "provisioning")]
+    pub(super) fn at(roots: Arc<Roots>, now: UnixSeconds) -> Self {
+        let at = Some(now);
+        Self { roots, at }
+    }
+}
 
 impl ClientJudge for Judge {
     fn judge(&self, certificate: &[u8]) -> Result<(), TlsFault> {
-        self.0.judge(certificate, now()).map_err(|fault| TlsFault {
-            alert: match fault {
-                ClientFault::Malformed(_)
-                | ClientFault::KeyTooSmall { .. }
-                | ClientFault::Extension { .. } => ClientAlert::Bad,
-                ClientFault::Purpose { .. } => ClientAlert::Unsupported,
-                ClientFault::UnknownIssuer { .. } | ClientFault::Issuer { .. } => {
-                    ClientAlert::UnknownAuthority
-                }
-                ClientFault::Signature { .. } => ClientAlert::Signature,
-                ClientFault::Expired { .. } | ClientFault::NotYet { .. } => ClientAlert::Expired,
-            },
-            why: fault.to_string(),
-        })
+        let now = self.at.unwrap_or_else(now);
+        self.roots
+            .judge(certificate, now)
+            .map_err(|fault| TlsFault {
+                alert: match fault {
+                    ClientFault::Malformed(_)
+                    | ClientFault::KeyTooSmall { .. }
+                    | ClientFault::Extension { .. } => ClientAlert::Bad,
+                    ClientFault::Purpose { .. } => ClientAlert::Unsupported,
+                    ClientFault::UnknownIssuer { .. } | ClientFault::Issuer { .. } => {
+                        ClientAlert::UnknownAuthority
+                    }
+                    ClientFault::Signature { .. } => ClientAlert::Signature,
+                    ClientFault::Expired { .. } | ClientFault::NotYet { .. } => {
+                        ClientAlert::Expired
+                    }
+                },
+                why: fault.to_string(),
+            })
     }
 }
 
