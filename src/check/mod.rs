@@ -7,9 +7,11 @@
 pub mod answer;
 pub mod back;
 pub mod basis;
+pub mod conditions;
 pub mod evidence;
 pub mod fix;
 pub mod groups;
+pub mod load;
 pub mod places;
 pub mod predict;
 pub mod registration;
