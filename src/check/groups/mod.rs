@@ -323,11 +323,17 @@ fn missing(prediction: &Prediction) -> Option<String> {
     }
 }
 
-/// The lines that the phone's status screen shows, in order.
+/// The lines that the phone's status screen shows, in order. A boot that shows what the one before did
+/// is told once.
 fn status(events: &[Event]) -> Vec<String> {
     let text = |e: &Event| match &e.kind {
         Kind::Status { text, .. } => Some(text.clone()),
         _ => None,
     };
-    events.iter().filter_map(text).collect()
+    let boots = events.chunk_by(|_, next| !matches!(next.kind, Kind::Boot { .. }));
+    let mut boots: Vec<Vec<String>> = boots
+        .map(|boot| boot.iter().filter_map(text).collect())
+        .collect();
+    boots.dedup();
+    boots.concat()
 }
