@@ -122,8 +122,8 @@ fn a_role_that_is_missing_needs_the_other_store() {
     let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
     lab.import("dst-pub", CertificateKind::CallManager, &[CallManagerTrust]);
     let phone = lab.phone();
-    // In the next boot it asks TVS of the new cluster, whose certificate it does not have.
-    lab.resets = 1;
+    // In the next boot it asks TVS of the new cluster, whose certificate it does not have. What is to
+    // be mended is what went wrong first.
     let group = lab.mended(&phone, &["dst-pub"]);
     assert_eq!(group.reasons.last().unwrap().code, "tvs-role-missing");
     let import = "CallManager of dst-pub (dst) into Phone-SAST-trust of src";

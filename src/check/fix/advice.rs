@@ -173,6 +173,7 @@ pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
     Fix {
         actions: actions(code.unwrap_or_default(), looked),
         proven: false,
+        status: Vec::new(),
         text: words::way_out(code, follows, looked),
     }
 }

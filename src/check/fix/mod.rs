@@ -60,6 +60,7 @@ pub fn smallest(
                 text: advice::sentence(&actions, after.resets, &looked),
                 actions,
                 proven: true,
+                status: after.status(),
             },
             after: Some((changed, after)),
         },

@@ -12,7 +12,7 @@ use super::evidence::Sides;
 use super::fix::{self, Ground, Mended};
 use super::predict::{Move, Prediction, Subject, Way, predict};
 use super::rehearsal::Gap;
-use crate::event::{Event, Kind, ReasonFacts};
+use crate::event::{Kind, ReasonFacts};
 use crate::scenario::words::Verdict;
 use crate::trust::rules::{Key, Settings};
 use alike::Apart;
@@ -54,7 +54,7 @@ pub fn fate_of(prediction: &Prediction) -> Fate {
 ///
 /// Those that do not follow come first, in the order of their number.
 pub fn groups(sides: &Sides, phones: &[Asked], plan: &Move, rules: &Settings) -> Vec<Group> {
-    let apart = Apart::new(sides);
+    let mut apart = Apart::new(sides);
     let mut kinds: Vec<Kin<'_>> = Vec::new();
     let mut places: BTreeMap<[u8; 32], usize> = BTreeMap::new();
     let mut groups: Vec<Found> = Vec::new();
@@ -158,7 +158,9 @@ fn each_text(group: &mut Group, change: &dyn Fn(&mut String)) {
             change(evidence);
         }
     }
-    group.status.iter_mut().for_each(change);
+    let after = group.fix.as_mut().map(|f| &mut f.status);
+    let status = after.into_iter().chain([&mut group.status]);
+    status.flatten().for_each(change);
     let missing = group.missing.as_mut();
     let fix = group.fix.as_mut().map(|f| &mut f.text);
     let why = group.back.as_mut().and_then(|b| b.why.as_mut());
@@ -235,7 +237,7 @@ impl Asking<'_> {
             rests_on: self.rests_on(&sides, subject, &prediction, fate),
             fix: mended.map(|m| m.fix),
             back,
-            status: status(&prediction.events),
+            status: prediction.status(),
         };
         each_text(&mut group, &|text| {
             *text = text.replace(&device, ANY_DEVICE)
@@ -321,19 +323,4 @@ fn missing(prediction: &Prediction) -> Option<String> {
         None if is_unknown => Some("the phone's boot does not come to an end".into()),
         None => None,
     }
-}
-
-/// The lines that the phone's status screen shows, in order. A boot that shows what the one before did
-/// is told once.
-fn status(events: &[Event]) -> Vec<String> {
-    let text = |e: &Event| match &e.kind {
-        Kind::Status { text, .. } => Some(text.clone()),
-        _ => None,
-    };
-    let boots = events.chunk_by(|_, next| !matches!(next.kind, Kind::Boot { .. }));
-    let mut boots: Vec<Vec<String>> = boots
-        .map(|boot| boot.iter().filter_map(text).collect())
-        .collect();
-    boots.dedup();
-    boots.concat()
 }
