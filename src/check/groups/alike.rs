@@ -146,11 +146,13 @@ impl Apart {
 
     /// A digest that is the same for phones that are alike.
     pub(super) fn likeness(&mut self, subject: &Subject) -> [u8; 32] {
+        let held = self.held(&subject.flash);
         let setup = &subject.setup;
         let device = setup.identity.device.as_str();
         let mut likeness = Likeness {
             context: Context::new(&SHA256),
             device,
+            files: Vec::new(),
         };
         likeness.text(&setup.identity.model);
         likeness.text(setup.profile.name);
@@ -178,7 +180,6 @@ impl Apart {
         } else {
             likeness.flash(&subject.before);
         }
-        let held = self.held(&subject.flash);
         let signers = Signers {
             read: &self.signers,
             held: &held,
@@ -227,9 +228,11 @@ fn signers_in(list: &[u8]) -> Vec<Signer> {
 struct Likeness<'a> {
     context: Context,
     device: &'a str,
+    /// Files that were looked at: nodes mostly serve the same, and over each transport.
+    files: Vec<&'a Arc<[u8]>>,
 }
 
-impl Likeness<'_> {
+impl<'a> Likeness<'a> {
     /// Each piece with its length, so that no two rows of pieces are the same bytes.
     fn bytes(&mut self, bytes: &[u8]) {
         self.context.update(&(bytes.len() as u64).to_be_bytes());
@@ -279,7 +282,13 @@ impl Likeness<'_> {
         }
     }
 
-    fn reply(&mut self, name: &str, reply: &Known<FileReply>, signers: Signers<'_>) {
+    fn reply(&mut self, name: &str, reply: &'a Known<FileReply>, signers: Signers<'_>) {
+        if let Known::Yes(FileReply::File(bytes)) = reply {
+            if let Some(place) = self.files.iter().position(|f| *f == bytes) {
+                return self.bytes(&place.to_be_bytes());
+            }
+            self.files.push(bytes);
+        }
         match reply {
             Known::No(why) => self.text(&format!("not known: {why}")),
             Known::Yes(FileReply::NotFound) => self.text("not found"),

@@ -240,7 +240,7 @@ impl Asking<'_> {
             status: prediction.status(),
         };
         each_text(&mut group, &|text| {
-            *text = text.replace(&device, ANY_DEVICE)
+            *text = text.replace(&device, ANY_DEVICE);
         });
         Found { group, device }
     }
