@@ -88,6 +88,73 @@ fn summary(scenario: &Scenario, network: Network) -> Vec<String> {
     lines.collect()
 }
 
+/// The scenarios of multiplatform phones.
+#[cfg(feature = "provisioning")]
+fn provisioning() -> Vec<(String, Scenario)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scenarios/provisioning");
+    let mut files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
+    files.sort();
+    let read = |p: &PathBuf| {
+        let name = p.file_stem().unwrap().to_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(p).unwrap();
+        (name.clone(), scenario::parse(&name, &text, &Rules).unwrap())
+    };
+    files.iter().map(read).collect()
+}
+
+/// What both drivers have to agree on, a line for each thing that happens to a phone and for each
+/// end of a resync: all reasons, and what the verdict rests on. Texts differ where sockets know more.
+#[cfg(feature = "provisioning")]
+fn resyncs(scenario: &Scenario, network: Network) -> Vec<String> {
+    let mut lines = Vec::new();
+    let outcome = scenario::outcome::run(scenario, network, Pace::Real, &mut |event| {
+        let line = match &event.kind {
+            Kind::Provisioning { what, text } if what != "syslog" => format!("{what}: {text}"),
+            Kind::Provisioning { what, .. } => what.clone(),
+            Kind::Resynced {
+                round,
+                verdict,
+                reasons,
+                rules,
+                rests_on,
+                fix,
+            } => {
+                let codes: Vec<_> = reasons.iter().map(|r| r.code).collect();
+                format!("round {round}: {verdict}, {codes:?}, {rests_on} {rules:?}, {fix:?}")
+            }
+            _ => return,
+        };
+        lines.push(format!("{} {line}", event.actor));
+    });
+    assert!(outcome.unwrap().holds(), "{network:?}: {lines:#?}");
+    lines
+}
+
+#[cfg(feature = "provisioning")]
+#[test]
+fn multiplatform_phones_come_out_the_same_on_sockets_with_real_tls() {
+    let scenarios = provisioning();
+    assert!(scenarios.len() >= 4);
+    let mut refused = 0;
+    for (name, scenario) in scenarios {
+        let sim = resyncs(&scenario, Network::Sim);
+        let loopback = resyncs(&scenario, Network::Loopback);
+        refused += loopback
+            .iter()
+            .filter(|l| l.contains(": refused, "))
+            .count();
+        let differs = sim.iter().zip(&loopback).find(|(a, b)| a != b);
+        assert!(
+            sim.len() == loopback.len() && differs.is_none(),
+            "{name}: {differs:#?}"
+        );
+    }
+    assert!(refused > 10, "refusals come over sockets too: {refused}");
+}
+
 #[test]
 fn virtual_time_and_loopback_sockets_agree() {
     let scenarios = scenarios();

@@ -189,18 +189,14 @@ impl Device {
     /// files: "a serial number", "a product". A serial number in the form of the guides'
     /// `88012BA01234` (five digits, two letters, five digits) is one, though it could be an address.
     pub fn names_another(&self) -> Option<&'static str> {
-        let is_anothers = |text: &str| {
-            let key: String = text.chars().filter(char::is_ascii_alphanumeric).collect();
-            let key = key.to_ascii_lowercase();
-            // As file names and products have it.
-            let bare = key.strip_prefix("sep").or_else(|| key.strip_prefix("cp"));
-            let mac = mac_of(bare.unwrap_or(&key));
-            mac.is_some() && mac != self.mac
+        let names = |text: &str| {
+            let addresses = mac_addresses_in(text).into_iter();
+            addresses.map(Some).any(|mac| mac != self.mac)
         };
-        if is_anothers(&self.product) {
+        if names(&self.product) {
             return Some("a product");
         }
-        (is_anothers(&self.serial) && !is_serial(&self.serial)).then_some("a serial number")
+        (names(&self.serial) && !is_serial(&self.serial)).then_some("a serial number")
     }
 
     /// What a User-Agent says, as phones of three lines write it:
@@ -300,6 +296,37 @@ pub fn mac_of(text: &str) -> Option<Mac> {
     let number = u64::from_str_radix(&digits, 16).ok().filter(|_| is_hex)?;
     let [_, _, mac @ ..] = number.to_be_bytes();
     Some(Mac(mac))
+}
+
+/// The MAC address that a name is, alone or behind `SEP`.
+pub(super) fn mac_behind_sep(name: &str) -> Option<Mac> {
+    let is_behind = name.get(..3).is_some_and(|p| p.eq_ignore_ascii_case("sep"));
+    mac_of(if is_behind { &name[3..] } else { name })
+}
+
+/// The MAC addresses that a product or a serial number could be taken for, whole or in part: parts
+/// of it between separators, one or some together, behind any of the prefixes that file names and
+/// products have.
+fn mac_addresses_in(text: &str) -> Vec<Mac> {
+    const PREFIXES: [&str; 3] = ["sep", "cp", "spa"];
+    let text = text.to_ascii_lowercase();
+    let parts: Vec<_> = text.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let mut found = Vec::new();
+    for first in 0..parts.len() {
+        let mut joined = String::new();
+        for part in &parts[first..] {
+            joined.push_str(part);
+            let mut bare = joined.as_str();
+            while let Some(rest) = PREFIXES.iter().find_map(|p| bare.strip_prefix(p)) {
+                bare = rest;
+            }
+            found.extend(mac_of(bare));
+            if bare.len() > 12 {
+                break;
+            }
+        }
+    }
+    found
 }
 
 /// True of a serial number as the guides show them, such as `88012BA01234`.
@@ -550,6 +577,39 @@ mod tests {
                 &[(OU, "CP-000e08abcdee"), (L, "1"), (ST, "000e08abcdef")],
                 None,
                 "a product that reads",
+            ),
+            (
+                &[(OU, "CP-SEP000E08ABCDEE"), (L, "1"), (ST, "000e08abcdef")],
+                None,
+                "a product that reads",
+            ),
+            (
+                &[
+                    (OU, "spa-cp-000e.08ab.cdee"),
+                    (L, "1"),
+                    (ST, "000e08abcdef"),
+                ],
+                None,
+                "a product that reads",
+            ),
+            // A file that product and address name together.
+            (
+                &[
+                    (OU, "CP-8832-3PCC.000e08abcdee"),
+                    (L, "1"),
+                    (ST, "000e08abcdef"),
+                ],
+                None,
+                "a product that reads",
+            ),
+            (
+                &[
+                    (OU, "a"),
+                    (L, "CP-8832-3PCC-000e08abcdee"),
+                    (ST, "000e08abcdef"),
+                ],
+                None,
+                "a serial number that reads",
             ),
             (
                 &[

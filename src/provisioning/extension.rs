@@ -3,14 +3,11 @@
 use super::signed::Signed;
 use crate::trust::certificate::{Certificate, CertificateError, Der, der_tag};
 
-/// Contents of OBJECT IDENTIFIERs (RFC 5280, 4.2.1.3 and 4.2.1.12).
-pub(super) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
-pub(super) const EXTENDED_KEY_USAGE: &[u8] = &[0x55, 0x1d, 37];
-
 pub(super) const BOOLEAN: u8 = 0x01;
 pub(super) const BIT_STRING: u8 = 0x03;
 pub(super) const OCTET_STRING: u8 = 0x04;
-/// Explicit tag 3 of a TBSCertificate.
+/// Explicit tags 0 and 3 of a TBSCertificate.
+const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
 
 /// One extension.
@@ -22,6 +19,17 @@ pub(super) struct Extension<'a> {
     pub(super) is_critical: bool,
     /// What it says: DER, not read yet.
     pub(super) value: &'a [u8],
+}
+
+/// True of a certificate that names no version, which means version 1.
+///
+/// # Errors
+/// What is no certificate.
+pub(super) fn is_version_1(certificate: &Certificate<'_>) -> Result<bool, CertificateError> {
+    let field = "version";
+    let content = Signed::parse(certificate.der)?.content;
+    let tbs = Der::new(content).constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
+    Ok(tbs.peek() != Some(VERSION))
 }
 
 /// All of them, in their order; none in a certificate of version 1.

@@ -52,6 +52,8 @@ pub struct Profile {
     pub parameters: Vec<Parameter>,
     /// How it was unwrapped, in order, such as `AES-256-CBC, key by SHA-256` and `gzip`.
     pub unwrapped: Vec<&'static str>,
+    /// Bytes of its largest form: as it came, or unpacked.
+    pub bytes: usize,
     /// Names of parameters whose value is not ASCII, which the guide does not allow.
     pub not_ascii: Vec<String>,
 }
@@ -190,6 +192,7 @@ impl Profile {
         let text = text.map_err(|e| ProfileFault::NotUtf8(e.valid_up_to()))?;
         let mut profile = Self::parse(text)?;
         profile.unwrapped = unwrapped;
+        profile.bytes = plain.len().max(body.len());
         Ok(profile)
     }
 

@@ -3,13 +3,13 @@
 //! Nothing of a request is re-encoded: the authority signs its subject and its key byte for byte, so
 //! that a common name with a slash, the order of the parts and the kinds of strings come through.
 
-use std::net::IpAddr;
-
 use der::asn1::ObjectIdentifier;
 use thiserror::Error;
 
 use super::device::{Device, NoDevice};
+use super::extension::{BOOLEAN, OCTET_STRING};
 use super::signed::{Algorithm, Hash, MAX_RSA_BITS, SignatureFault, SignaturePolicy, Signed};
+use super::usage::address;
 use crate::trust::certificate::{
     Certificate, CertificateError, Der, PublicKey, attributes, der_tag, escape_for_terminal,
     name_text, public_key_of,
@@ -326,17 +326,8 @@ impl<'a> Request<'a> {
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
-        return Some(v4.into());
-    }
-    <[u8; 16]>::try_from(bytes).ok().map(IpAddr::from)
-}
-
 /// Explicit tag 0 of the attributes (RFC 2986, 4.1).
 const ATTRIBUTES: u8 = 0xa0;
-const OCTET_STRING: u8 = 0x04;
-const BOOLEAN: u8 = 0x01;
 
 /// What stands behind the first element, if that is what is wrong.
 fn trailing(der: &[u8]) -> Option<RequestError> {

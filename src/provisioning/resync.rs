@@ -22,7 +22,7 @@ use super::parameters::{Parameters, RULES};
 use super::profile::{AES128GCM, Profile, ProfileFault, Wrapping};
 use super::rule::{Condition, Rule, Scheme, Server, Target, Url};
 use super::schedule::Cause;
-use super::settings::{KeyDigest, Settings};
+use super::settings::{KeyDigest, LEAST_PROFILE_BOUND, Settings};
 use super::verify::{Checker, Lookup, Trusted};
 use crate::rng::Rng;
 
@@ -34,11 +34,6 @@ pub use fault::{CODES, Class, Fault, Reason};
 pub use step::{
     Answer, Connect, ConnectFault, End, Failure, Happening, NOTHING_TO_DO, Request, Step,
 };
-
-/// Addresses of one name that are tried, and connections of one download that may fail, at most.
-/// No source gives a bound (assumed): a name with thousands of addresses would keep a phone busy
-/// for hours.
-const MAX_ADDRESSES: usize = 8;
 
 /// What a phone is, from one resync to the next.
 #[derive(Clone, Debug)]
@@ -79,6 +74,8 @@ struct Download {
     server: Server,
     addresses: VecDeque<IpAddr>,
     tried: Vec<(SocketAddr, String)>,
+    /// Addresses that are too many to be tried.
+    untried: usize,
     /// Connections that failed, those before a redirect too.
     failed: usize,
     peer: Option<SocketAddr>,
@@ -166,10 +163,17 @@ impl Resync {
                 Lookup::Found(mut addresses) => {
                     // A records first.
                     addresses.sort_by_key(IpAddr::is_ipv6);
-                    addresses.truncate(MAX_ADDRESSES);
+                    let all = addresses.len();
+                    // A name with thousands of addresses would keep a phone busy for hours.
+                    addresses.truncate(self.setup.settings.max_addresses);
                     let host = download.server.host.clone();
                     download.addresses = addresses.iter().copied().collect();
-                    self.tell(Happening::Resolved { host, addresses });
+                    download.untried = all - addresses.len();
+                    self.tell(Happening::Resolved {
+                        host,
+                        addresses,
+                        all,
+                    });
                     self.connect();
                 }
                 other => {
@@ -249,6 +253,8 @@ impl Resync {
             }
             Err(ConnectFault::Unreachable(why)) => {
                 download.failed += 1;
+                // With fewer, the next address would not be tried.
+                self.rests_on.insert("provision.max_addresses");
                 download.tried.push((address, why.clone()));
                 self.tell(Happening::NoConnection { address, why });
                 self.connect();
@@ -389,6 +395,7 @@ impl Resync {
         download.url = url;
         download.peer = None;
         download.tried.clear();
+        download.untried = 0;
         let Some(server) = server else {
             return self.fail(Fault::NoServer);
         };
@@ -413,14 +420,20 @@ impl Resync {
         let Some(download) = &mut self.download else {
             return;
         };
-        if download.failed >= MAX_ADDRESSES {
+        if download.failed >= self.setup.settings.max_addresses {
+            download.untried += download.addresses.len();
             download.addresses.clear();
         }
         let Some(ip) = download.addresses.pop_front() else {
             let host = download.server.host.clone();
             let tried = std::mem::take(&mut download.tried);
+            let untried = download.untried;
             self.tell_request();
-            return self.fail(Fault::Unreachable { host, tried });
+            return self.fail(Fault::Unreachable {
+                host,
+                tried,
+                untried,
+            });
         };
         let port = download.server.port;
         let address = SocketAddr::new(ip, port.unwrap_or_else(|| download.url.port()));
@@ -519,9 +532,13 @@ impl Resync {
             // An account is for the server that the rule names.
             download.target.account = None;
         }
-        // As libcurl does after 301 and 302 (inferred): the body is for the server that the rule
-        // names, and may hold the phone's secrets.
-        download.target.post = None;
+        // The body is for the server that the rule names, and may hold the phone's secrets.
+        if download.target.post.is_some() {
+            self.rests_on.insert("provision.redirect_of_post");
+            if !settings.redirect_keeps_post {
+                download.target.post = None;
+            }
+        }
         download.login = None;
         self.rests_on.insert("provision.max_redirects");
         if loses_tls {
@@ -547,22 +564,22 @@ impl Resync {
         let Some(challenge) = best else {
             return self.fail(refused("the server offers neither Basic nor Digest"));
         };
+        let how = challenge.name();
+        let (method, path) = (download.method(), &download.url.path);
+        let Some(value) = challenge.answer(account, method, path, &mut self.rng) else {
+            return self.fail(refused("the server's challenge cannot be answered"));
+        };
         download.logins += 1;
         self.rests_on.insert("provision.max_logins");
         let header = match status {
             407 => "proxy-authorization",
             _ => "authorization",
         };
-        let method = download.method();
-        let value = challenge.answer(account, method, &download.url.path, &mut self.rng);
         download.login = Some((header, value));
         if let Some(peer) = download.peer {
             download.addresses.push_front(peer.ip());
         }
-        self.tell(Happening::LogsIn(match challenge {
-            Challenge::Basic => "Basic",
-            Challenge::Digest { .. } => "Digest",
-        }));
+        self.tell(Happening::LogsIn(how));
         self.connect();
     }
 
@@ -581,6 +598,9 @@ impl Resync {
         };
         match Profile::read(&answer.body, &wrapping) {
             Ok(profile) => {
+                if profile.bytes > LEAST_PROFILE_BOUND {
+                    self.rests_on.insert("provision.max_profile_bytes");
+                }
                 if wrapping.key.is_some() && wrapping.content_encoding != Some(AES128GCM) {
                     self.rests_on.insert("provision.key_digest");
                 }
@@ -654,6 +674,7 @@ impl Download {
             server: Server { host, port },
             addresses: VecDeque::new(),
             tried: Vec::new(),
+            untried: 0,
             failed: 0,
             peer: None,
             name: String::new(),

@@ -169,8 +169,11 @@ pub struct Schedule {
     timing: Timing,
     unit: Duration,
     retry_at_once: bool,
+    idle_looks_again: bool,
     rng: Rng,
     next: Option<(Time, Cause)>,
+    /// When the last resync ended that was one.
+    last: Option<Time>,
     /// Periodic resyncs since the first success.
     periods: usize,
     /// Failures since the last success.
@@ -185,8 +188,10 @@ impl Schedule {
             timing,
             unit: settings.random_delay_unit,
             retry_at_once: settings.retry_at_once,
+            idle_looks_again: settings.idle_looks_again,
             rng,
             next: None,
+            last: None,
             periods: 0,
             failures: 0,
             has_succeeded: false,
@@ -201,7 +206,7 @@ impl Schedule {
     /// The phone is switched on: a resync comes within the random delay.
     pub fn handle_power_up(&mut self, now: Time) {
         (self.periods, self.failures, self.has_succeeded) = (0, 0, false);
-        self.next = None;
+        (self.next, self.last) = (None, None);
         if self.timing.enabled && self.timing.on_reset {
             let most = self.unit.as_micros() as u64 * u64::from(self.timing.random_delay);
             let drawn = Duration::from_micros(self.rng.below(most.saturating_add(1)));
@@ -220,6 +225,7 @@ impl Schedule {
     /// A resync has ended at `now`, well or not. `wall` is the phone's clock.
     pub fn handle_end(&mut self, succeeded: bool, now: Time, wall: UnixSeconds) {
         self.next = None;
+        self.last = Some(now);
         if !self.timing.enabled {
             return;
         }
@@ -227,46 +233,66 @@ impl Schedule {
             self.failures = 0;
             None
         } else {
-            let index = self.failures;
             self.failures += 1;
-            match self.timing.retry.nth(index, &mut self.rng) {
-                Some(delay) => Some(now + delay),
-                None if self.retry_at_once && self.timing.retry.is_zero(index) => Some(now),
-                None => None,
-            }
+            self.retry(now)
         };
-        let regular = self.regular(succeeded, retry.is_some(), now, wall);
+        self.has_succeeded |= succeeded;
+        // The timer runs from the first success on.
+        self.plan(retry, self.has_succeeded, now, wall);
+    }
+
+    /// A resync has ended at `now` that asked no server: no trigger was true, or no rule applies. It
+    /// is no success, which would start the period, and no failure of its own; a failure before it is
+    /// still tried again. Triggers change with time, so the phone looks again a period later, or,
+    /// with `provision.idle` at `sleeps`, after a success alone.
+    pub fn handle_idle(&mut self, now: Time, wall: UnixSeconds) {
+        self.next = None;
+        if !self.timing.enabled {
+            return;
+        }
+        let retry = match self.failures > 0 && self.idle_looks_again {
+            true => {
+                self.failures += 1;
+                self.retry(now)
+            }
+            false => None,
+        };
+        let has_period = self.has_succeeded || self.idle_looks_again;
+        self.plan(retry, has_period, now, wall);
+    }
+
+    /// Since when the last resync is over, for `$PRVTMR`; zero if there was none. One that asked no
+    /// server does not count: a trigger such as `$PRVTMR ge 7200` would never be true.
+    pub fn since_last(&self, now: Time) -> Duration {
+        self.last.map_or(Duration::ZERO, |last| now - last)
+    }
+
+    /// When the failure that was counted last is tried again.
+    fn retry(&mut self, now: Time) -> Option<Time> {
+        let index = self.failures.saturating_sub(1);
+        match self.timing.retry.nth(index, &mut self.rng) {
+            Some(delay) => Some(now + delay),
+            None if self.retry_at_once && self.timing.retry.is_zero(index) => Some(now),
+            None => None,
+        }
+    }
+
+    fn plan(&mut self, retry: Option<Time>, has_period: bool, now: Time, wall: UnixSeconds) {
+        // A failure's retries take the period's place.
+        let regular = self.regular(has_period && retry.is_none(), now, wall);
         self.next = match (retry, regular) {
             (Some(retry), Some(regular)) if regular < retry => Some((regular, Cause::Periodic)),
             (Some(retry), _) => Some((retry, Cause::Retry)),
             (None, regular) => regular.map(|at| (at, Cause::Periodic)),
         };
-        self.has_succeeded |= succeeded;
-    }
-
-    /// A resync has ended at `now` that asked no server: no success, so that it starts no period, and
-    /// no failure that would be tried again.
-    pub fn handle_idle(&mut self, now: Time, wall: UnixSeconds) {
-        self.next = None;
-        if self.timing.enabled {
-            let regular = self.regular(false, false, now, wall);
-            self.next = regular.map(|at| (at, Cause::Periodic));
-        }
     }
 
     /// When the next resync comes that no failure causes.
-    fn regular(
-        &mut self,
-        succeeded: bool,
-        will_retry: bool,
-        now: Time,
-        wall: UnixSeconds,
-    ) -> Option<Time> {
+    fn regular(&mut self, has_period: bool, now: Time, wall: UnixSeconds) -> Option<Time> {
         if let Some(at) = self.timing.at {
             return Some(now + self.until(at, wall));
         }
-        // The timer runs from the first success on; a failure's retries take its place.
-        if !(succeeded || self.has_succeeded) || will_retry {
+        if !has_period {
             return None;
         }
         let delay = self.timing.periodic.nth(self.periods, &mut self.rng)?;
@@ -410,13 +436,37 @@ mod tests {
     }
 
     #[test]
-    fn what_had_nothing_to_do_is_neither_a_success_nor_a_failure() {
+    fn what_had_nothing_to_do_strands_no_phone() {
+        // At power-up no trigger is true: they change with time.
         let mut one = schedule(|_| {});
         one.handle_idle(Time::ZERO, WALL);
-        assert_eq!(one.next_timeout(), None);
-        one.handle_end(true, Time::ZERO, WALL);
-        one.handle_idle(Time::ZERO, WALL);
         assert_eq!(seconds(&one), Some(3600));
+        assert_eq!(
+            one.poll(Time::from_millis(3_600_000)),
+            Some(Cause::Periodic)
+        );
+        // A failure is tried again, whatever the triggers say in between.
+        let mut failed = schedule(|_| {});
+        failed.handle_end(false, Time::ZERO, WALL);
+        failed.handle_idle(Time::ZERO, WALL);
+        assert_eq!(seconds(&failed), Some(120));
+        assert_eq!(failed.poll(Time::from_millis(120_000)), Some(Cause::Retry));
+        failed.handle_end(true, Time::ZERO, WALL);
+        failed.handle_idle(Time::ZERO, WALL);
+        assert_eq!(
+            seconds(&failed),
+            Some(3600),
+            "the success ended the retries"
+        );
+        // The other choice: it looks again after a success alone.
+        let mut settings = Settings::default();
+        settings.set("provision.idle", "sleeps").unwrap();
+        let mut sleeps = Schedule::new(Timing::default(), &settings, Rng::new(1));
+        sleeps.handle_idle(Time::ZERO, WALL);
+        assert_eq!(sleeps.next_timeout(), None);
+        sleeps.handle_end(true, Time::ZERO, WALL);
+        sleeps.handle_idle(Time::ZERO, WALL);
+        assert_eq!(seconds(&sleeps), Some(3600));
         let mut off = schedule(|t| t.at = TimeOfDay::parse("0930"));
         off.handle_idle(Time::ZERO, WALL);
         assert_eq!(
@@ -429,6 +479,20 @@ mod tests {
         });
         off.handle_idle(Time::ZERO, WALL);
         assert_eq!(off.next_timeout(), None);
+    }
+
+    #[test]
+    fn the_time_since_the_last_resync_runs_on_where_nothing_was_asked() {
+        let at = |secs: u64| Time::from_millis(secs * 1_000);
+        let mut one = schedule(|_| {});
+        assert_eq!(one.since_last(at(50)), Duration::ZERO);
+        one.handle_end(true, at(100), WALL);
+        one.handle_idle(at(3_700), WALL);
+        assert_eq!(one.since_last(at(7_300)), Duration::from_secs(7_200));
+        one.handle_end(false, at(7_300), WALL);
+        assert_eq!(one.since_last(at(7_310)), Duration::from_secs(10));
+        one.handle_power_up(at(8_000));
+        assert_eq!(one.since_last(at(8_010)), Duration::ZERO);
     }
 
     #[test]

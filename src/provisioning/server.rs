@@ -7,13 +7,15 @@
 //! `$SN.cfg`, `$PSN.xml`, `Cisco/$MA.cfg`, `Cisco/$PN/$MA.cfg`, `spa$PSN.cfg`.
 
 use std::fmt;
+use std::iter;
 use std::time::Duration;
 
 use thiserror::Error;
 
-use super::device::{Device, mac_text};
-use super::purpose;
+use super::device::{Device, mac_behind_sep, mac_text};
 use super::signed::{SignatureFault, SignaturePolicy, issued_by};
+use super::usage::{End, Usage};
+use crate::dhcp::Mac;
 use crate::time::UnixSeconds;
 use crate::trust::certificate::{
     Certificate, CertificateError, Dates, PublicKey, escape_for_terminal, name_text,
@@ -22,11 +24,24 @@ use crate::trust::certificate::{
 /// Bytes of a profile that is given out. Phones take some megabytes at most; no source has a figure.
 pub const MAX_PROFILE: u64 = 16 * 1024 * 1024;
 
+/// What a phone is told over HTTP that presents no certificate, in nginx's words (measured): phones
+/// know by them why they get nothing.
+pub const NO_CERTIFICATE_PAGE: &str = "400 No required SSL certificate was sent";
+
+/// The same for a certificate that does not count.
+pub const CERTIFICATE_PAGE: &str = "400 The SSL certificate error";
+
 /// Bytes of a path that is looked at; what is longer is no profile's.
 const MAX_PATH: usize = 1_024;
 
 /// Extensions that are tried for a phone that asks for `/`.
 const EXTENSIONS: [&str; 2] = ["xml", "cfg"];
+
+/// What counts as an extension behind a name: those of the guides' examples, and what profiles are
+/// made into (compressed, encrypted). Anything else could be part of another phone's name.
+const KNOWN_EXTENSIONS: [&str; 10] = [
+    "xml", "cfg", "cnf", "conf", "txt", "bin", "gz", "enc", "aes", "sgn",
+];
 
 /// The certificates that phones must be signed with. Each counts by itself: for phones that an
 /// intermediate authority signed, that one belongs here.
@@ -72,6 +87,28 @@ pub enum ClientFault {
         /// What it says.
         why: &'static str,
     },
+    /// It has an extension that must be understood, and is not.
+    #[error(
+        "{subject} has the extension {oid}, which must be understood and is not: have it signed \
+         without, or not as a critical one"
+    )]
+    Extension {
+        /// Its subject.
+        subject: String,
+        /// The extension.
+        oid: String,
+    },
+    /// Whose name and key its issuer has may not sign.
+    #[error(
+        "{subject} was signed by a certificate that is among the roots and may not sign: {why}; put \
+         the authority itself there"
+    )]
+    Issuer {
+        /// Its subject.
+        subject: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// Its own key is too small.
     #[error("the RSA key of {subject} has {bits} bits, the least allowed is {min}")]
     KeyTooSmall {
@@ -108,6 +145,8 @@ impl ClientFault {
             Self::UnknownIssuer { .. } => "certificate-unknown-issuer",
             Self::Signature { .. } => "certificate-signature",
             Self::Purpose { .. } => "certificate-purpose",
+            Self::Extension { .. } => "certificate-extension-unknown",
+            Self::Issuer { .. } => "certificate-issuer-no-authority",
             Self::KeyTooSmall { .. } => "certificate-key-too-small",
             Self::Expired { .. } => "certificate-expired",
             Self::NotYet { .. } => "certificate-not-yet-valid",
@@ -145,23 +184,23 @@ impl Roots {
             return Err(ClientFault::KeyTooSmall { subject, bits, min });
         }
         let mut unsigned = None;
-        let mut undated = None;
+        let mut unfit = None;
         // What was read once can be read again.
         let roots = self.certificates.iter().map(|r| Certificate::parse(r));
         for root in roots.filter_map(Result::ok) {
             match issued_by(&certificate, &root, &self.policy) {
-                Ok(()) => match check_dates(&root, now) {
+                Ok(()) => match check_root(&root, &certificate, now) {
                     Ok(()) => {
                         check_dates(&certificate, now)?;
-                        return check_purpose(&certificate);
+                        return check_use(&certificate);
                     }
                     // Its renewed one, with the same name and key, may be among those that follow.
-                    Err(fault) => undated = undated.or(Some(fault)),
+                    Err(fault) => unfit = unfit.or(Some(fault)),
                 },
                 Err(fault) => unsigned = unsigned.or(fault),
             }
         }
-        if let Some(fault) = undated {
+        if let Some(fault) = unfit {
             return Err(fault);
         }
         Err(match unsigned {
@@ -177,13 +216,42 @@ impl Roots {
     }
 }
 
-fn check_purpose(certificate: &Certificate<'_>) -> Result<(), ClientFault> {
-    match purpose::against_client(certificate)? {
-        None => Ok(()),
-        Some(why) => Err(ClientFault::Purpose {
+/// Whether a root that signed the certificate counts. One that is the certificate itself signs no
+/// other.
+fn check_root(
+    root: &Certificate<'_>,
+    certificate: &Certificate<'_>,
+    now: UnixSeconds,
+) -> Result<(), ClientFault> {
+    check_dates(root, now)?;
+    let usage = Usage::of(root)?;
+    if let Some(oid) = usage.unknown {
+        let subject = shown(root.subject);
+        return Err(ClientFault::Extension { subject, oid });
+    }
+    match usage.against_signing(End::Client) {
+        Some(why) if root.der != certificate.der => Err(ClientFault::Issuer {
             subject: shown(certificate.subject),
             why,
         }),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the certificate is one for phones.
+fn check_use(certificate: &Certificate<'_>) -> Result<(), ClientFault> {
+    let usage = Usage::of(certificate)?;
+    let subject = || shown(certificate.subject);
+    if let Some(oid) = usage.unknown {
+        let subject = subject();
+        return Err(ClientFault::Extension { subject, oid });
+    }
+    match usage.against(End::Client) {
+        Some(why) => {
+            let subject = subject();
+            Err(ClientFault::Purpose { subject, why })
+        }
+        None => Ok(()),
     }
 }
 
@@ -274,11 +342,7 @@ pub fn files_for(device: &Device, path: &str) -> Result<Vec<String>, PathFault> 
     let owner = Owner::of(device);
     let own_folder = folders.iter().any(|folder| owner.is_own(folder));
     let are_known = folders.iter().all(|folder| owner.may_hold(folder));
-    // Extensions may be two, as in `.cnf.xml`, and serial numbers may have dots, as `$MA` in the
-    // form 000e.08ab.cdef has: each part before a dot may be the name.
-    let dots = name.match_indices('.').map(|(at, _)| at);
-    let mut stems = dots.chain([name.len()]).map(|end| &name[..end]);
-    let stem = stems.find(|stem| owner.is_own(stem) || owner.is_product(stem));
+    let stem = stems(name).find(|stem| owner.may_get(stem));
     if !are_known || !(own_folder || stem.is_some()) {
         return Err(PathFault::Foreign);
     }
@@ -288,12 +352,12 @@ pub fn files_for(device: &Device, path: &str) -> Result<Vec<String>, PathFault> 
     };
     let mut files = vec![joined(name)];
     // The rule may have the address in another form than the file.
-    let mac = owner.mac.as_deref();
-    if let (Some(stem), Some(mac)) = (stem, mac)
-        && key(stem).ends_with(mac)
+    if let (Some(stem), Some(mac)) = (stem, owner.mac)
+        && mac_behind_sep(stem) == Some(mac)
     {
         let extension = &name[stem.len()..];
-        for form in [mac.to_owned(), mac.to_uppercase()] {
+        let mac = mac_text(mac);
+        for form in [mac.clone(), mac.to_uppercase()] {
             let file = joined(&format!("{form}{extension}"));
             if !files.contains(&file) {
                 files.push(file);
@@ -301,6 +365,19 @@ pub fn files_for(device: &Device, path: &str) -> Result<Vec<String>, PathFault> 
         }
     }
     Ok(files)
+}
+
+/// What a file's name may be without its extensions, of which there may be some, as in `.cnf.xml`:
+/// the name itself first. What is no extension belongs to the name: serial numbers may have dots, as
+/// `$MA` in the form 000e.08ab.cdef has, and `PRODUCT.MAC.cfg` is a name of that phone alone.
+fn stems(name: &str) -> impl Iterator<Item = &str> {
+    iter::successors(Some(name), |stem| {
+        let (stem, extension) = stem.rsplit_once('.')?;
+        let is_one = KNOWN_EXTENSIONS
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(extension));
+        is_one.then_some(stem)
+    })
 }
 
 /// What a phone gets that asks for `/`.
@@ -381,36 +458,30 @@ fn decoded(text: &str) -> Result<String, PathFault> {
     String::from_utf8(bytes).map_err(|_| wrong)
 }
 
-/// The names that belong to a phone, without separators and in small letters; none of them empty.
-struct Owner {
-    mac: Option<String>,
-    /// MAC address and serial number.
-    own: Vec<String>,
-    /// The product, whole and short.
+/// The names that belong to a phone.
+struct Owner<'a> {
+    mac: Option<Mac>,
+    /// Empty where nobody says.
+    serial: &'a str,
+    /// The product, whole and short, as [`key`] has them; none of them empty.
     products: Vec<String>,
 }
 
-impl Owner {
-    fn of(device: &Device) -> Self {
-        let mac = device.mac.map(mac_text);
-        let keys = |texts: [&str; 2]| {
-            let keys = texts.map(key).into_iter();
-            keys.filter(|key| !key.is_empty()).collect()
-        };
+impl<'a> Owner<'a> {
+    fn of(device: &'a Device) -> Self {
+        let products = [&*device.product, device.short_product()].map(key);
+        let known = products.into_iter().filter(|key| !key.is_empty());
         Self {
-            own: keys([mac.as_deref().unwrap_or(""), &device.serial]),
-            products: keys([&device.product, device.short_product()]),
-            mac,
+            mac: device.mac,
+            serial: &device.serial,
+            products: known.collect(),
         }
     }
 
-    /// The phone's MAC address, alone or behind `SEP`, or its serial number.
+    /// The phone's MAC address in any form, alone or behind `SEP`, or its serial number.
     fn is_own(&self, name: &str) -> bool {
-        let key = key(name);
-        let device = key
-            .strip_prefix("sep")
-            .filter(|mac| Some(*mac) == self.mac.as_deref());
-        device.is_some() || self.own.contains(&key)
+        let is_mac = self.mac.is_some() && mac_behind_sep(name) == self.mac;
+        is_mac || !name.is_empty() && name.eq_ignore_ascii_case(self.serial)
     }
 
     /// The phone's product, with or without `CP-`, or with `spa` before it.
@@ -420,13 +491,23 @@ impl Owner {
         self.products.iter().any(|p| *p == key || *p == spa)
     }
 
+    /// A file's name, without its extensions, that the phone may get: its own, its product, or both
+    /// with a dot between them.
+    fn may_get(&self, stem: &str) -> bool {
+        let is_both = |(at, _)| {
+            let (product, own) = (&stem[..at], &stem[at + 1..]);
+            self.is_product(product) && self.is_own(own)
+        };
+        self.is_own(stem) || self.is_product(stem) || stem.match_indices('.').any(is_both)
+    }
+
     /// A folder that leads to the phone's files.
     fn may_hold(&self, folder: &str) -> bool {
         folder.eq_ignore_ascii_case("cisco") || self.is_own(folder) || self.is_product(folder)
     }
 }
 
-/// A name as it is compared: small letters and digits alone.
+/// A product as it is compared: small letters and digits alone.
 fn key(name: &str) -> String {
     let letters = name.chars().filter(char::is_ascii_alphanumeric);
     // Anything else than separators makes it another name.
@@ -440,7 +521,6 @@ fn key(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dhcp::Mac;
 
     fn phone() -> Device {
         Device {
@@ -473,6 +553,8 @@ mod tests {
             "/Cisco/CP-8832-3PCC/000e08abcdef.cfg",
             "/000e08abcdef/profile.xml",
             "/88012BA01234/any name.txt",
+            "/CP-8832-3PCC.000e08abcdef.cfg",
+            "/8832-3PCC.88012BA01234.cnf.xml",
         ] {
             assert_eq!(first(path), Ok(path[1..].to_owned()), "{path}");
         }
@@ -500,6 +582,12 @@ mod tests {
             "/000e08abcdef%20.xml",
             "/-.xml",
             "/SEP.xml",
+            // Its product, and another phone behind it.
+            "/CP-8832-3PCC.000e08abcdee.cfg",
+            "/8832-3PCC.aabbccddeeff.xml",
+            "/CP-8832-3PCC.88012BA01235.cnf.xml",
+            "/Cisco/CP-8832-3PCC.SEP000e08abcdee.cfg",
+            "/88012BA01234.1.xml",
         ] {
             assert_eq!(first(path), Err(403), "{path}");
         }
@@ -581,7 +669,22 @@ mod tests {
             let expected = vec![path[1..].to_owned()];
             assert_eq!(files_for(&dotted, path), Ok(expected));
         }
-        assert_eq!(files_for(&dotted, "/88.xml"), Err(PathFault::Foreign));
+        let plain = Device {
+            serial: "88".into(),
+            ..nameless.clone()
+        };
+        let other = Device {
+            serial: "881".into(),
+            ..nameless.clone()
+        };
+        for (device, path) in [
+            (&dotted, "/88.xml"),
+            (&dotted, "/881.xml"),
+            (&plain, "/88.1.xml"),
+            (&other, "/88.1.xml"),
+        ] {
+            assert_eq!(files_for(device, path), Err(PathFault::Foreign), "{path}");
+        }
         let spa = Device {
             product: "SPA504G".into(),
             ..nameless

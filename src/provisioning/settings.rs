@@ -66,6 +66,9 @@ const fn number(
     }
 }
 
+/// The least that `provision.max_profile_bytes` can be: no choice of it refuses a profile so small.
+pub(super) const LEAST_PROFILE_BOUND: usize = 1_024;
+
 /// All settings, in the order of a resync. The default is the first choice.
 pub const TABLE: &[Setting] = &[
     words(
@@ -120,6 +123,14 @@ pub const TABLE: &[Setting] = &[
         "not documented; libcurl sends it",
     ),
     number(
+        "provision.max_addresses",
+        "addresses of a name that are tried, and connections of one download that may fail",
+        (1, 1_000),
+        8,
+        Basis::Assumed,
+        "the guides try A records until one answers; no limit is documented",
+    ),
+    number(
         "provision.max_redirects",
         "redirects of one download that are followed",
         (0, 100),
@@ -133,6 +144,13 @@ pub const TABLE: &[Setting] = &[
         &["followed", "refused"],
         Basis::Assumed,
         "not documented; libcurl follows",
+    ),
+    words(
+        "provision.redirect_of_post",
+        "what a phone sends after 301 or 302 where its rule says --post",
+        &["get", "post"],
+        Basis::Inferred,
+        "libcurl sends a GET without a body; the guides speak of an immediate retry",
     ),
     number(
         "provision.max_logins",
@@ -159,7 +177,7 @@ pub const TABLE: &[Setting] = &[
     number(
         "provision.max_profile_bytes",
         "bytes of a profile, as downloaded and as unpacked",
-        (1_024, 64 * 1024 * 1024),
+        (LEAST_PROFILE_BOUND as u64, 64 * 1024 * 1024),
         4 * 1024 * 1024,
         Basis::Assumed,
         "no limit is documented",
@@ -203,6 +221,13 @@ pub const TABLE: &[Setting] = &[
         Basis::Documented,
         "7832 guide; the SPA112 retries at once",
     ),
+    words(
+        "provision.idle",
+        "when a phone whose Resync_Trigger was not true looks again, before its first success",
+        &["looks-again", "sleeps"],
+        Basis::Assumed,
+        "not documented; a failure before is tried again, else after Resync_Periodic",
+    ),
 ];
 
 /// The settings' values.
@@ -220,10 +245,14 @@ pub struct Settings {
     pub signatures: SignaturePolicy,
     /// `provision.sni`.
     pub sni: bool,
+    /// `provision.max_addresses`.
+    pub max_addresses: usize,
     /// `provision.max_redirects`.
     pub max_redirects: u32,
     /// `provision.redirect_to_http`.
     pub redirect_to_http: bool,
+    /// `provision.redirect_of_post`: true to send the body again.
+    pub redirect_keeps_post: bool,
     /// `provision.max_logins`.
     pub max_logins: u32,
     /// `provision.agent_identity`: the MAC address; else the serial number.
@@ -242,6 +271,8 @@ pub struct Settings {
     pub random_delay_unit: Duration,
     /// `provision.retry_delay_0`: true to retry at once.
     pub retry_at_once: bool,
+    /// `provision.idle`: true to look again.
+    pub idle_looks_again: bool,
 }
 
 /// Which digests are tried on a pass phrase, in their order.
@@ -265,8 +296,10 @@ impl Default for Settings {
             dates: true,
             signatures: SignaturePolicy::default(),
             sni: true,
+            max_addresses: 8,
             max_redirects: 10,
             redirect_to_http: true,
+            redirect_keeps_post: false,
             max_logins: 2,
             agent_mac: true,
             key_digest: KeyDigest::Both,
@@ -276,6 +309,7 @@ impl Default for Settings {
             dns: Duration::from_secs(10),
             random_delay_unit: Duration::from_secs(20),
             retry_at_once: false,
+            idle_looks_again: true,
         }
     }
 }
@@ -378,6 +412,7 @@ impl Settings {
         let seconds = Duration::from_secs(number);
         match key {
             "provision.min_rsa_bits" => self.signatures.min_rsa_bits = size,
+            "provision.max_addresses" => self.max_addresses = size,
             "provision.max_redirects" => self.max_redirects = small,
             "provision.max_logins" => self.max_logins = small,
             "provision.max_profile_bytes" => self.max_profile_bytes = size,
@@ -408,7 +443,9 @@ impl Settings {
                 let all = [KeyDigest::Both, KeyDigest::Sha256, KeyDigest::Md5];
                 self.key_digest = all[choice.min(2)];
             }
+            "provision.redirect_of_post" => self.redirect_keeps_post = !first,
             "provision.retry_delay_0" => self.retry_at_once = !first,
+            "provision.idle" => self.idle_looks_again = first,
             _ => {}
         }
     }

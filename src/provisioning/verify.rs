@@ -17,14 +17,11 @@ use thiserror::Error;
 use super::name::{self, NameCheck, NameFault, Names};
 use super::settings::Settings;
 use super::signed::{Hash, SignatureFault, issued_by};
+use super::usage::{End, Usage};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::{
     Certificate, CertificateError, Dates, PublicKey, escape_for_terminal, name_text,
 };
-
-mod extensions;
-
-use extensions::Extensions;
 
 /// Certificates from the server's to a root, both counted, at most.
 const MAX_DEPTH: usize = 8;
@@ -81,10 +78,12 @@ pub enum Refusal {
         min: usize,
     },
     /// The issuer may not issue.
-    #[error("the certificate {subject} issued another one, and is no authority")]
+    #[error("the certificate {subject} issued another one, and may not: {why}")]
     NotAnAuthority {
         /// The issuer.
         subject: String,
+        /// Why not.
+        why: &'static str,
     },
     /// The issuer may not stand so far above the server.
     #[error("the certificate {subject} issued an authority, and its path length forbids it")]
@@ -93,7 +92,9 @@ pub enum Refusal {
         subject: String,
     },
     /// An extension that must be understood, and is not.
-    #[error("the certificate {subject} has the critical extension {oid}, which is not understood")]
+    #[error(
+        "the certificate {subject} has the extension {oid}, which must be understood and is not"
+    )]
     ExtensionUnknown {
         /// The certificate.
         subject: String,
@@ -101,8 +102,11 @@ pub enum Refusal {
         oid: String,
     },
     /// The server's certificate is for something else.
-    #[error("the certificate is not for TLS servers: its extended key usage says otherwise")]
-    WrongPurpose,
+    #[error("the certificate is not for TLS servers: {why}")]
+    WrongPurpose {
+        /// What it says.
+        why: &'static str,
+    },
     /// The phone's clock is after the last second.
     #[error("the certificate {subject} expired on {}, the phone's clock says {}", date(*.not_after), date(*.clock))]
     Expired {
@@ -175,7 +179,7 @@ impl Refusal {
             Self::NotAnAuthority { .. } => "issuer-not-an-authority",
             Self::PathTooLong { .. } => "issuer-path-too-long",
             Self::ExtensionUnknown { .. } => "certificate-extension-unknown",
-            Self::WrongPurpose => "certificate-wrong-purpose",
+            Self::WrongPurpose { .. } => "certificate-wrong-purpose",
             Self::Expired { .. } => "certificate-expired",
             Self::NotYetValid { .. } => "certificate-not-yet-valid",
             Self::Name { fault, .. } => fault.code(),
@@ -204,17 +208,22 @@ impl Refusal {
             Self::Signature { .. } | Self::KeyTooSmall { .. } => {
                 "have the server's certificate signed anew, with a key and a digest that count".into()
             }
-            Self::NotAnAuthority { subject } => {
-                format!("remove {subject} from the server's chain, and sign with the authority itself")
-            }
+            Self::NotAnAuthority { subject, .. } => format!(
+                "have the server's certificate signed by an authority: {subject} counts as none, \
+                 whether the server presents it or the phone has it as a root"
+            ),
             Self::PathTooLong { subject } => format!(
                 "have {subject} issued without a path length, or sign with it the server's \
                  certificate itself"
             ),
             Self::ExtensionUnknown { .. } => {
-                "have the certificate issued without that extension, or not as a critical one".into()
+                "have the certificate issued without that extension, or not as a critical one; name \
+                 constraints (2.5.29.30) are refused in any case"
+                    .into()
             }
-            Self::WrongPurpose => "sign without an extended key usage, or with serverAuth".into(),
+            Self::WrongPurpose { .. } => "sign without an extended key usage or with serverAuth, \
+                 and without a key usage or with digitalSignature and keyEncipherment"
+                .into(),
             Self::Expired { .. } => {
                 "have the certificate renewed; if it is not expired, set the phone's clock".into()
             }
@@ -271,7 +280,7 @@ impl Refusal {
             Self::NotAnAuthority { .. } => problem("invalid CA certificate"),
             Self::PathTooLong { .. } => problem("path length constraint exceeded"),
             Self::ExtensionUnknown { .. } => problem("unhandled critical extension"),
-            Self::WrongPurpose => problem("unsupported certificate purpose"),
+            Self::WrongPurpose { .. } => problem("unsupported certificate purpose"),
             Self::Expired { .. } => problem("certificate has expired"),
             Self::NotYetValid { .. } => problem("certificate is not yet valid"),
             Self::Name { fault, host, .. } => {
@@ -449,16 +458,16 @@ impl Checker {
             let min = self.settings.signatures.min_rsa_bits;
             refusals.push(Refusal::KeyTooSmall { bits, min });
         }
-        let extensions = Extensions::of(&own).map_err(|e| vec![Refusal::Malformed(e)])?;
-        if !extensions.allows_server {
-            refusals.push(Refusal::WrongPurpose);
+        let usage = Usage::of(&own).map_err(|e| vec![Refusal::Malformed(e)])?;
+        if let Some(why) = usage.against(End::Server) {
+            refusals.push(Refusal::WrongPurpose { why });
         }
         if self.settings.dates {
             refusals.extend(chain.iter().filter_map(|one| self.dates(one)));
         }
         let names = Names {
-            dns: extensions.dns,
-            addresses: extensions.addresses,
+            dns: usage.dns,
+            addresses: usage.addresses,
             ..Names::of_subject(own.subject)
         };
         match name::check(self.settings.name_check, &names, host) {
@@ -510,10 +519,12 @@ impl Checker {
             // authorities: one that counts goes before one that does not.
             let is_current =
                 |one: &Certificate<'_>| !self.settings.dates || self.dates(one).is_none();
-            let is_authority =
-                |one: &Certificate<'_>| Extensions::of(one).is_ok_and(|e| e.is_authority);
+            let is_authority = |one: &Certificate<'_>| {
+                Usage::of(one).is_ok_and(|usage| usage.against_signing(End::Server).is_none())
+            };
             let issuers = roots.iter().filter(|root| issuer(root));
-            if let Some(root) = issuers.min_by_key(|root| !is_current(root)) {
+            let root = issuers.min_by_key(|root| (!is_authority(root), !is_current(root)));
+            if let Some(root) = root {
                 chain.push(*root);
                 return Ok(());
             }
@@ -523,9 +534,10 @@ impl Checker {
             match (next, bad) {
                 (Some(next), _) => {
                     let next = unused.swap_remove(next);
-                    if !is_authority(&next) {
+                    let usage = Usage::of(&next).map_err(Refusal::Malformed)?;
+                    if let Some(why) = usage.against_signing(End::Server) {
                         let subject = shown(next.subject);
-                        return Err(Refusal::NotAnAuthority { subject });
+                        return Err(Refusal::NotAnAuthority { subject, why });
                     }
                     chain.push(next);
                 }
@@ -661,23 +673,23 @@ fn constraints(chain: &[Certificate<'_>]) -> Vec<Refusal> {
     let mut below = 0;
     for (depth, one) in chain.iter().enumerate() {
         let subject = || shown(one.subject);
-        let found = match Extensions::of(one) {
+        let found = match Usage::of(one) {
             Ok(found) => found,
             Err(error) => {
                 refusals.push(Refusal::Malformed(error));
                 continue;
             }
         };
-        if let Some(oid) = found.unknown {
+        if let Some(oid) = found.unknown.clone() {
             let subject = subject();
             refusals.push(Refusal::ExtensionUnknown { subject, oid });
         }
         if depth == 0 {
             continue;
         }
-        if !found.may_sign {
+        if let Some(why) = found.against_signing(End::Server) {
             let subject = subject();
-            refusals.push(Refusal::NotAnAuthority { subject });
+            refusals.push(Refusal::NotAnAuthority { subject, why });
         }
         if found.path_length.is_some_and(|most| below > most) {
             let subject = subject();

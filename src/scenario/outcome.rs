@@ -97,7 +97,7 @@ pub fn run_searching(
     let mut at = rehearsed.now;
     if let Some(provisioning) = &scenario.provisioning {
         let date = scenario.date.value;
-        let resynced = provisioning::run(provisioning, date, scenario.seed, at, sink)?;
+        let resynced = provisioning::run(provisioning, date, scenario.seed, network, at, sink)?;
         checked.extend(resynced.checked);
         at = resynced.now;
     }

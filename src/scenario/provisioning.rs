@@ -1,9 +1,10 @@
 //! Multiplatform phones and provisioning servers in a scenario: `[provisioning]`.
 //!
-//! They need no cluster. The machine of a resync is the one that runs on sockets; around it is a
-//! world of tables, with certificates that the lab's authority signs. Whatever a run is made on,
-//! resyncs are simulated, and their TLS is modelled; `provision resync` is the phone on sockets.
+//! They need no cluster. The machine of a resync is the one of `provision resync`; around it are
+//! servers and DNS with certificates that the lab's authority signs: tables in virtual time, where
+//! TLS is modelled, and real servers on loopback sockets. Addresses are the scenario's on both.
 
+mod around;
 mod run;
 mod world;
 

@@ -359,7 +359,8 @@ closed_words! {
     CertificateDemand, "demand" {
         /// Without one that counts there is an error page, as from nginx.
         Page = "page-400",
-        /// Without one that counts TLS does not come up, as with Apache.
+        /// Without one that counts TLS does not come up, as with Apache. Where none comes the alert is
+        /// certificate_required, as from trustline's own server.
         Handshake = "handshake",
         /// It asks for none.
         None = "not-asked",

@@ -207,9 +207,24 @@ pub(crate) fn usage(bits: u8) -> Vec<u8> {
 
 /// An extension that nobody knows.
 pub(crate) fn unknown(is_critical: bool) -> Vec<u8> {
-    let oid = tlv(0x06, &[&[0x55, 0x1d, 99]]);
+    null(99, is_critical)
+}
+
+/// An extension of this kind that says nothing.
+pub(crate) fn null(kind: u8, is_critical: bool) -> Vec<u8> {
+    let oid = tlv(0x06, &[&[0x55, 0x1d, kind]]);
     let critical: &[u8] = if is_critical { &[1, 1, 0xff] } else { &[] };
     tlv(0x30, &[&oid, critical, &tlv(0x04, &[&[5, 0]])])
+}
+
+/// `CA:FALSE`.
+pub(crate) fn no_ca() -> Vec<u8> {
+    extension(19, &tlv(0x30, &[]))
+}
+
+/// `CA:TRUE` with a path length in these bytes.
+pub(crate) fn ca_with(length: &[u8]) -> Vec<u8> {
+    extension(19, &tlv(0x30, &[&[1, 1, 0xff], &tlv(2, &[length])]))
 }
 
 /// An extended key usage: 1 for servers, 2 for clients.

@@ -397,6 +397,8 @@ fn a_redirect_never_takes_the_body_along() {
         let asked = seen.take();
         assert_eq!(asked[0], ("POST", "secret".to_owned(), 1));
         assert_eq!(asked[1..], [("GET", String::new(), 0)], "{to}");
+        let rests_on = &resynced.end.rests_on;
+        assert!(rests_on.contains(&"provision.redirect_of_post"), "{to}");
     }
 }
 
@@ -417,6 +419,31 @@ fn thousands_of_addresses_are_not_all_tried() {
     let tried = tried.filter(|h| matches!(h, Happening::NoConnection { .. }));
     // Those before a redirect count too.
     assert_eq!(tried.count(), 8);
+    // The bound turned it, and nobody knows what it is.
+    assert_eq!(resynced.end.rests_on, ["provision.max_addresses"]);
+    let text = resynced.end.result.unwrap_err().fault.to_string();
+    let said = "7 of 5000 addresses were tried (provision.max_addresses)";
+    assert!(text.ends_with(said), "{text}");
+    let of_dns = resynced.happened.iter().map(ToString::to_string);
+    let cut = of_dns.filter(|text| text.ends_with("and 4992 more, which are not tried"));
+    assert_eq!(cut.count(), 1);
+    // A larger one finds a server behind them; a smaller one would not have.
+    let some = ["10.1.1.7", "10.1.1.8", "10.1.1.9", HERE];
+    let around = crate::world::around([(NAME, &some[..])], [(HERE, server(NAME))]);
+    for (bound, expected) in [
+        ("3", "server-unreachable"),
+        ("4", "provisioned"),
+        ("8", "provisioned"),
+    ] {
+        let phone = Phone::with_rule(RULE).set("provision.max_addresses", bound);
+        let resynced = phone.resync(&around);
+        assert_eq!(resynced.code(), expected, "{bound}");
+        assert_eq!(resynced.end.rests_on, ["provision.max_addresses"]);
+    }
+    // Where all of them are down, no bound turns it.
+    let around = crate::world::around([(NAME, &some[..])], []);
+    let resynced = Phone::with_rule(RULE).resync(&around);
+    assert!(resynced.end.rests_on.is_empty());
 }
 
 #[test]
@@ -446,6 +473,29 @@ fn large_parameters_keep_no_phone_busy() {
     let resynced = phone.resync(&around);
     assert_eq!(resynced.end.result, Ok(2));
     assert!(resynced.said().iter().all(|text| text.len() <= 8 * 1024));
+}
+
+#[test]
+fn a_body_goes_along_with_a_redirect_where_that_is_set() {
+    let seen = RefCell::new(Vec::new());
+    let answering = answering(chain(), |request, _| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        seen.borrow_mut().push((request.method, body));
+        match request.path.as_str() {
+            "/x" => page(200, PROFILE),
+            _ => moved(301, "/x"),
+        }
+    });
+    let around = around([(NAME, &[HERE])], [(HERE, answering)]);
+    let phone = Phone::with_rule("[--post \"$SA\"] https://sprov.callme.com/p");
+    let phone = phone
+        .set("GPP_SA", "a")
+        .set("provision.redirect_of_post", "post");
+    assert_eq!(phone.resync(&around).code(), "provisioned");
+    assert_eq!(
+        *seen.borrow(),
+        [("POST", "a".to_owned()), ("POST", "a".to_owned())]
+    );
 }
 
 #[test]
@@ -495,6 +545,16 @@ fn a_verdict_names_what_it_rests_on() {
         resynced.end.rests_on,
         ["provision.max_redirects", "provision.redirect_to_http"]
     );
+    // A profile that another bound would refuse.
+    let large = format!("<flat-profile><A>{}</A></flat-profile>", "x".repeat(2_000));
+    let giving = answering(chain(), |_, _| page(200, &large));
+    let there = around([(NAME, &[HERE])], [(HERE, giving)]);
+    for (bound, expected) in [("1024", "profile-too-large"), ("4096", "provisioned")] {
+        let phone = Phone::with_rule(RULE).set("provision.max_profile_bytes", bound);
+        let resynced = phone.resync(&there);
+        assert_eq!(resynced.code(), expected);
+        assert_eq!(resynced.end.rests_on, ["provision.max_profile_bytes"]);
+    }
     let sealed = Profile::seal(PROFILE.as_bytes(), "phrase", &[1; 8]);
     let sealing = answering(chain(), |_, _| {
         Ok(Answer {

@@ -1,11 +1,13 @@
 //! The check of a server's certificate, case by case: what OpenSSL's rules and the settings say.
 
 use trustline::cluster::key::KeyBits;
+use trustline::provisioning::server::Roots;
 use trustline::provisioning::settings::Settings;
 use trustline::provisioning::verify::{Checker, Lookup, Refusal, Refused, Trusted};
 
 use crate::certificates::{
-    Draft, Hash, NOW, YEAR, address_name, ca, ca_above, dns_names, key, purpose, unknown, usage,
+    Draft, Hash, NOW, YEAR, address_name, ca, ca_above, ca_with, dns_names, key, no_ca, null,
+    purpose, unknown, usage,
 };
 use crate::world::{FOREIGN, ROOT, ip};
 
@@ -382,12 +384,124 @@ fn constraints_of_authorities_hold() {
     assert_eq!(codes(&judged), ["certificate-extension-unknown"]);
     let text = judged.unwrap_err().refusals[0].to_string();
     assert!(text.contains("2.5.29.99"), "{text}");
-    // A server's own key usage says nothing about signing.
-    expect(
-        &[],
-        &[Draft::of(HOST).with(usage(0x80)).by(&ROOT)],
-        &["taken"],
-    );
+    // A server's own key usage must allow TLS, not signing of certificates.
+    for (bits, expected) in [
+        (0x80, "taken"),
+        (0x20, "taken"),
+        (0x04, "certificate-wrong-purpose"),
+    ] {
+        let leaf = Draft::of(HOST).with(usage(bits)).by(&ROOT);
+        expect(&[], &[leaf], &[expected]);
+    }
+}
+
+#[test]
+fn authorities_are_what_openssl_takes_for_one() {
+    let through = |extensions: &[Vec<u8>]| {
+        let mut middle = Draft::of("Middle");
+        middle.extensions = extensions.to_vec();
+        [Draft::of(HOST).by(&middle), middle.by(&ROOT)]
+    };
+    for (extensions, expected) in [
+        (vec![no_ca()], "issuer-not-an-authority"),
+        (vec![unknown(false)], "issuer-not-an-authority"),
+        // Of version 1, and not in its own name.
+        (vec![], "issuer-not-an-authority"),
+        // Old ones that say it by the key usage alone.
+        (vec![usage(0x04)], "taken"),
+        (vec![ca(), purpose(1)], "taken"),
+        (vec![ca(), purpose(2)], "issuer-not-an-authority"),
+        // Name constraints are not applied, so they refuse.
+        (vec![ca(), null(30, false)], "certificate-extension-unknown"),
+        (vec![ca(), null(31, true)], "taken"),
+        (vec![ca_with(&[0, 0])], "certificate-malformed"),
+        (vec![ca_with(&[0xff])], "certificate-malformed"),
+        (vec![ca_with(&[0, 0x80])], "taken"),
+        (vec![ca(), no_ca()], "certificate-malformed"),
+    ] {
+        expect(&[], &through(&extensions), &[expected]);
+    }
+    // A phone's roots too, but those of version 1 in their own name.
+    for (extensions, expected) in [
+        (vec![], "taken"),
+        (vec![ca()], "taken"),
+        (vec![no_ca()], "issuer-not-an-authority"),
+        (vec![unknown(false)], "issuer-not-an-authority"),
+        (vec![ca(), usage(0x80)], "issuer-not-an-authority"),
+    ] {
+        let mut root = Draft::of("A root");
+        root.extensions = extensions;
+        let leaf = Draft::of(HOST).by(&root);
+        let roots = [root.self_signed()];
+        let checker = Checker::new(&roots, &Settings::default(), NOW).unwrap();
+        assert_eq!(codes(&judge(&checker, &[leaf])), [expected]);
+    }
+}
+
+#[test]
+fn a_phones_certificate_is_judged_as_a_servers_is() {
+    let phone = || Draft::of("a phone");
+    for (issuer, leaf, expected) in [
+        (vec![ca()], vec![], "counts"),
+        (vec![], vec![purpose(2)], "counts"),
+        (vec![ca()], vec![purpose(2), usage(0x80)], "counts"),
+        (vec![ca()], vec![unknown(false)], "counts"),
+        (
+            vec![ca()],
+            vec![unknown(true)],
+            "certificate-extension-unknown",
+        ),
+        (vec![ca()], vec![purpose(1)], "certificate-purpose"),
+        (vec![no_ca()], vec![], "certificate-issuer-no-authority"),
+        (
+            vec![unknown(false)],
+            vec![],
+            "certificate-issuer-no-authority",
+        ),
+        (
+            vec![ca(), usage(0x80)],
+            vec![],
+            "certificate-issuer-no-authority",
+        ),
+        (
+            vec![ca(), unknown(true)],
+            vec![],
+            "certificate-extension-unknown",
+        ),
+        (
+            vec![ca(), purpose(1)],
+            vec![],
+            "certificate-issuer-no-authority",
+        ),
+    ] {
+        let mut root = Draft::of("A root");
+        root.extensions = issuer;
+        let mut leaf_draft = phone();
+        leaf_draft.extensions = leaf;
+        let leaf = leaf_draft.by(&root);
+        let judged = Roots::new(vec![root.self_signed()])
+            .unwrap()
+            .judge(&leaf, NOW);
+        let code = judged.map_or_else(|fault| fault.code(), |()| "counts");
+        assert_eq!(code, expected);
+        // The authority of that name that counts may stand behind one that does not.
+        let both = vec![root.self_signed(), {
+            root.extensions = vec![ca()];
+            root.self_signed()
+        }];
+        let judged = Roots::new(both).unwrap().judge(&leaf, NOW);
+        let code = judged.map_or_else(|fault| fault.code(), |()| "counts");
+        let is_the_leafs = matches!(expected, "counts" | "certificate-purpose")
+            || leaf_draft.extensions == [unknown(true)];
+        assert_eq!(code, if is_the_leafs { expected } else { "counts" });
+    }
+    // A phone's certificate in the bundle signs no other phone's, whatever its version.
+    let one = phone();
+    let other = Draft::of("another").by(&one);
+    let roots = Roots::new(vec![ROOT.self_signed(), one.by(&ROOT)]).unwrap();
+    assert!(roots.judge(&one.by(&ROOT), NOW).is_ok());
+    let fault = roots.judge(&other, NOW).unwrap_err();
+    assert_eq!(fault.code(), "certificate-issuer-no-authority");
 }
 
 #[test]

@@ -25,7 +25,10 @@ pub(super) fn code_of(ended: &Ended) -> ExitCode {
         Ended::Judged(_) => ExitCode::Negative,
         Ended::NotRun(RunError::System(_)) => ExitCode::Unreachable,
         Ended::NotRun(
-            RunError::Step { .. } | RunError::Provisioning(_) | RunError::NeedsVirtualTime { .. },
+            RunError::Step { .. }
+            | RunError::Provisioning(_)
+            | RunError::NeedsFeature(_)
+            | RunError::NeedsVirtualTime { .. },
         ) => ExitCode::Usage,
         Ended::Panicked(_) => ExitCode::Bug,
     }

@@ -74,8 +74,9 @@ impl Manner<'_> {
     }
 
     fn network_of(&self, scenario: &Scenario) -> scenario::Network {
-        // Without clusters there are multiplatform phones alone, which resync in virtual time.
-        let is_simulated = scenario.needs_virtual_time().is_some() || scenario.clusters.is_empty();
+        // On sockets multiplatform phones need a Cargo feature.
+        let has_sockets = scenario.provisioning.is_none() || cfg!(feature = "provisioning");
+        let is_simulated = scenario.needs_virtual_time().is_some() || !has_sockets;
         if self.args.network.is_none() && is_simulated {
             scenario::Network::Sim
         } else {

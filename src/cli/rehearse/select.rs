@@ -82,7 +82,7 @@ pub(super) fn select(args: &RehearseArgs, output: &Output) -> Result<Selection, 
         }
     }
     if entries.is_empty() {
-        output.error("no scenario there: the folder holds no .toml file");
+        output.error("no scenario there: the folder holds no .toml file, nor does one in it");
         return Err(ExitCode::Usage);
     }
     if let Some(filter) = &args.filter {
@@ -117,21 +117,47 @@ fn described(e: &Entry) -> String {
     }
 }
 
-/// The file itself, or a folder's scenario files in the order of their names; and whether it is a
-/// folder.
+/// Folders within each other that are looked through, at most.
+const MAX_DEPTH: usize = 8;
+
+/// What a world that was kept has beside its scenario: it is a result, and no scenario of a suite.
+const KEPT: &str = "events.jsonl";
+
+/// The file itself, or the scenario files of a folder and of those in it, each folder's own first,
+/// in the order of their names; and whether it is a folder.
 fn files_of(path: &Path) -> io::Result<(Vec<PathBuf>, bool)> {
     if !fs::metadata(path)?.is_dir() {
         return Ok((vec![path.to_owned()], false));
     }
     let mut inside = Vec::new();
-    for entry in fs::read_dir(path)? {
-        let entry = entry?.path();
-        if entry.extension().is_some_and(|e| e == "toml") {
-            inside.push(entry);
+    look_into(path, MAX_DEPTH, &mut inside)?;
+    Ok((inside, true))
+}
+
+fn look_into(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        // A link to a folder is not followed: it may lead back.
+        if entry.file_type()?.is_dir() {
+            let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if !is_hidden && !path.join(KEPT).exists() {
+                folders.push(path);
+            }
+        } else if path.extension().is_some_and(|e| e == "toml") {
+            files.push(path);
         }
     }
-    inside.sort();
-    Ok((inside, true))
+    files.sort();
+    folders.sort();
+    found.append(&mut files);
+    if depth > 1 {
+        for folder in folders {
+            look_into(&folder, depth - 1, found)?;
+        }
+    }
+    Ok(())
 }
 
 fn read(path: PathBuf, args: &RehearseArgs) -> Entry {
@@ -189,5 +215,49 @@ fn cannot_open(path: PathBuf, error: &io::Error) -> Broken {
         path,
         code: ExitCode::Unreachable,
         text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_looked_through_and_results_are_not() {
+        let dir = tempfile::tempdir().unwrap();
+        for file in [
+            "b.toml",
+            "a.toml",
+            "notes.txt",
+            "phones/c.toml",
+            "phones/more/d.toml",
+            "kept/scenario.toml",
+            "kept/events.jsonl",
+            ".hidden/e.toml",
+            "odd.toml/f.toml",
+        ] {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let (found, is_folder) = files_of(dir.path()).unwrap();
+        assert!(is_folder);
+        let found: Vec<_> = found
+            .iter()
+            .map(|p| p.strip_prefix(dir.path()).unwrap().to_str().unwrap())
+            .collect();
+        let expected = [
+            "a.toml",
+            "b.toml",
+            "odd.toml/f.toml",
+            "phones/c.toml",
+            "phones/more/d.toml",
+        ];
+        assert_eq!(found, expected);
+        // The folder itself may be a kept world.
+        let (kept, _) = files_of(&dir.path().join("kept")).unwrap();
+        assert_eq!(kept.len(), 1);
+        let file = dir.path().join("a.toml");
+        assert_eq!(files_of(&file).unwrap(), (vec![file], false));
     }
 }

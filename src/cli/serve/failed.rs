@@ -19,7 +19,10 @@ pub(super) fn to_run(scenario: &Path, error: &RunError) -> Failure {
             let text = bind.map_or_else(|| e.to_string(), |e| format!("{e}\n{}", way_out(e)));
             Failure::new(ExitCode::Unreachable, text)
         }
-        RunError::Step { .. } | RunError::Provisioning(_) | RunError::NeedsVirtualTime { .. } => {
+        RunError::Step { .. }
+        | RunError::Provisioning(_)
+        | RunError::NeedsFeature(_)
+        | RunError::NeedsVirtualTime { .. } => {
             usage(format!("{} cannot run: {error}", shown(scenario)))
         }
     }

@@ -1,5 +1,6 @@
 //! Drives the machine of a resync on real sockets. It holds no rule.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -39,12 +40,23 @@ const PAGE_MARGIN: Duration = Duration::from_millis(100);
 pub struct Client {
     dns: Dns,
     identity: Option<Identity>,
+    /// Where the servers of a lab really are; none for a phone in the world.
+    lab: Option<Arc<BTreeMap<SocketAddr, SocketAddr>>>,
 }
 
 impl Client {
     /// A phone that asks `dns`, and presents `identity` to servers that demand one.
     pub fn new(dns: Dns, identity: Option<Identity>) -> Self {
-        Self { dns, identity }
+        let lab = None;
+        Self { dns, identity, lab }
+    }
+
+    /// The same phone in a lab whose servers are at other addresses than it knows: nobody listens at
+    /// those that are not among these.
+    #[must_use]
+    pub fn in_lab(mut self, addresses: Arc<BTreeMap<SocketAddr, SocketAddr>>) -> Self {
+        self.lab = Some(addresses);
+        self
     }
 
     /// Runs a resync to its end. `tell` hears what happens.
@@ -92,9 +104,13 @@ impl Client {
 
     async fn open(&self, connect: &Connect) -> Result<(Connection, Option<Trusted>), ConnectFault> {
         let unreachable = |e: io::Error| ConnectFault::Unreachable(e.kind().to_string());
-        let tcp = TcpStream::connect(connect.address)
-            .await
-            .map_err(unreachable)?;
+        let address = match &self.lab {
+            None => connect.address,
+            Some(lab) => *lab
+                .get(&connect.address)
+                .ok_or_else(|| unreachable(io::ErrorKind::ConnectionRefused.into()))?,
+        };
+        let tcp = TcpStream::connect(address).await.map_err(unreachable)?;
         // Every write is a whole request; a socket that refuses this works all the same.
         let _ = tcp.set_nodelay(true);
         let Some((host, checker)) = &connect.tls else {

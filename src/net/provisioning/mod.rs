@@ -4,4 +4,6 @@
 pub mod client;
 #[cfg(feature = "provisioning")]
 pub mod dns;
+#[cfg(feature = "provisioning")]
+pub mod lab;
 pub mod server;

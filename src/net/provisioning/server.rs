@@ -15,7 +15,9 @@ use crate::net::tls::{
     TlsOptions,
 };
 use crate::provisioning::device::{Device, Form, NoDevice};
-use crate::provisioning::server::{ClientFault, MAX_PROFILE, Roots, files_for};
+use crate::provisioning::server::{
+    CERTIFICATE_PAGE, ClientFault, MAX_PROFILE, NO_CERTIFICATE_PAGE, Roots, files_for,
+};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::Certificate;
 
@@ -101,7 +103,10 @@ impl ProvisioningServer {
     pub fn tls(&self, identity: &Identity, options: TlsOptions) -> Result<ServerTls, SetupError> {
         match self.refusing {
             Refusing::Handshake => {
-                let judge = Judge(Arc::clone(&self.roots));
+                let judge = Judge {
+                    roots: Arc::clone(&self.roots),
+                    at: None,
+                };
                 ServerTls::demanding(identity, Arc::new(judge), options)
             }
             Refusing::Status400 => ServerTls::new(identity, true, options),
@@ -133,6 +138,7 @@ impl ProvisioningServer {
                 status: 400,
                 code: "no-certificate",
                 why: "the phone presented no certificate".into(),
+                page: NO_CERTIFICATE_PAGE,
             });
         };
         // Checked in the handshake where TLS is what refuses; a second time costs little, and
@@ -141,11 +147,13 @@ impl ProvisioningServer {
             status: 400,
             code: fault.code(),
             why: fault.to_string(),
+            page: CERTIFICATE_PAGE,
         })?;
         let read = Certificate::parse(der).map_err(|e| Refusal {
             status: 400,
             code: "certificate-malformed",
             why: e.to_string(),
+            page: CERTIFICATE_PAGE,
         })?;
         let named = Device::of_subject(read.subject, asked.agent);
         let is_generic = matches!(named, Ok((_, Form::Generic)) | Err(NoDevice::Agent { .. }));
@@ -154,12 +162,14 @@ impl ProvisioningServer {
                 status: 403,
                 code: "generic-certificate",
                 why: GENERIC.into(),
+                page: "",
             });
         }
         named.map_err(|e| Refusal {
             status: 403,
             code: "no-phone",
             why: e.to_string(),
+            page: "",
         })
     }
 
@@ -170,12 +180,14 @@ impl ProvisioningServer {
                 status: 405,
                 code: "method",
                 why: "phones fetch with GET, or with POST where their rule says --post".into(),
+                page: "",
             });
         }
         let files = files_for(device, asked.path).map_err(|fault| Refusal {
             status: fault.status(),
             code: fault.code(),
             why: fault.to_string(),
+            page: "",
         })?;
         for file in &files {
             match self.read(file) {
@@ -186,6 +198,7 @@ impl ProvisioningServer {
                         status: 500,
                         code: "unreadable",
                         why: format!("{file} cannot be given: {e}"),
+                        page: "",
                     });
                 }
             }
@@ -194,6 +207,7 @@ impl ProvisioningServer {
             status: 404,
             code: "not-found",
             why: format!("no such file: looked for {}", files.join(", ")),
+            page: "",
         })
     }
 
@@ -234,6 +248,8 @@ struct Refusal {
     status: u16,
     code: &'static str,
     why: String,
+    /// What the phone is told.
+    page: &'static str,
 }
 
 impl Site for ProvisioningServer {
@@ -267,6 +283,10 @@ impl Site for ProvisioningServer {
             }
             Err(refusal) => {
                 reply.status = refusal.status;
+                if !refusal.page.is_empty() {
+                    reply.content_type = "text/plain";
+                    reply.body = refusal.page.as_bytes().into();
+                }
                 reply.allow = (refusal.status == 405).then_some("GET, HEAD, POST");
                 told.status = Some(refusal.status);
                 told.code = refusal.code;
@@ -325,21 +345,42 @@ fn of_log(text: &str) -> String {
 
 /// The roots, as the handshake asks them.
 #[derive(Debug)]
-struct Judge(Arc<Roots>);
+pub(super) struct Judge {
+    roots: Arc<Roots>,
+    /// What the clock says, where that is not the system's.
+    at: Option<UnixSeconds>,
+}
+
+impl Judge {
+    /// The roots at one moment.
+    #[cfg(feature = "provisioning")]
+    pub(super) fn at(roots: Arc<Roots>, now: UnixSeconds) -> Self {
+        let at = Some(now);
+        Self { roots, at }
+    }
+}
 
 impl ClientJudge for Judge {
     fn judge(&self, certificate: &[u8]) -> Result<(), TlsFault> {
-        self.0.judge(certificate, now()).map_err(|fault| TlsFault {
-            alert: match fault {
-                ClientFault::Malformed(_)
-                | ClientFault::KeyTooSmall { .. }
-                | ClientFault::Purpose { .. } => ClientAlert::Bad,
-                ClientFault::UnknownIssuer { .. } => ClientAlert::UnknownAuthority,
-                ClientFault::Signature { .. } => ClientAlert::Signature,
-                ClientFault::Expired { .. } | ClientFault::NotYet { .. } => ClientAlert::Expired,
-            },
-            why: fault.to_string(),
-        })
+        let now = self.at.unwrap_or_else(now);
+        self.roots
+            .judge(certificate, now)
+            .map_err(|fault| TlsFault {
+                alert: match fault {
+                    ClientFault::Malformed(_)
+                    | ClientFault::KeyTooSmall { .. }
+                    | ClientFault::Extension { .. } => ClientAlert::Bad,
+                    ClientFault::Purpose { .. } => ClientAlert::Unsupported,
+                    ClientFault::UnknownIssuer { .. } | ClientFault::Issuer { .. } => {
+                        ClientAlert::UnknownAuthority
+                    }
+                    ClientFault::Signature { .. } => ClientAlert::Signature,
+                    ClientFault::Expired { .. } | ClientFault::NotYet { .. } => {
+                        ClientAlert::Expired
+                    }
+                },
+                why: fault.to_string(),
+            })
     }
 }
 

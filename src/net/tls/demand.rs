@@ -40,6 +40,8 @@ pub struct ClientFault {
 pub enum ClientAlert {
     /// `bad_certificate`.
     Bad,
+    /// `unsupported_certificate`: it is for something else.
+    Unsupported,
     /// `unknown_ca`.
     UnknownAuthority,
     /// `certificate_expired`, also for one that is not valid yet.
@@ -52,6 +54,7 @@ impl From<ClientAlert> for Error {
     fn from(alert: ClientAlert) -> Self {
         Self::InvalidCertificate(match alert {
             ClientAlert::Bad => CertificateError::BadEncoding,
+            ClientAlert::Unsupported => CertificateError::InvalidPurpose,
             ClientAlert::UnknownAuthority => CertificateError::UnknownIssuer,
             ClientAlert::Expired => CertificateError::Expired,
             ClientAlert::Signature => CertificateError::BadSignature,

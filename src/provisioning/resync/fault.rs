@@ -111,12 +111,14 @@ pub enum Fault {
         lookup: Lookup,
     },
     /// No address of the host answers.
-    #[error("nobody answers for {host}: {}", tried_text(.tried))]
+    #[error("nobody answers for {host}: {}", tried_text(.tried, *.untried))]
     Unreachable {
         /// The host.
         host: String,
         /// Each address, and why.
         tried: Vec<(SocketAddr, String)>,
+        /// Addresses beyond `provision.max_addresses`, which were not tried.
+        untried: usize,
     },
     /// The server is not taken.
     #[error("{}", .0.refusals.first().map_or_else(String::new, ToString::to_string))]
@@ -192,14 +194,22 @@ fn dns_text(host: &str, lookup: &Lookup) -> String {
     }
 }
 
-fn tried_text(tried: &[(SocketAddr, String)]) -> String {
+fn tried_text(tried: &[(SocketAddr, String)], untried: usize) -> String {
     let all: Vec<_> = tried
         .iter()
         .map(|(address, why)| format!("{address} ({why})"))
         .collect();
+    let rest = match untried {
+        0 => String::new(),
+        _ => format!(
+            "; {} of {} addresses were tried (provision.max_addresses)",
+            tried.len(),
+            tried.len() + untried
+        ),
+    };
     match all.is_empty() {
-        true => "no address is known".into(),
-        false => all.join(", "),
+        true => format!("no address is known{rest}"),
+        false => all.join(", ") + &rest,
     }
 }
 
@@ -277,6 +287,7 @@ impl Fault {
     /// refusal.
     pub fn setting(&self) -> Option<&'static str> {
         match self {
+            Self::Unreachable { untried: 1.., .. } => Some("provision.max_addresses"),
             Self::TooManyRedirects { .. } => Some("provision.max_redirects"),
             Self::RedirectToHttp(_) => Some("provision.redirect_to_http"),
             Self::TooLarge { .. } | Self::Profile(ProfileFault::TooLarge { .. }) => {
@@ -320,6 +331,9 @@ impl Fault {
             Self::Dns { .. } => {
                 "ask the phone's DNS server for the name with dig, and correct the record"
             }
+            Self::Unreachable { untried: 1.., .. } => {
+                "take dead servers out of the name's A records, or raise provision.max_addresses"
+            }
             Self::Unreachable { .. } => "start the server, or correct its A records",
             // Each refusal has its own.
             Self::Refused(_) => "",
@@ -358,7 +372,7 @@ impl Fault {
                 .first()
                 .map_or_else(|| self.to_string(), Refusal::curl_text),
             Self::Dns { host, .. } => format!("Could not resolve host: {host}"),
-            Self::Unreachable { host, tried } => {
+            Self::Unreachable { host, tried, .. } => {
                 let port = tried.last().map_or(0, |(address, _)| address.port());
                 format!("Failed to connect to {host} port {port}: Couldn't connect to server")
             }

@@ -116,6 +116,8 @@ pub enum Happening {
         host: String,
         /// Its addresses, in the order in which they are tried.
         addresses: Vec<IpAddr>,
+        /// How many it has; of more than `provision.max_addresses` the first are tried.
+        all: usize,
     },
     /// An address does not answer; the next one is tried.
     NoConnection {

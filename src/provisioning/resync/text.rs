@@ -31,9 +31,17 @@ impl fmt::Display for Happening {
             Self::Started(cause) => f.write_str(cause.text()),
             Self::Syslog(_, text) | Self::BadTrigger(text) => f.write_str(text),
             Self::RuleSkipped { rule, why } => write!(f, "{rule}: {why}"),
-            Self::Resolved { host, addresses } => {
-                let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-                write!(f, "{host} is at {}", all.join(", "))
+            Self::Resolved {
+                host,
+                addresses,
+                all,
+            } => {
+                let first: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+                write!(f, "{host} is at {}", first.join(", "))?;
+                match all - addresses.len() {
+                    0 => Ok(()),
+                    more => write!(f, ", and {more} more, which are not tried"),
+                }
             }
             Self::NoConnection { address, why } => write!(f, "{address} does not answer: {why}"),
             Self::Trusted {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::around::Around;
 use super::world::{Error, World, device};
 use super::{PROVISIONED, Phone, Provisioning};
 use crate::event::{Event, Kind, ReasonFacts};
@@ -13,7 +14,9 @@ use crate::provisioning::schedule::Cause;
 use crate::provisioning::settings::weakest_basis;
 use crate::provisioning::verify::Checker;
 use crate::rng::Rng;
+use crate::scenario::driver::Network;
 use crate::scenario::expect::Checked;
+use crate::scenario::run::RunError;
 use crate::time::{Time, UnixSeconds};
 
 /// Between two rounds.
@@ -31,17 +34,18 @@ pub(in crate::scenario) struct Resynced {
     pub(in crate::scenario) now: Time,
 }
 
-/// Runs all rounds from `now` on.
+/// Runs all rounds from `now` on: the clock of events, whatever the network is.
 ///
 /// # Errors
-/// A certificate that the lab cannot make.
+/// A certificate that the lab cannot make, or no sockets.
 pub(in crate::scenario) fn run(
     scenario: &Provisioning,
     date: UnixSeconds,
     seed: u64,
+    network: Network,
     mut now: Time,
     sink: &mut dyn FnMut(&Event),
-) -> Result<Resynced, Error> {
+) -> Result<Resynced, RunError> {
     let world = World::new(scenario, date, seed)?;
     let mut kept: Vec<Parameters> = scenario.phones.iter().map(parameters).collect();
     let mut checked = Vec::new();
@@ -57,7 +61,7 @@ pub(in crate::scenario) fn run(
             },
         });
         let clock = round.date.unwrap_or(date);
-        let around = world.around(round, clock);
+        let around = Around::start(network, &world, round, clock)?;
         for (i, (phone, parameters)) in scenario.phones.iter().zip(&mut kept).enumerate() {
             let actor = mac_text(phone.mac.value);
             let checker = Checker::new(std::slice::from_ref(&world.root), &phone.settings, clock);
@@ -65,7 +69,7 @@ pub(in crate::scenario) fn run(
                 device: device(phone),
                 software: SOFTWARE.into(),
                 hardware: String::new(),
-                has_certificate: world.certificate(i).is_some(),
+                has_certificate: world.phone(i).is_some(),
                 address: None,
                 option_66: None,
                 checker: checker.map_err(Error::Root)?,
@@ -78,7 +82,7 @@ pub(in crate::scenario) fn run(
             let rng = Rng::stream(seed, &actor);
             let before = parameters.clone();
             let mut resync = Resync::new(Arc::new(setup), before, cause, PAUSE, rng);
-            let end = around.run(&mut resync, world.certificate(i), |happening| {
+            let end = around.run(&world, i, &mut resync, |happening| {
                 sink(&Event {
                     at: now,
                     actor: actor.clone(),
@@ -87,7 +91,7 @@ pub(in crate::scenario) fn run(
                         text: happening.to_string(),
                     },
                 });
-            });
+            })?;
             parameters.clone_from(resync.parameters());
             sink(&Event {
                 at: now,

@@ -1,14 +1,22 @@
 //! The certificates of `[provisioning]`, and its servers.
 
-use std::net::SocketAddr;
+use std::collections::BTreeMap;
+#[cfg(feature = "provisioning")]
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use super::{Phone, Provisioning, Round, Server};
 use crate::cluster::key::{KeyBits, KeyError, KeyPool, PrivateKey};
+#[cfg(feature = "provisioning")]
+use crate::net::provisioning::lab::{Demand, Lab, LabServer};
+#[cfg(feature = "provisioning")]
+use crate::net::tls::Identity;
 use crate::provisioning::authority::{self, IssueError, Issuer, Root, SERIAL_BYTES, Terms};
 use crate::provisioning::device::{Device, MacAttribute};
 use crate::provisioning::profile::Profile;
-use crate::provisioning::resync::{Answer, Fault, Request};
-use crate::provisioning::server::{Roots, files_for};
+use crate::provisioning::resync::{Answer, Request};
+use crate::provisioning::server::{CERTIFICATE_PAGE, NO_CERTIFICATE_PAGE, Roots, files_for};
 use crate::rng::Rng;
 use crate::scenario::words::{CertificateDemand, ClientCertificate, ProvisioningAuthority};
 use crate::sim::provisioning::{Server as Listening, Surroundings};
@@ -18,6 +26,9 @@ use crate::wire::Digest;
 
 const DAY: UnixSeconds = 86_400;
 
+/// Where servers listen.
+const PORT: u16 = 443;
+
 /// The end of the roots: 2150-01-01, after every date that a scenario can have.
 const FAR: UnixSeconds = 5_680_281_600;
 
@@ -26,20 +37,44 @@ pub(super) type Error = IssueError<KeyError>;
 
 /// Both roots of an authority, with their keys.
 struct Authority {
-    server: (Vec<u8>, std::sync::Arc<PrivateKey>),
-    client: (Vec<u8>, std::sync::Arc<PrivateKey>),
+    server: (Vec<u8>, Arc<PrivateKey>),
+    client: (Vec<u8>, Arc<PrivateKey>),
+}
+
+/// A certificate that the lab made, and its key.
+#[derive(Clone)]
+pub(super) struct Made {
+    /// DER.
+    pub(super) certificate: Vec<u8>,
+    key: Arc<PrivateKey>,
+}
+
+#[cfg(feature = "provisioning")]
+impl Made {
+    pub(super) fn identity(&self) -> Identity {
+        Identity {
+            certificate: self.certificate.clone(),
+            key: self.key.pkcs8().to_vec(),
+        }
+    }
 }
 
 /// What is made once for all rounds.
-pub(super) struct World<'s> {
-    scenario: &'s Provisioning,
+pub(super) struct World {
+    scenario: Provisioning,
     /// The provisioning root that every phone has.
     pub(super) root: Vec<u8>,
-    roots_for_phones: Roots,
-    /// A certificate for each server, in their order.
-    servers: Vec<Vec<u8>>,
-    /// A certificate for each phone, in their order.
-    phones: Vec<Option<Vec<u8>>>,
+    sites: Arc<Sites>,
+    /// For each server, in their order.
+    servers: Vec<Made>,
+    /// For each phone, in their order.
+    phones: Vec<Option<Made>>,
+}
+
+/// What servers answer by.
+struct Sites {
+    servers: Vec<Server>,
+    roots_for_phones: Arc<Roots>,
 }
 
 /// The device that a phone is.
@@ -53,9 +88,9 @@ pub(super) fn device(phone: &Phone) -> Device {
     }
 }
 
-impl<'s> World<'s> {
+impl World {
     pub(super) fn new(
-        scenario: &'s Provisioning,
+        scenario: &Provisioning,
         date: UnixSeconds,
         seed: u64,
     ) -> Result<Self, Error> {
@@ -96,11 +131,10 @@ impl<'s> World<'s> {
             let bits = KeyBits::from_bits(server.bits).unwrap_or_default();
             let (root, key) = &of(server.authority).server;
             let issuer = Issuer::new(root, &**key)?;
-            issuer.lab_server(
-                &server.common_name,
-                keys.take(bits).spki(),
-                &terms(from, to),
-            )
+            let key = keys.take(bits);
+            let certificate =
+                issuer.lab_server(&server.common_name, key.spki(), &terms(from, to))?;
+            Ok(Made { certificate, key })
         });
         let servers = servers.collect::<Result<_, Error>>()?;
         let mut phones = Vec::new();
@@ -124,90 +158,153 @@ impl<'s> World<'s> {
             let terms = terms(date.saturating_sub(30 * DAY), date + 3_650 * DAY);
             let (root, key) = &signed_by.client;
             let issuer = Issuer::new(root, &**key)?;
-            let own = keys.take(KeyBits::B2048);
-            let made = issuer.device(&who, MacAttribute::State, own.spki(), &terms)?;
-            phones.push(Some(made));
+            let key = keys.take(KeyBits::B2048);
+            let certificate = issuer.device(&who, MacAttribute::State, key.spki(), &terms)?;
+            phones.push(Some(Made { certificate, key }));
         }
+        let roots = Roots::new(vec![ours.client.0.clone()]).map_err(Error::Root)?;
         Ok(Self {
-            scenario,
+            scenario: scenario.clone(),
             root: ours.server.0.clone(),
-            roots_for_phones: Roots::new(vec![ours.client.0.clone()]).map_err(Error::Root)?,
+            sites: Arc::new(Sites {
+                servers: scenario.servers.clone(),
+                roots_for_phones: Arc::new(roots),
+            }),
             servers,
             phones,
         })
     }
 
-    /// The certificate of phone number `index` (from 0).
-    pub(super) fn certificate(&self, index: usize) -> Option<&[u8]> {
-        self.phones.get(index)?.as_deref()
+    /// What phone number `index` (from 0) presents.
+    pub(super) fn phone(&self, index: usize) -> Option<&Made> {
+        self.phones.get(index)?.as_ref()
     }
 
-    /// What is around the phones in a round, whose clock says `now`.
+    /// What DNS knows in a round.
+    fn names(&self, round: &Round) -> BTreeMap<String, Vec<IpAddr>> {
+        let all = self.scenario.dns.iter().chain(&round.dns);
+        let small = all.map(|(name, all)| (name.to_ascii_lowercase(), all.clone()));
+        small.collect()
+    }
+
+    /// The servers that are up in a round: their numbers, and what they show.
+    fn up(&self, round: &Round) -> impl Iterator<Item = (usize, &Server, &Made)> {
+        let down: Vec<_> = round.down.iter().map(|d| d.value.clone()).collect();
+        let all = self.scenario.servers.iter().enumerate();
+        all.filter(move |(_, server)| !down.contains(&server.name.value))
+            .filter_map(|(index, server)| {
+                let shows = server.shows.as_ref().unwrap_or(&server.name);
+                let mut named = self.scenario.servers.iter().zip(&self.servers);
+                let (_, shown) = named.find(|(s, _)| s.name.value == shows.value)?;
+                Some((index, server, shown))
+            })
+    }
+
+    /// The tables around the phones in a round, while all clocks say `now`.
     pub(super) fn around(&self, round: &Round, now: UnixSeconds) -> Surroundings<'_> {
-        let mut around = Surroundings {
+        let servers = self.up(round).map(|(index, server, shown)| {
+            let sites = &self.sites;
+            let listening = Listening {
+                chain: vec![shown.certificate.clone()],
+                answering: Box::new(move |request, certificate| {
+                    Ok(sites.answer(index, request, certificate, now))
+                }),
+                demanding: Some(Box::new(move |certificate| {
+                    sites.alert(index, certificate, now)
+                })),
+            };
+            (SocketAddr::new(server.address.value, PORT), listening)
+        });
+        Surroundings {
+            dns: self.names(round),
             dns_is_down: round.dns_down,
-            ..Surroundings::default()
-        };
-        for (name, addresses) in self.scenario.dns.iter().chain(&round.dns) {
-            around
-                .dns
-                .insert(name.to_ascii_lowercase(), addresses.clone());
+            servers: servers.collect(),
         }
-        let is_up = |server: &&Server| !round.down.iter().any(|d| d.value == server.name.value);
-        for server in self.scenario.servers.iter().filter(is_up) {
-            let address = SocketAddr::new(server.address.value, 443);
-            around.servers.insert(address, self.listening(server, now));
-        }
-        around
     }
 
-    fn listening<'w>(&'w self, server: &'w Server, now: UnixSeconds) -> Listening<'w> {
-        let shows = server.shows.as_ref().unwrap_or(&server.name);
-        let mut named = self.scenario.servers.iter().zip(&self.servers);
-        let shown = named.find(|(s, _)| s.name.value == shows.value);
-        let counts = move |certificate: Option<&[u8]>| match certificate {
-            Some(der) => self.roots_for_phones.judge(der, now).is_ok(),
-            None => false,
-        };
-        Listening {
-            chain: shown.map(|(_, der)| der.clone()).into_iter().collect(),
-            answering: Box::new(move |request, certificate| {
-                let page = |status, text: &str| {
-                    Ok(Answer {
-                        status,
-                        body: text.into(),
-                        ..Answer::default()
-                    })
-                };
-                match (server.demand, certificate) {
-                    (CertificateDemand::None, _) => give(server, request, None),
-                    // As nginx words them.
-                    (_, None) => page(400, "400 No required SSL certificate was sent"),
-                    (_, Some(_)) if !counts(certificate) => {
-                        page(400, "400 The SSL certificate error")
+    /// The same on loopback sockets.
+    ///
+    /// # Errors
+    /// The system gives no sockets.
+    #[cfg(feature = "provisioning")]
+    pub(super) fn lab(&self, round: &Round, now: UnixSeconds) -> io::Result<Lab> {
+        let servers = self.up(round).map(|(index, server, shown)| {
+            let sites = Arc::clone(&self.sites);
+            LabServer {
+                address: SocketAddr::new(server.address.value, PORT),
+                identity: shown.identity(),
+                demand: match server.demand {
+                    CertificateDemand::None => Demand::Nothing,
+                    CertificateDemand::Page => Demand::Any,
+                    CertificateDemand::Handshake => {
+                        Demand::Under(Arc::clone(&self.sites.roots_for_phones), now)
                     }
-                    (_, Some(der)) => give(server, request, Some(der)),
-                }
-            }),
-            demanding: Some(Box::new(move |certificate| match server.demand {
-                CertificateDemand::Handshake if certificate.is_none() => {
-                    Some((40, "HandshakeFailure"))
-                }
-                CertificateDemand::Handshake if !counts(certificate) => Some((48, "UnknownCA")),
-                _ => None,
-            })),
+                },
+                answering: Box::new(move |request, certificate| {
+                    sites.answer(index, request, certificate, now)
+                }),
+            }
+        });
+        let names = (!round.dns_down).then(|| self.names(round));
+        Lab::start(names, servers.collect())
+    }
+}
+
+impl Sites {
+    fn counts(&self, certificate: Option<&[u8]>, now: UnixSeconds) -> bool {
+        certificate.is_some_and(|der| self.roots_for_phones.judge(der, now).is_ok())
+    }
+
+    /// What server number `index` answers to the phone with this certificate.
+    fn answer(
+        &self,
+        index: usize,
+        request: &Request,
+        certificate: Option<&[u8]>,
+        now: UnixSeconds,
+    ) -> Answer {
+        let Some(server) = self.servers.get(index) else {
+            return page(404, "");
+        };
+        match (server.demand, certificate) {
+            (CertificateDemand::None, _) => give(server, request, None),
+            (_, None) => page(400, NO_CERTIFICATE_PAGE),
+            (_, Some(_)) if !self.counts(certificate, now) => page(400, CERTIFICATE_PAGE),
+            (_, Some(der)) => give(server, request, Some(der)),
+        }
+    }
+
+    /// The alert with which server number `index` ends the handshake, if it does: those of
+    /// trustline's own server.
+    fn alert(
+        &self,
+        index: usize,
+        certificate: Option<&[u8]>,
+        now: UnixSeconds,
+    ) -> Option<(u8, &'static str)> {
+        match self.servers.get(index)?.demand {
+            CertificateDemand::Handshake if certificate.is_none() => {
+                Some((116, "CertificateRequired"))
+            }
+            CertificateDemand::Handshake if !self.counts(certificate, now) => {
+                Some((48, "UnknownCA"))
+            }
+            _ => None,
         }
     }
 }
 
+fn page(status: u16, text: &str) -> Answer {
+    Answer {
+        status,
+        body: text.into(),
+        ..Answer::default()
+    }
+}
+
 /// What a server gives for a request of the phone with this certificate.
-fn give(server: &Server, request: &Request, certificate: Option<&[u8]>) -> Result<Answer, Fault> {
-    let of_status = |status| {
-        Ok(Answer {
-            status,
-            ..Answer::default()
-        })
-    };
+fn give(server: &Server, request: &Request, certificate: Option<&[u8]>) -> Answer {
+    let of_status = |status| page(status, "");
     let agent = request
         .headers
         .iter()
@@ -242,9 +339,9 @@ fn give(server: &Server, request: &Request, certificate: Option<&[u8]>) -> Resul
         Some(key) => Profile::seal(text.as_bytes(), key, b"trustlin"),
         None => text.into_bytes(),
     };
-    Ok(Answer {
+    Answer {
         status: 200,
         body,
         ..Answer::default()
-    })
+    }
 }

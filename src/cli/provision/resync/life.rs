@@ -84,11 +84,17 @@ impl<'a> Life<'a> {
         let timing = self.parameters.timing();
         let delays = Rng::new(self.rng.next_u64());
         let mut schedule = Schedule::new(timing, &self.setup.settings, delays);
-        let mut last: Option<(Time, ExitCode)> = None;
+        let mut last = ExitCode::Good;
         if self.args.once {
             // Whoever looks on does not wait for the random delay.
             return match self
-                .resync(client, Cause::PowerUp, None, &mut teller, &mut orders)
+                .resync(
+                    client,
+                    Cause::PowerUp,
+                    Duration::ZERO,
+                    &mut teller,
+                    &mut orders,
+                )
                 .await
             {
                 Some(end) => exit_code(&end),
@@ -117,14 +123,14 @@ impl<'a> Life<'a> {
             };
             let ended = match cause {
                 Some(cause) => {
-                    let last = last.map(|(at, _)| at);
-                    self.resync(client, cause, last, &mut teller, &mut orders)
+                    let since = schedule.since_last(clock.now());
+                    self.resync(client, cause, since, &mut teller, &mut orders)
                         .await
                 }
                 None => None,
             };
             let Some(end) = ended else {
-                return last.map_or(ExitCode::Good, |(_, code)| code);
+                return last;
             };
             let now = clock.now();
             schedule.set_timing(self.parameters.timing());
@@ -133,7 +139,7 @@ impl<'a> Life<'a> {
                 true => schedule.handle_idle(now, wall),
                 false => schedule.handle_end(end.result.is_ok(), now, wall),
             }
-            last = Some((now, exit_code(&end)));
+            last = exit_code(&end);
         }
     }
 
@@ -164,12 +170,11 @@ impl<'a> Life<'a> {
         &mut self,
         client: &Client,
         cause: Cause,
-        last: Option<Time>,
+        since_last: Duration,
         teller: &mut Teller<'_>,
         orders: &mut Orders,
     ) -> Option<End> {
         let now = teller.now();
-        let since = last.map_or(Duration::ZERO, |last| now - last);
         let wall = self.started + now.as_micros() / 1_000_000;
         let setup = Setup {
             checker: self.setup.checker.at(wall),
@@ -177,7 +182,7 @@ impl<'a> Life<'a> {
         };
         let parameters = self.parameters.clone();
         let rng = Rng::new(self.rng.next_u64());
-        let mut resync = Resync::new(Arc::new(setup), parameters, cause, since, rng);
+        let mut resync = Resync::new(Arc::new(setup), parameters, cause, since_last, rng);
         let end = tokio::select! {
             biased;
             () = orders.stopped() => None,

@@ -174,9 +174,15 @@ fn line(happening: &Happening) -> Line {
         }
         Happening::RuleSkipped { rule, why } => line.with("rule", *rule).with("why", *why),
         Happening::BadTrigger(why) => line.with("why", why.as_str()),
-        Happening::Resolved { host, addresses } => {
-            let all: Vec<_> = addresses.iter().map(ToString::to_string).collect();
-            line.with("host", host.as_str()).with("addresses", all)
+        Happening::Resolved {
+            host,
+            addresses,
+            all,
+        } => {
+            let first: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            line.with("host", host.as_str())
+                .with("addresses", first)
+                .with("all", *all)
         }
         Happening::NoConnection { address, why } => line
             .with("address", address.to_string())

@@ -1,0 +1,64 @@
+//! What is around the phones of a round: tables in virtual time, servers on loopback sockets.
+
+use super::Round;
+use super::world::World;
+use crate::provisioning::resync::{End, Happening, Resync};
+use crate::scenario::driver::Network;
+use crate::scenario::run::RunError;
+use crate::sim::provisioning::Surroundings;
+use crate::time::UnixSeconds;
+
+#[cfg(feature = "provisioning")]
+use crate::net::provisioning::lab::Lab;
+
+/// One of the two.
+pub(super) enum Around<'w> {
+    Sim(Surroundings<'w>),
+    #[cfg(feature = "provisioning")]
+    Loopback(Lab),
+}
+
+impl<'w> Around<'w> {
+    /// The surroundings of a round, while the servers' clocks say `now`.
+    ///
+    /// # Errors
+    /// No sockets, or a program that was built without them.
+    pub(super) fn start(
+        network: Network,
+        world: &'w World,
+        round: &Round,
+        now: UnixSeconds,
+    ) -> Result<Self, RunError> {
+        match network {
+            Network::Sim => Ok(Self::Sim(world.around(round, now))),
+            #[cfg(feature = "provisioning")]
+            Network::Loopback => Ok(Self::Loopback(world.lab(round, now)?)),
+            #[cfg(not(feature = "provisioning"))]
+            Network::Loopback => Err(RunError::NeedsFeature("provisioning")),
+        }
+    }
+
+    /// Runs a resync of phone number `index` (from 0) to its end.
+    ///
+    /// # Errors
+    /// The sockets' resolver cannot be set up.
+    pub(super) fn run(
+        &self,
+        world: &World,
+        index: usize,
+        resync: &mut Resync,
+        tell: impl FnMut(Happening),
+    ) -> Result<End, RunError> {
+        match self {
+            Self::Sim(around) => {
+                let phone = world.phone(index).map(|made| made.certificate.as_slice());
+                Ok(around.run(resync, phone, tell))
+            }
+            #[cfg(feature = "provisioning")]
+            Self::Loopback(lab) => {
+                let phone = world.phone(index).map(super::world::Made::identity);
+                Ok(lab.run(resync, phone, tell)?)
+            }
+        }
+    }
+}
