@@ -16,6 +16,7 @@ mod golden;
 mod served;
 
 mod emulated;
+mod files;
 mod strange;
 mod with_serve;
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::golden::run;
-use crate::{said, stderr, stdout};
+use crate::{said, stdout};
 
 /// The other side, of a scenario.
 const TO: &str = "scenarios/non-secure-migration.toml#destination";
@@ -85,7 +85,7 @@ fn nobody_there_is_named() {
     ]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(
-        stderr(&output).contains("does not resolve"),
+        stdout(&output).contains("does not resolve"),
         "{}",
         said(&output)
     );
