@@ -42,6 +42,10 @@ fuzz SECONDS='20':
 explore WORLDS='1000' *ARGS='':
     cargo run --release -- rehearse --explore {{WORLDS}} {{ARGS}}
 
+# What a check predicts of 10,000 generated pairs of clusters against their rehearsals; minutes
+check-pairs:
+    cargo test --release --test check_agrees -- --ignored --nocapture
+
 # Exploration finds each deliberate defect, and nothing without one; minutes
 planted-defects:
     cargo test --release --features planted-defects --test planted_defects -- --ignored --nocapture --test-threads=1

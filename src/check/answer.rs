@@ -130,6 +130,9 @@ pub struct Fix {
     pub proven: bool,
     /// One sentence.
     pub text: String,
+    /// Status messages that one of the phones will show once these changes are made, in order; none
+    /// where nobody ran its machine with them.
+    pub status: Vec<String>,
 }
 
 /// Whether phones that followed can return.
@@ -206,6 +209,8 @@ pub struct NodeLoad {
     pub cluster: String,
     /// The node.
     pub node: String,
+    /// Requests for files, those too for files that are not there.
+    pub requests: u64,
     /// Downloads.
     pub downloads: u64,
     /// Bytes of these downloads.
@@ -238,6 +243,8 @@ pub struct Answer {
     pub from: String,
     /// The cluster that they are to follow to.
     pub to: String,
+    /// The servers that option 150 will name, in order: nodes, or addresses that are none's.
+    pub option_150: Vec<String>,
     /// Groups, those that do not follow first.
     pub groups: Vec<Group>,
     /// What must be true first.

@@ -71,12 +71,23 @@ pub struct Prediction {
     pub flash: Flash,
     /// The rules that it used.
     pub used: Vec<Key>,
+    /// Those of them whose watched other choice could have made a difference.
+    pub felt: Vec<Key>,
 }
 
 impl Prediction {
     /// True if it trusts and obeys the other cluster.
     pub fn follows(&self) -> bool {
         matches!(self.verdict, Verdict::Migrated | Verdict::Unchanged)
+    }
+
+    /// The lines that the phone's status screen will show, in order.
+    pub fn status(&self) -> Vec<String> {
+        let text = |e: &Event| match &e.kind {
+            Kind::Status { text, .. } => Some(text.clone()),
+            _ => None,
+        };
+        self.events.iter().filter_map(text).collect()
     }
 
     /// Code of the decisive reason.
@@ -90,7 +101,7 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
     let mut flash = subject.flash.clone();
     let mut start = subject.now;
     let mut events: Vec<Event> = Vec::new();
-    let mut used: Vec<Key> = Vec::new();
+    let (mut used, mut felt): (Vec<Key>, Vec<Key>) = Default::default();
     let mut resets = 0;
     loop {
         resets += 1;
@@ -104,6 +115,7 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
         let last = events.len();
         events.extend(boot.events);
         used.extend(boot.used);
+        felt.extend(boot.felt);
         let life = Life {
             earlier: [&subject.earlier, &events[..last]],
             last: &events[last..],
@@ -138,6 +150,7 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
                 events,
                 flash,
                 used,
+                felt,
             };
         }
     }

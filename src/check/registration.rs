@@ -4,13 +4,16 @@ use super::evidence::{Door, FileReply, Known, Node, Side, Sides};
 use super::rehearsal::Gap;
 use crate::cluster::{PublicCertificate, Registration, TrustStore};
 use crate::trust::reason::{Code, Reason};
+use crate::trust::rules::{LscTrustedBy, Settings};
 
-/// The answer, or what it hangs on that nobody read.
+/// The answer, or what it hangs on that nobody read: an empty LSC is one of which no more is known
+/// than that there is one.
 pub(super) fn answer(
     sides: &Sides,
     host: &str,
     device: &str,
     lsc: Option<&[u8]>,
+    rules: &Settings,
 ) -> Result<Registration, Gap> {
     let Some((side, node)) = sides
         .host(host)
@@ -42,8 +45,18 @@ pub(super) fn answer(
     let Some(lsc) = lsc else {
         return Ok(Registration::Accepted);
     };
+    if lsc.is_empty() {
+        return Err(Gap {
+            what: format!("the LSC of {device}"),
+            why: format!(
+                "no input has a phone's certificate: see whether the CAPF that issued it is in \
+                 CAPF-trust of {}",
+                node.name
+            ),
+        });
+    }
     let issuer = match PublicCertificate::from_der(lsc) {
-        Ok(lsc) if trusts_issuer(side, node, &lsc.issuer_text)? => {
+        Ok(lsc) if trusts_issuer(side, node, &lsc.issuer_text, rules)? => {
             return Ok(Registration::Accepted);
         }
         Ok(lsc) => lsc.issuer_text,
@@ -102,9 +115,8 @@ fn is_taken(side: &Side, device: &str) -> Result<bool, Gap> {
 }
 
 /// True if CallManager of the node trusts this issuer of an LSC: a CAPF of its own cluster, or a
-/// certificate in CAPF-trust or CallManager-trust. That either store does is inferred (rule
-/// `cluster.lsc_trusted_by`).
-fn trusts_issuer(side: &Side, node: &Node, issuer: &str) -> Result<bool, Gap> {
+/// certificate in a store that counts by the rule `cluster.lsc_trusted_by`.
+fn trusts_issuer(side: &Side, node: &Node, issuer: &str, rules: &Settings) -> Result<bool, Gap> {
     let own = side.nodes.iter().flat_map(|n| &n.certificates);
     if own
         .filter(|(kind, _)| kind == "CAPF")
@@ -112,8 +124,13 @@ fn trusts_issuer(side: &Side, node: &Node, issuer: &str) -> Result<bool, Gap> {
     {
         return Ok(true);
     }
+    let stores: &[TrustStore] = match rules.word::<LscTrustedBy>() {
+        LscTrustedBy::EitherStore => &[TrustStore::Capf, TrustStore::CallManager],
+        LscTrustedBy::CallManagerTrust => &[TrustStore::CallManager],
+        LscTrustedBy::CapfTrust => &[TrustStore::Capf],
+    };
     let mut unread = None;
-    for store in [TrustStore::Capf, TrustStore::CallManager] {
+    for &store in stores {
         match node.stores.get(&store) {
             Some(Known::Yes(held)) if held.iter().any(|c| c.subject_text == issuer) => {
                 return Ok(true);

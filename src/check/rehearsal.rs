@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::evidence::{At, Door, FileReply, FileService, Known, Sides, SignerKey, TvsReply};
 use super::registration;
+use crate::cluster::PublicCertificate;
 use crate::event::Event;
 use crate::phone::power::LONGEST_BOOT;
 use crate::phone::{
@@ -48,6 +49,8 @@ pub struct Rehearsed {
     pub is_over: bool,
     /// The rules that it used.
     pub used: Vec<Key>,
+    /// Those of them whose watched other choice could have made a difference.
+    pub felt: Vec<Key>,
     /// How long it took.
     pub took: Duration,
 }
@@ -81,6 +84,7 @@ pub fn boot(sides: &Sides, setup: PhoneSetup, flash: Flash, start: Time) -> Rehe
     Rehearsed {
         is_over: stage.phone.is_over(),
         used: stage.phone.settings().used(),
+        felt: stage.phone.settings().felt(),
         took: stage.now.since(start),
         events: stage.events,
         flash: stage.flash,
@@ -478,7 +482,7 @@ impl Stage<'_> {
     }
 
     fn register(&mut self, host: &str, lsc: Option<&[u8]>) {
-        match registration::answer(self.sides, host, &self.device, lsc) {
+        match registration::answer(self.sides, host, &self.device, lsc, self.phone.settings()) {
             Ok(answer) => self.soon(Happening::Registered(answer)),
             Err(Gap { what, why }) => self.miss(what, &why),
         }
@@ -563,8 +567,12 @@ impl CertificateSource for Vouching<'_> {
         }
     }
 
-    fn verify(&self, _certificate: &[u8], _now: Time) -> Option<Found> {
-        None
+    fn verify(&self, certificate: &[u8], now: Time) -> Option<Found> {
+        let asked = PublicCertificate::from_der(certificate).ok()?;
+        let (subject, issuer) = (asked.subject_text, asked.issuer_text);
+        // Another certificate under the same issuer and serial is not the one that TVS knows.
+        self.query(subject.as_bytes(), issuer.as_bytes(), &asked.serial, now)
+            .filter(|found| found.certificate == certificate)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod bulk;
+pub mod check;
 pub mod completions;
 pub mod diff;
 pub mod exit_code;

@@ -23,6 +23,7 @@ use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, RsaPrivateKey};
 use thiserror::Error;
 
+use super::x509::Issued;
 use crate::provisioning::authority::Signer;
 use crate::trust::modelled::modelled_signature;
 use crate::wire::Digest;
@@ -95,6 +96,8 @@ pub struct PrivateKey {
     list_form: Vec<u8>,
     spki: Vec<u8>,
     made: Mutex<Signatures>,
+    /// The certificates that it signed, see [`super::x509`].
+    pub(super) issued: Mutex<Issued>,
 }
 
 enum Algorithm {
@@ -142,6 +145,7 @@ impl PrivateKey {
             list_form,
             spki,
             made: Mutex::default(),
+            issued: Mutex::default(),
         })
     }
 
@@ -184,6 +188,7 @@ impl PrivateKey {
             list_form,
             spki,
             made: Mutex::default(),
+            issued: Mutex::default(),
         })
     }
 
@@ -206,6 +211,7 @@ impl PrivateKey {
             spki,
             algorithm: Algorithm::P384(key),
             made: Mutex::default(),
+            issued: Mutex::default(),
         })
     }
 
@@ -379,7 +385,7 @@ impl Signatures {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // At worst a panic elsewhere left an entry out, which is then made again.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,17 +4,21 @@
 //! certificates stand in no source, so they are assumed to be what the open tools' `mkcert` writes:
 //! CA, path length 0.
 
+mod issued;
+
 use std::sync::Arc;
 
 use der::asn1::ObjectIdentifier;
 use der::{Tag, TagNumber};
 
-use super::key::{KeyError, PrivateKey};
+use super::key::{KeyError, PrivateKey, lock};
 use crate::rng::Rng;
 use crate::time::UnixSeconds;
 use crate::trust::certificate::{Certificate, CertificateError, name_text};
 use crate::wire::Digest;
 use crate::wire::der::{bits, context, extension, node, oid_der, time};
+
+pub(super) use issued::Issued;
 
 /// What a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -264,6 +268,30 @@ fn issue(
     issuer_key: &PrivateKey,
     is_ca: bool,
 ) -> Result<LabCertificate, KeyError> {
+    let kept = lock(&issuer_key.issued).get(request, &key, issuer, is_ca);
+    let public = match kept {
+        Some(public) => public,
+        None => {
+            let public = Arc::new(issue_anew(request, &key, issuer, issuer_key, is_ca)?);
+            lock(&issuer_key.issued).keep(request, issuer, is_ca, &public);
+            public
+        }
+    };
+    Ok(LabCertificate {
+        kind: request.kind,
+        subject: request.subject.clone(),
+        public,
+        key,
+    })
+}
+
+fn issue_anew(
+    request: &Request<'_>,
+    key: &PrivateKey,
+    issuer: &Name,
+    issuer_key: &PrivateKey,
+    is_ca: bool,
+) -> Result<PublicCertificate, KeyError> {
     let algorithm = signature_algorithm(issuer_key, request.digest)?;
     let version = node(context(0), &[&node(Tag::Integer, &[&[2]])]);
     let validity = node(
@@ -285,7 +313,7 @@ fn issue(
     );
     let signature = issuer_key.sign(request.digest, &tbs)?;
     let der = node(Tag::Sequence, &[&tbs, &algorithm, &bits(0, &signature)]);
-    let public = PublicCertificate {
+    Ok(PublicCertificate {
         der,
         subject_text: request.subject.text(),
         issuer_text: issuer.text(),
@@ -294,12 +322,6 @@ fn issue(
         not_after: request.not_after,
         public_key: key.list_form().to_vec(),
         signature,
-    };
-    Ok(LabCertificate {
-        kind: request.kind,
-        subject: request.subject.clone(),
-        public: Arc::new(public),
-        key,
     })
 }
 

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod dhcp;
 pub mod http;
+pub mod look;
 pub mod loopback;
 pub mod orders;
 pub mod phone;

@@ -46,6 +46,7 @@ mod steps;
 
 pub mod diagnostic;
 pub mod explore;
+pub mod exported;
 pub mod invariants;
 pub mod judge;
 pub mod model;

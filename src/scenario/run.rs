@@ -1,6 +1,7 @@
 //! Running a scenario: its steps in order, on either driver.
 
 mod certificates;
+mod entry;
 mod leases;
 mod tell;
 
@@ -32,6 +33,9 @@ use crate::provisioning::authority::IssueError;
 use crate::sim::Witness;
 use crate::time::{Time, UnixSeconds};
 use crate::trust::rules::{Key, Settings};
+
+pub use entry::{at_start, check_network, rehearse, rehearse_watched};
+pub(super) use entry::{rehearse_told, until};
 
 /// Name of the actor of steps.
 pub const LAB: &str = "lab";
@@ -135,61 +139,6 @@ pub(super) fn lock(lab: &Mutex<Lab>) -> MutexGuard<'_, Lab> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Runs the steps of a scenario. `forced` sets one rule over all else, to see what hangs on it.
-///
-/// # Errors
-/// No sockets, or a step that the clusters cannot carry out.
-pub fn rehearse(
-    scenario: &Scenario,
-    network: Network,
-    pace: Pace,
-    forced: Option<(Key, i64)>,
-    sink: &mut dyn FnMut(&Event),
-) -> Result<Rehearsed, RunError> {
-    let run = Run::start(scenario, network, pace, forced, sink, None)?;
-    run.finish()
-}
-
-/// Whether the scenario can run there.
-///
-/// # Errors
-/// [`RunError::NeedsVirtualTime`] for sockets and a step that they do not have.
-pub fn check_network(scenario: &Scenario, network: Network) -> Result<(), RunError> {
-    match (network, scenario.needs_virtual_time()) {
-        (Network::Loopback, Some(step)) => Err(RunError::NeedsVirtualTime {
-            verb: step.verb,
-            is_later: matches!(step.action, Action::Later { .. }),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// [`rehearse`] in virtual time, where phones wait as real ones do, before a witness.
-///
-/// # Errors
-/// A step that the clusters cannot carry out.
-pub fn rehearse_watched(
-    scenario: &Scenario,
-    forced: Option<(Key, i64)>,
-    witness: &mut dyn Witness,
-) -> Result<Rehearsed, RunError> {
-    let mut sink = |_: &Event| {};
-    let (network, pace) = (Network::Sim, Pace::Real);
-    let run = Run::start(scenario, network, pace, forced, &mut sink, Some(witness))?;
-    run.finish()
-}
-
-/// [`rehearse`] in virtual time, before a witness and with the events for a report.
-pub(super) fn rehearse_told(
-    scenario: &Scenario,
-    pace: Pace,
-    sink: &mut dyn FnMut(&Event),
-    witness: &mut dyn Witness,
-) -> Result<Rehearsed, RunError> {
-    let run = Run::start(scenario, Network::Sim, pace, None, sink, Some(witness))?;
-    run.finish()
-}
-
 /// Why a step could not be taken.
 enum StepError {
     Cluster(ClusterError),
@@ -206,24 +155,6 @@ impl From<io::Error> for StepError {
     fn from(error: io::Error) -> Self {
         Self::System(error)
     }
-}
-
-/// The lab as it stands before the first step, and what is told of it: made and published, in
-/// virtual time. No phone has booted, so none holds anything.
-///
-/// # Errors
-/// What a cluster cannot be.
-pub fn at_start(scenario: &Scenario, sink: &mut dyn FnMut(&Event)) -> Result<Rehearsed, RunError> {
-    let run = Run::start(scenario, Network::Sim, Pace::Real, None, sink, None)?;
-    let now = run.driver.now();
-    Ok(Rehearsed {
-        lab: run.lab,
-        phones: run.phones,
-        now,
-        checked: run.checked,
-        exchanged: BTreeMap::new(),
-        unreached: false,
-    })
 }
 
 pub(super) struct Run<'a> {

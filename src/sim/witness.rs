@@ -15,6 +15,9 @@ pub trait Witness {
     /// that boots phones is seen after these boots.
     fn lab(&mut self, _at: Time, _step: usize, _lab: &Lab) {}
 
+    /// Phones are about to start their boots together, and this is what they will meet.
+    fn boots(&mut self, _at: Time, _lab: &mut Lab) {}
+
     /// A phone starts a boot with this setup and this flash.
     fn boot(&mut self, _at: Time, _device: &str, _setup: &PhoneSetup, _flash: &Flash) {}
 

@@ -198,6 +198,9 @@ impl World {
         mut witness: Option<&mut dyn Witness>,
     ) -> Vec<Booted> {
         self.is_watched = witness.is_some();
+        if let Some(witness) = witness.as_deref_mut() {
+            witness.boots(self.now, &mut lock(&self.lab));
+        }
         let end = self.now + LONGEST_BOOT;
         self.nodes.forget_transfers();
         self.connections.clear();

@@ -38,14 +38,15 @@ pub const TRIES: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LeftOut {
     /// It took one file and lost another for good: when the disturbance was over it held lists and a
-    /// configuration that the phone of the calm run holds together after no boot, its lists were not
+    /// configuration that the phone of the calm run held together neither when it began nor since, its lists were not
     /// that phone's either, and they know no TVS that its configuration names. No source says that it
     /// finds a way out.
     Torn,
     /// The clusters, or its option 150, changed before it had its boots over whole links. What it
     /// missed may have been its only chance, as for a phone that was switched off.
     Behind,
-    /// It holds what the phone of the calm run holds together after no boot, and has a way on: the
+    /// It holds what the phone of the calm run held together neither when the disturbance began nor
+    /// since, and has a way on: the
     /// other one's lists, or a TVS to ask. The law holds it to come as far, and it may come further.
     OwnWay,
 }
@@ -168,12 +169,17 @@ struct Record {
 }
 
 fn left_out(run: &Record, calm: &Record, phone: usize) -> Option<LeftOut> {
-    let ever = |held: &Held| calm.steps.iter().any(|step| step.held[phone] == *held);
+    // Before the disturbances began the calm phone may have been in the very same trouble, and out of
+    // it by a step: that does not count. What both held when they began does.
+    let ever = |held: &Held, since: usize| {
+        let steps = calm.steps.iter().skip(since.saturating_sub(1));
+        steps.map(|step| &step.held[phone]).any(|calm| calm == held)
+    };
     // Since the last disturbed boot, while that one may still show.
     let mut unsettled: Option<Unsettled> = None;
     let mut last: Option<(&Held, &Held)> = None;
     let mut own_way = None;
-    for (step, same) in run.steps.iter().zip(&calm.steps) {
+    for (index, (step, same)) in run.steps.iter().zip(&calm.steps).enumerate() {
         if let (Some(unsettled), Some((held, calm))) = (&unsettled, last)
             && held != calm
         {
@@ -182,7 +188,7 @@ fn left_out(run: &Record, calm: &Record, phone: usize) -> Option<LeftOut> {
             }
             // The lists; the configuration comes last.
             let has_lists = held[..2] == calm[..2];
-            if step.boots[phone] == Boot::Whole && !ever(held) {
+            if step.boots[phone] == Boot::Whole && !ever(held, unsettled.since) {
                 if !unsettled.knows_tvs && !has_lists {
                     return Some(LeftOut::Torn);
                 }
@@ -191,7 +197,8 @@ fn left_out(run: &Record, calm: &Record, phone: usize) -> Option<LeftOut> {
         }
         let (held, calm) = (&step.held[phone], &same.held[phone]);
         unsettled = match (step.boots[phone], unsettled) {
-            (Boot::Disturbed { knows_tvs }, _) => Some(Unsettled {
+            (Boot::Disturbed { knows_tvs }, before) => Some(Unsettled {
+                since: before.map_or(index, |u| u.since),
                 knows_tvs,
                 boots: 0,
             }),
@@ -210,6 +217,8 @@ fn left_out(run: &Record, calm: &Record, phone: usize) -> Option<LeftOut> {
 /// A phone whose last boots were disturbed.
 #[derive(Clone, Copy)]
 struct Unsettled {
+    /// Index of the step with the first of them.
+    since: usize,
     /// After the last disturbed one its lists knew a TVS that its configuration names.
     knows_tvs: bool,
     /// Whole boots since.

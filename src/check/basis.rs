@@ -1,0 +1,61 @@
+//! What a fate rests on: the weakest rule whose other listed choice would change it.
+//!
+//! It is found by trying: each rule that the prediction used is set to each of its other choices, and
+//! the phone's machine runs again. Rules of clusters are left out: what clusters do was looked at.
+
+use super::answer::RestsOn;
+use super::evidence::Sides;
+use super::predict::{Move, Prediction, Subject, predict};
+use crate::trust::rules::{self, Basis, Key};
+
+/// Finds out for a phone. None where the fate is not known. A choice that needs something that nobody
+/// read counts as one that changes the fate: nobody can say that it does not.
+pub fn rests_on(
+    sides: &Sides,
+    subject: &Subject,
+    plan: &Move,
+    prediction: &Prediction,
+) -> Option<RestsOn> {
+    if prediction.gap.is_some() {
+        return None;
+    }
+    let settings = &subject.setup.settings;
+    let others = |key: Key| {
+        let others = rules::rule(key).others(settings.peek(key));
+        others.into_iter().map(move |value| (key, value))
+    };
+    let used = || prediction.used.iter().copied();
+    let mut watched = subject.clone();
+    let all = used().flat_map(others).collect();
+    watched.setup.settings.watch(all);
+    // What no boot felt has no other outcome.
+    let felt = predict(sides, &watched, plan).felt;
+    let mut tried = subject.clone();
+    let mut changes = |(key, value): (Key, i64)| {
+        tried.setup.settings = settings.clone();
+        tried.setup.settings.choose(rules::rule(key), value);
+        predict(sides, &tried, plan).verdict != prediction.verdict
+    };
+    for basis in [Basis::Assumed, Basis::Inferred, Basis::Documented] {
+        let of_basis = used().filter(|&k| settings.basis(k) == basis && felt.contains(&k));
+        let decisive: Vec<_> = of_basis.filter(|&k| others(k).any(&mut changes)).collect();
+        if !decisive.is_empty() {
+            return Some(told(basis, &decisive));
+        }
+    }
+    Some(told(Basis::Documented, &[]))
+}
+
+fn told(basis: Basis, decisive: &[Key]) -> RestsOn {
+    RestsOn {
+        basis: match basis {
+            Basis::Documented => "documented",
+            Basis::Inferred => "inferred",
+            Basis::Assumed => "assumed",
+        },
+        rules: decisive
+            .iter()
+            .map(|&k| rules::rule(k).name.to_owned())
+            .collect(),
+    }
+}

@@ -1,0 +1,257 @@
+//! A fix as a sentence, and the advice where none is proven.
+
+use super::apply::{TFTP, TVS, servers_of};
+use super::scene::Looked;
+use super::words::{self, Scene, asks_tvs};
+use crate::check::answer::{Action, Fix, Whose};
+use crate::cluster::TrustStore;
+
+/// What to do, with names, for a fix that is proven.
+pub(super) fn sentence(actions: &[Action], looked: &Looked<'_>) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let mut rest = actions;
+    while let Some(action) = rest.first() {
+        let (part, taken) = match action {
+            Action::Import { .. } => imports(rest),
+            other => (one(other, looked), 1),
+        };
+        parts.push(part);
+        rest = &rest[taken..];
+    }
+    let mut text = parts.join(", then ");
+    let erases = actions.contains(&Action::EraseLists);
+    text += if erases {
+        ""
+    } else {
+        ", then reset the phones"
+    };
+    if let (true, Some(cheaper)) = (erases, cheaper(looked)) {
+        text += &format!(
+            ". That is a visit to each phone; try first, though nothing that was read proves it: {cheaper}"
+        );
+    }
+    text + &stale_answers(looked)
+}
+
+/// Imports of one certificate as one part, and how many actions they are.
+fn imports(actions: &[Action]) -> (String, usize) {
+    let Some(Action::Import {
+        certificate, into, ..
+    }) = actions.first()
+    else {
+        return (String::new(), 1);
+    };
+    let same = |a: &&Action| match a {
+        Action::Import {
+            certificate: c,
+            into: i,
+            ..
+        } => c == certificate && i == into,
+        _ => false,
+    };
+    let stores: Vec<_> = actions
+        .iter()
+        .take_while(same)
+        .filter_map(|a| match a {
+            Action::Import { store, .. } => Some(store.as_str()),
+            _ => None,
+        })
+        .collect();
+    let sast = TrustStore::PhoneSast.name();
+    let role = if stores == [sast] {
+        " (it gives the role SAST)"
+    } else {
+        ""
+    };
+    let text = format!(
+        "import {} into {} of {into}{role}",
+        whose(certificate),
+        stores.join(" and ")
+    );
+    (text, stores.len().max(1))
+}
+
+/// `CallManager of dst-pub (CN=..., issuer CN=..., serial 4F2A)`.
+fn whose(c: &Whose) -> String {
+    let names = if c.issuer == c.subject {
+        format!("{}, self-signed, serial {}", c.subject, c.serial)
+    } else {
+        format!("{}, issuer {}, serial {}", c.subject, c.issuer, c.serial)
+    };
+    let kind = if c.kind.is_empty() {
+        "the certificate"
+    } else {
+        &c.kind
+    };
+    match c.node.as_str() {
+        "" => format!("{kind} ({names})"),
+        node => format!("{kind} of {node} ({names})"),
+    }
+}
+
+fn one(action: &Action, looked: &Looked<'_>) -> String {
+    match action {
+        Action::Import { .. } => String::new(),
+        Action::Restart { service, nodes, .. } => {
+            let verb = match service.as_str() {
+                TVS | TFTP if is_running(service, nodes, looked) => "restart",
+                TVS | TFTP => "start",
+                _ if is_running(service, nodes, looked) => "restart",
+                _ => "start",
+            };
+            format!("{verb} {service} on {}", nodes.join(" and "))
+        }
+        Action::SetParameter {
+            cluster,
+            parameter,
+            value,
+        } => format!("set {parameter} of {cluster} to {value}"),
+        Action::AddPhones { cluster } => format!("add the phones to the database of {cluster}"),
+        Action::SetOption150 { nodes } => format!("let option 150 name {}", nodes.join(", then ")),
+        Action::HomeFirst { cluster } => {
+            let side = looked.sides.sides.iter().find(|s| s.name == *cluster);
+            let names = side.map(|s| {
+                let nodes = servers_of(s).into_iter();
+                let names: Vec<_> = nodes.map(|n| s.nodes[n].name.as_str()).collect();
+                names.join(" and ")
+            });
+            format!(
+                "point option 150 back to {cluster} ({}) and reset the phones, then point it at {} again",
+                names.unwrap_or_default(),
+                looked.destination()
+            )
+        }
+        Action::EraseLists => {
+            "erase CTL and ITL on each phone by hand, with option 150 at the new cluster".into()
+        }
+    }
+}
+
+/// True if the service runs on one of the nodes.
+fn is_running(service: &str, nodes: &[String], looked: &Looked<'_>) -> bool {
+    use crate::check::evidence::{Door, Known};
+    let named = nodes.iter().filter_map(|n| looked.sides.host(n));
+    let mut nodes = named.filter_map(|at| looked.sides.node(at));
+    nodes.any(|n| {
+        let door = match service {
+            TVS => &n.tvs.door,
+            TFTP => &n.tftp.door,
+            _ => &n.callmanager,
+        };
+        *door == Known::Yes(Door::Open)
+    })
+}
+
+/// What to try before a visit to each phone, where the reason has such a thing.
+fn cheaper(looked: &Looked<'_>) -> Option<String> {
+    let code = looked.prediction.reason()?;
+    let text = words::way_out(Some(code), true, looked);
+    let is_last_resort =
+        text.starts_with(words::ERASE) || code == "no-tvs-in-list" || code.starts_with("installed");
+    let is_of_use = !is_last_resort || looked.is_prepared_for_rollback(&looked.home());
+    is_of_use.then_some(text)
+}
+
+/// An answer that a phone got without the role that is needed counts for its life (`cluster` facts
+/// 3.1: 86,400 s recorded); one that knows nothing has none.
+fn stale_answers(looked: &Looked<'_>) -> String {
+    match looked.prediction.reason() {
+        Some("tvs-role-missing" | "tvs-wrong-certificate") => {
+            ". A phone that has asked already may keep the old answer for 24 h".into()
+        }
+        _ => String::new(),
+    }
+}
+
+/// The advice where no set of actions was proven: the words for the reason, and the actions that they
+/// stand for.
+pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
+    let code = looked.prediction.reason();
+    let follows = looked.prediction.judged.follows.is_some();
+    Fix {
+        actions: actions(code.unwrap_or_default(), looked),
+        proven: false,
+        status: Vec::new(),
+        text: words::way_out(code, follows, looked),
+    }
+}
+
+fn actions(code: &str, looked: &Looked<'_>) -> Vec<Action> {
+    let destination = looked.destination();
+    let home = looked.home();
+    let restart = |service: &str, cluster: &str, nodes: Vec<String>| Action::Restart {
+        service: service.to_owned(),
+        cluster: cluster.to_owned(),
+        nodes,
+    };
+    let home_first = || Action::HomeFirst {
+        cluster: home.clone(),
+    };
+    let mut all = match code {
+        "signer-unknown-to-tvs" | "tvs-wrong-certificate" | "tvs-role-missing" => {
+            match needed(looked) {
+                None => vec![restart(TFTP, &destination, looked.serving())],
+                Some(certificate) => {
+                    let stores = [TrustStore::PhoneSast, TrustStore::CallManager];
+                    let import = |s: TrustStore| Action::Import {
+                        certificate: certificate.clone(),
+                        from: destination.clone(),
+                        into: home.clone(),
+                        store: s.name().to_owned(),
+                    };
+                    let mut all: Vec<_> = stores.map(import).to_vec();
+                    all.push(restart(TVS, &home, looked.tvs(&home)));
+                    all
+                }
+            }
+        }
+        "tvs-unreachable" | "tvs-no-answer" | "tvs-handshake-failed" | "tvs-answer-malformed" => {
+            vec![restart(TVS, &home, looked.tvs(&home))]
+        }
+        "no-tvs-in-list" if looked.is_prepared_for_rollback(&home) => vec![
+            Action::SetParameter {
+                cluster: home.clone(),
+                parameter: "prepare-cluster-for-rollback".into(),
+                value: "false".into(),
+            },
+            home_first(),
+        ],
+        "no-tvs-in-configuration" => vec![home_first()],
+        "tvs-certificate-not-in-list" if home != destination => vec![home_first()],
+        "phone-not-in-database" | "file-missing" => vec![Action::AddPhones {
+            cluster: destination.clone(),
+        }],
+        "file-malformed"
+        | "signature-mismatch"
+        | "record-mismatch"
+        | "file-empty"
+        | "own-signature-fails"
+        | "download-failed" => vec![restart(TFTP, &destination, looked.serving())],
+        "no-tvs-in-list"
+        | "installed-list-damaged"
+        | "tvs-certificate-not-in-list"
+        | "signer-not-in-list" => vec![Action::EraseLists],
+        // What else there is to do is no action on a service, a store or a list.
+        _ => Vec::new(),
+    };
+    // The phone asks whom it does not trust: it has to go home first.
+    if asks_tvs(code) && looked.split_home().is_some() && !all.contains(&home_first()) {
+        all.push(home_first());
+    }
+    all
+}
+
+/// The certificate that is needed, read or not; none if its node has another one now.
+fn needed(looked: &Looked<'_>) -> Option<Whose> {
+    let signer = looked.prediction.signer.as_ref()?;
+    match looked.ground.certificates.of(signer) {
+        Some(held) => held.is_current.then(|| held.whose.clone()),
+        None => Some(Whose {
+            kind: String::new(),
+            node: looked.serving().join(" and "),
+            subject: signer.subject.clone(),
+            issuer: signer.issuer.clone(),
+            serial: signer.serial.clone(),
+        }),
+    }
+}

@@ -1,0 +1,324 @@
+//! Phones that share a fate: each kind is rehearsed once, and those with the same fate for the same
+//! reason and with the same fix are one group.
+
+mod alike;
+
+use std::collections::BTreeMap;
+
+use super::answer::{Fate, Fix, Group, RestsOn, WayBack};
+use super::back::way_back;
+use super::basis::rests_on;
+use super::evidence::Sides;
+use super::fix::{self, Ground, Mended};
+use super::predict::{Move, Prediction, Subject, Way, predict};
+use super::rehearsal::Gap;
+use crate::event::{Kind, ReasonFacts};
+use crate::scenario::words::Verdict;
+use crate::trust::rules::{Key, Settings};
+use alike::Apart;
+
+/// The cluster that the phones are in.
+const HOME: usize = 0;
+
+/// Kinds of phones up to which each has its own search for a fix. Of more, a fix that was found for
+/// the same reason and signer is tried first.
+const SEARCHES: usize = 64;
+
+/// What stands for a phone's name in the words about several.
+const ANY_DEVICE: &str = "SEP<MAC>";
+
+/// A phone that is asked about.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// What the report calls it: its device name, or `a phone of src-pub`.
+    pub name: String,
+    /// Its model; empty where nobody said.
+    pub model: String,
+    /// What it holds, or what is missing to say.
+    pub subject: Result<Box<Subject>, Gap>,
+}
+
+/// What a prediction means for a report.
+pub fn fate_of(prediction: &Prediction) -> Fate {
+    match (prediction.verdict, prediction.way) {
+        (Verdict::Migrated | Verdict::Unchanged, Some(Way::ThroughTvs)) => Fate::FollowsThroughTvs,
+        (Verdict::Migrated | Verdict::Unchanged, _) => Fate::FollowsDirectly,
+        (Verdict::RegistersUntrusted, _) => Fate::RegistersUntrusted,
+        (Verdict::Stranded, _) => Fate::Stranded,
+        (Verdict::Unknown, _) => Fate::Unknown,
+    }
+}
+
+/// Says for every phone what will become of it. `rules` are those of the clusters, of which a fix
+/// depends: which roles a store gives, which store makes an LSC trusted.
+///
+/// Those that do not follow come first, in the order of their number.
+pub fn groups(sides: &Sides, phones: &[Asked], plan: &Move, rules: &Settings) -> Vec<Group> {
+    let apart = Apart::new(sides);
+    let mut kinds: Vec<Kin<'_>> = Vec::new();
+    let mut places: BTreeMap<[u8; 32], usize> = BTreeMap::new();
+    let mut groups: Vec<Found> = Vec::new();
+    for phone in phones {
+        match &phone.subject {
+            Err(gap) => put(&mut groups, unread(phone, gap)),
+            Ok(subject) => {
+                let likeness = apart.likeness(subject);
+                let place = *places.entry(likeness).or_insert(kinds.len());
+                if let Some(kin) = kinds.get_mut(place) {
+                    kin.phones.push(phone);
+                } else {
+                    let phones = vec![phone];
+                    kinds.push(Kin { subject, phones });
+                }
+            }
+        }
+    }
+    let mut asking = Asking {
+        apart,
+        plan,
+        rules,
+        is_many: kinds.len() > SEARCHES,
+        fixes: BTreeMap::new(),
+        bases: BTreeMap::new(),
+    };
+    for kin in &kinds {
+        let found = asking.about(kin);
+        put(&mut groups, found);
+    }
+    let mut groups: Vec<_> = groups.into_iter().map(Found::told).collect();
+    let order = |fate: Fate| match fate {
+        Fate::Stranded => 0,
+        Fate::RegistersUntrusted => 1,
+        Fate::Unknown => 2,
+        Fate::FollowsThroughTvs => 3,
+        Fate::FollowsDirectly => 4,
+    };
+    groups.sort_by_key(|g| (order(g.fate), std::cmp::Reverse(g.phones.len())));
+    groups
+}
+
+/// Phones that nothing tells apart.
+struct Kin<'a> {
+    subject: &'a Subject,
+    phones: Vec<&'a Asked>,
+}
+
+/// A group, and what makes phones belong to it.
+struct Found {
+    group: Group,
+    /// The device whose words they are.
+    device: String,
+}
+
+/// Adds phones to the group that they belong to.
+fn put(groups: &mut Vec<Found>, found: Found) {
+    let code = |g: &Group| g.reasons.last().map(|r| r.code);
+    let is_same = |other: &Found| {
+        let (a, b) = (&other.group, &found.group);
+        a.fate == b.fate
+            && code(a) == code(b)
+            && a.signer == b.signer
+            && a.resets == b.resets
+            && a.missing == b.missing
+            && a.fix == b.fix
+            && a.back == b.back
+            && a.rests_on == b.rests_on
+    };
+    match groups.iter_mut().find(|g| is_same(g)) {
+        None => groups.push(found),
+        Some(same) => {
+            same.group.phones.extend(found.group.phones);
+            for model in found.group.models {
+                if !same.group.models.contains(&model) {
+                    same.group.models.push(model);
+                }
+            }
+        }
+    }
+}
+
+impl Found {
+    /// The words about one phone have its name.
+    fn told(self) -> Group {
+        let mut group = self.group;
+        if group.phones.len() == 1 && !self.device.is_empty() {
+            each_text(&mut group, &|text| {
+                *text = text.replace(ANY_DEVICE, &self.device);
+            });
+        }
+        group
+    }
+}
+
+/// Every text of a group that may have a phone's name in it.
+fn each_text(group: &mut Group, change: &dyn Fn(&mut String)) {
+    for reason in &mut group.reasons {
+        change(&mut reason.text);
+        if let Some(evidence) = &mut reason.evidence {
+            change(evidence);
+        }
+    }
+    group.status.iter_mut().for_each(change);
+    let missing = group.missing.as_mut();
+    let fix = group.fix.as_mut().map(|f| &mut f.text);
+    let why = group.back.as_mut().and_then(|b| b.why.as_mut());
+    missing.into_iter().chain(fix).chain(why).for_each(change);
+}
+
+fn unread(phone: &Asked, gap: &Gap) -> Found {
+    let text = told_gap(gap);
+    Found {
+        group: Group {
+            phones: vec![phone.name.clone()],
+            models: models(&[phone]),
+            fate: Fate::Unknown,
+            resets: 0,
+            reasons: Vec::new(),
+            signer: None,
+            missing: Some(text.replace(&phone.name, ANY_DEVICE)),
+            rests_on: None,
+            fix: None,
+            back: None,
+            status: Vec::new(),
+        },
+        device: phone.name.clone(),
+    }
+}
+
+fn told_gap(gap: &Gap) -> String {
+    format!("{}: {}", gap.what, gap.why)
+}
+
+fn models(phones: &[&Asked]) -> Vec<String> {
+    let mut models: Vec<String> = Vec::new();
+    for phone in phones.iter().filter(|p| !p.model.is_empty()) {
+        if !models.contains(&phone.model) {
+            models.push(phone.model.clone());
+        }
+    }
+    models
+}
+
+/// What phones share for whom one rule decides like for another.
+type Bases = BTreeMap<(Fate, Vec<&'static str>, Vec<Key>, String), Option<RestsOn>>;
+
+/// What stays the same from one kind of phones to the next.
+struct Asking<'a> {
+    apart: Apart,
+    plan: &'a Move,
+    rules: &'a Settings,
+    is_many: bool,
+    /// Fixes that were found, by reason and signer.
+    fixes: BTreeMap<(Option<&'static str>, String), Fix>,
+    bases: Bases,
+}
+
+impl Asking<'_> {
+    fn about(&mut self, kin: &Kin<'_>) -> Found {
+        let subject = kin.subject;
+        let device = subject.setup.identity.device.clone();
+        let sides = self.apart.for_device(&device);
+        let prediction = predict(&sides, subject, self.plan);
+        let fate = fate_of(&prediction);
+        let mended = (!fate.follows())
+            .then(|| self.mended(&sides, subject, &prediction))
+            .flatten();
+        let back = self.back(&sides, subject, &prediction, mended.as_ref());
+        let mut group = Group {
+            phones: kin.phones.iter().map(|p| p.name.clone()).collect(),
+            models: models(&kin.phones),
+            fate,
+            resets: prediction.resets,
+            reasons: prediction.reasons.clone(),
+            signer: prediction.signer.clone(),
+            missing: missing(&prediction),
+            rests_on: self.rests_on(&sides, subject, &prediction, fate),
+            fix: mended.map(|m| m.fix),
+            back,
+            status: prediction.status(),
+        };
+        each_text(&mut group, &|text| {
+            *text = text.replace(&device, ANY_DEVICE)
+        });
+        Found { group, device }
+    }
+
+    fn mended(
+        &mut self,
+        sides: &Sides,
+        subject: &Subject,
+        prediction: &Prediction,
+    ) -> Option<Mended> {
+        let ground = Ground {
+            certificates: &self.apart.certificates,
+            rules: self.rules,
+        };
+        let signer = prediction.signer.as_ref();
+        let signer = signer.map(|s| format!("{} {}", s.issuer, s.serial));
+        let key = (prediction.reason(), signer.unwrap_or_default());
+        let known = self.fixes.get(&key).filter(|_| self.is_many);
+        let again = known.and_then(|fix| fix::with_fix_of(fix, sides, subject, self.plan, ground));
+        let mended =
+            again.or_else(|| fix::smallest(sides, subject, self.plan, prediction, ground))?;
+        self.fixes.entry(key).or_insert_with(|| mended.fix.clone());
+        Some(mended)
+    }
+
+    fn back(
+        &self,
+        sides: &Sides,
+        subject: &Subject,
+        prediction: &Prediction,
+        mended: Option<&Mended>,
+    ) -> Option<WayBack> {
+        match mended.map(|m| &m.after) {
+            Some(Some((changed, after))) => {
+                way_back(&changed.sides, HOME, &changed.subject, &changed.plan, after)
+            }
+            Some(None) => None,
+            None => way_back(sides, HOME, subject, self.plan, prediction),
+        }
+    }
+
+    /// Phones of one model that used the same rules and come to the same end for the same reasons rest
+    /// on the same.
+    fn rests_on(
+        &mut self,
+        sides: &Sides,
+        subject: &Subject,
+        prediction: &Prediction,
+        fate: Fate,
+    ) -> Option<RestsOn> {
+        let codes = |reasons: &[ReasonFacts]| reasons.iter().map(|r| r.code).collect();
+        let model = subject.setup.identity.model.clone();
+        let key = (
+            fate,
+            codes(&prediction.reasons),
+            prediction.used.clone(),
+            model,
+        );
+        let plan = self.plan;
+        let found = self
+            .bases
+            .entry(key)
+            .or_insert_with(|| rests_on(sides, subject, plan, prediction));
+        found.clone()
+    }
+}
+
+/// What is missing to say what will become of a phone.
+fn missing(prediction: &Prediction) -> Option<String> {
+    if let Some(gap) = &prediction.gap {
+        return Some(told_gap(gap));
+    }
+    let is_unknown = prediction.verdict == Verdict::Unknown;
+    let capf = prediction.events.iter().find_map(|e| match &e.kind {
+        Kind::CapfNeeded { reason, .. } => Some(reason.text.clone()),
+        _ => None,
+    });
+    match capf {
+        Some(why) => Some(format!("what CAPF gives the phone: {why}")),
+        None if is_unknown => Some("the phone's boot does not come to an end".into()),
+        None => None,
+    }
+}

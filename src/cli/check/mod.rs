@@ -1,0 +1,3 @@
+//! `trustline check`: will the phones of one cluster follow to another?
+
+pub mod files;

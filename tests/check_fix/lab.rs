@@ -1,0 +1,355 @@
+//! Two clusters, looked at from outside.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use trustline::check::answer::Group;
+use trustline::check::evidence::{
+    Door, FileReply, FileService, Known, Node, Parameters, Side, Sides, SignerKey, TvsReply,
+    TvsService,
+};
+use trustline::check::groups::{Asked, groups};
+use trustline::check::predict::{Move, Prediction, Subject, predict};
+use trustline::cluster::{
+    CertificateKind, Cluster, ClusterMode, ClusterSettings, ClusterSpec, FileAnswer, HttpAnswer,
+    KeyPool, NodeSpec, Release, Service, TrustStore,
+};
+use trustline::phone::{BootCause, Flash, Identity, Pace, PhoneSetup, Profile};
+use trustline::time::Time;
+use trustline::trust::rules::Settings;
+use trustline::tvs::Found;
+use trustline::wire::phone_config::SecurityMode;
+use trustline::wire::{SignedFile, Strictness, TrustList};
+
+/// 2020-03-01T09:00:00Z.
+pub(crate) const DATE: u64 = 1_583_053_200;
+pub(crate) const DEVICE: &str = "SEP001122334401";
+
+/// Two clusters, `src` and `dst`, with a publisher and a subscriber each.
+pub(crate) struct Lab {
+    pub(crate) keys: KeyPool,
+    pub(crate) clusters: [Cluster; 2],
+    pub(crate) devices: Vec<String>,
+    /// Nodes that do not answer at all.
+    pub(crate) off: BTreeSet<String>,
+    pub(crate) rules: Settings,
+}
+
+pub(crate) struct Kind {
+    pub(crate) release: Release,
+    pub(crate) mode: ClusterMode,
+    pub(crate) settings: ClusterSettings,
+}
+
+impl Kind {
+    pub(crate) fn new(release: Release, mode: ClusterMode) -> Self {
+        Self {
+            release,
+            mode,
+            settings: ClusterSettings::default(),
+        }
+    }
+}
+
+fn spec(id: &str, number: u8, kind: &Kind) -> ClusterSpec {
+    use Service::{CallManager, Capf, Tftp, Tvs};
+    let node = |name: &str, publisher, services: &[Service], last| NodeSpec {
+        name: format!("{id}-{name}"),
+        publisher,
+        services: services.iter().copied().collect(),
+        address: Ipv4Addr::new(127, 1, number, last),
+        tvs_port: 2_445,
+    };
+    ClusterSpec {
+        id: id.into(),
+        release: kind.release,
+        mode: kind.mode,
+        nodes: vec![
+            node("pub", true, &[CallManager, Tftp, Tvs, Capf], 1),
+            node("sub", false, &[CallManager, Tftp, Tvs], 2),
+        ],
+        callmanager_group: vec![format!("{id}-sub"), format!("{id}-pub")],
+        parameters: trustline::cluster::Parameters::default(),
+    }
+}
+
+impl Lab {
+    pub(crate) fn new(src: &Kind, dst: &Kind) -> Self {
+        Self::with_phones(src, dst, &[DEVICE.to_owned()])
+    }
+
+    pub(crate) fn non_secure(src: Release, dst: Release) -> Self {
+        let mode = ClusterMode::NonSecure;
+        Self::new(&Kind::new(src, mode), &Kind::new(dst, mode))
+    }
+
+    pub(crate) fn with_phones(src: &Kind, dst: &Kind, devices: &[String]) -> Self {
+        let mut keys = KeyPool::new(1);
+        let mut make = |id, number, kind: &Kind| {
+            let spec = spec(id, number, kind);
+            let mut cluster = Cluster::new(spec, kind.settings, DATE, &mut keys, 1).unwrap();
+            for device in devices {
+                cluster.add_phone(device, SecurityMode::NonSecure).unwrap();
+            }
+            cluster
+        };
+        let clusters = [make("src", 1, src), make("dst", 2, dst)];
+        Self {
+            keys,
+            clusters,
+            devices: devices.to_vec(),
+            off: BTreeSet::new(),
+            rules: Settings::default(),
+        }
+    }
+
+    pub(crate) fn src(&mut self) -> &mut Cluster {
+        &mut self.clusters[0]
+    }
+
+    pub(crate) fn dst(&mut self) -> &mut Cluster {
+        &mut self.clusters[1]
+    }
+
+    /// An upload by hand of a certificate of the destination into a store of the source.
+    pub(crate) fn import(&mut self, node: &str, kind: CertificateKind, stores: &[TrustStore]) {
+        let of_node = self.clusters[1].certificate(node, kind).unwrap();
+        let certificate = Arc::clone(&of_node.public);
+        for &store in stores {
+            self.clusters[0].trust(store, Arc::clone(&certificate));
+        }
+    }
+
+    /// What is seen from outside now.
+    pub(crate) fn sides(&mut self) -> Sides {
+        let mut sides = Sides::default();
+        for cluster in &mut self.clusters {
+            let specs: Vec<_> = cluster.nodes().cloned().collect();
+            let nodes = specs
+                .iter()
+                .map(|n| node(cluster, n, &self.devices, &self.off));
+            let nodes = nodes.collect();
+            let parameters = cluster.parameters();
+            sides.sides.push(Side {
+                name: cluster.id().to_owned(),
+                nodes,
+                parameters: Parameters {
+                    auto_registration: Known::Yes(parameters.auto_registration),
+                    prepare_for_rollback: Known::Yes(parameters.prepare_cluster_for_rollback),
+                    cached_files: Known::not_looked_at(),
+                },
+                failures: Vec::new(),
+            });
+        }
+        self.ask_tvs(&mut sides);
+        sides
+    }
+
+    fn ask_tvs(&self, sides: &mut Sides) {
+        let mut signers = BTreeSet::new();
+        for (_, node) in sides.nodes() {
+            for reply in node.tftp.replies.values() {
+                if let Known::Yes(FileReply::File(bytes)) = reply {
+                    signers.extend(signer(bytes));
+                }
+            }
+        }
+        for (side, cluster) in sides.sides.iter_mut().zip(&self.clusters) {
+            for node in &mut side.nodes {
+                if node.tvs.door != Known::Yes(Door::Open) {
+                    continue;
+                }
+                for s in &signers {
+                    let answer = cluster.tvs_query(&node.name, b"", &s.issuer, &s.serial);
+                    let reply = answer.map_or(TvsReply::Unknown, |a| {
+                        let byte = |r: &trustline::wire::Role| u8::try_from(r.code()).unwrap();
+                        TvsReply::Found(Found {
+                            certificate: a.certificate,
+                            roles: a.roles.iter().map(byte).collect(),
+                            ttl_secs: a.ttl_secs,
+                        })
+                    });
+                    node.tvs.replies.insert(s.clone(), Known::Yes(reply));
+                }
+            }
+        }
+    }
+
+    /// The TFTP nodes with these names, in option 150.
+    pub(crate) fn to(&self, names: &[&str]) -> Move {
+        let nodes = || self.clusters.iter().flat_map(Cluster::nodes);
+        let address = |name: &&str| nodes().find(|n| n.name == **name).unwrap().address;
+        Move {
+            option_150: names.iter().map(address).collect(),
+            resets: 3,
+        }
+    }
+
+    /// A phone that has just booted at home for the first time.
+    pub(crate) fn phone(&mut self) -> Subject {
+        let device = self.devices[0].clone();
+        self.phone_of(&device)
+    }
+
+    pub(crate) fn phone_of(&mut self, device: &str) -> Subject {
+        let sides = self.sides();
+        let home = self.to(&["src-pub"]);
+        let new = subject(device);
+        let at_home = predict(&sides, &new, &home);
+        assert!(at_home.follows(), "{:?}", at_home.reasons);
+        Subject {
+            before: at_home.flash.clone(),
+            flash: at_home.flash,
+            ..new
+        }
+    }
+
+    /// What a check says of one phone.
+    pub(crate) fn check(&mut self, phone: &Subject, to: &[&str]) -> Group {
+        let sides = self.sides();
+        self.check_of(&sides, phone, to)
+    }
+
+    pub(crate) fn check_of(&self, sides: &Sides, phone: &Subject, to: &[&str]) -> Group {
+        let mut all = groups(sides, &[asked(phone)], &self.to(to), &self.rules);
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    /// What becomes of a phone as things stand.
+    pub(crate) fn moved(&mut self, phone: &Subject, to: &[&str]) -> Prediction {
+        let plan = self.to(to);
+        predict(&self.sides(), phone, &plan)
+    }
+}
+
+pub(crate) fn asked(phone: &Subject) -> Asked {
+    Asked {
+        name: phone.setup.identity.device.clone(),
+        model: phone.setup.identity.model.clone(),
+        subject: Ok(Box::new(phone.clone())),
+    }
+}
+
+/// A phone out of its box.
+pub(crate) fn subject(device: &str) -> Subject {
+    let profile = Profile::named("8800").unwrap();
+    Subject {
+        setup: PhoneSetup {
+            identity: Identity {
+                device: device.into(),
+                model: "CP-8861".into(),
+                certificate: None,
+            },
+            profile,
+            settings: profile.settings(),
+            pace: Pace::Fast,
+            clock: DATE,
+            clock_ahead: 0,
+            option_150: Vec::new(),
+            dhcp: None,
+            cause: BootCause::Reset,
+        },
+        before: Flash::default(),
+        flash: Flash::default(),
+        earlier: Vec::new(),
+        now: Time::ZERO,
+    }
+}
+
+fn signer(bytes: &[u8]) -> Option<SignerKey> {
+    let strictness = Strictness::default();
+    let of = |header: &trustline::wire::Header<&[u8]>| {
+        let [_, issuer, serial] = header.signer();
+        SignerKey::new(issuer, serial)
+    };
+    TrustList::parse(bytes, &strictness)
+        .map(|list| of(&list.header))
+        .or_else(|_| SignedFile::parse(bytes, &strictness).map(|file| of(&file.header)))
+        .ok()
+}
+
+fn node(
+    cluster: &mut Cluster,
+    spec: &NodeSpec,
+    devices: &[String],
+    off: &BTreeSet<String>,
+) -> Node {
+    let name = spec.name.as_str();
+    let is_off = off.contains(name);
+    let up = |cluster: &Cluster, service, shut| {
+        Known::Yes(match (is_off, cluster.is_up(name, service)) {
+            (true, _) => Door::Silent,
+            (false, true) => Door::Open,
+            (false, false) => shut,
+        })
+    };
+    let service = |door| FileService {
+        door,
+        ..FileService::default()
+    };
+    let mut tftp = service(up(cluster, Service::Tftp, Door::Silent));
+    let mut http = service(up(cluster, Service::Tftp, Door::Refused));
+    let https = service(Known::Yes(if is_off {
+        Door::Silent
+    } else {
+        Door::Refused
+    }));
+    let mut files: Vec<String> = ["CTLFile.tlv", "ITLFile.tlv", "XMLDefault.cnf.xml"]
+        .map(str::to_owned)
+        .to_vec();
+    files.push("XMLDefault.cnf.xml.sgn".into());
+    for device in devices {
+        for (prefix, suffix) in [
+            ("CTL", ".tlv"),
+            ("ITL", ".tlv"),
+            ("", ".cnf.xml"),
+            ("", ".cnf.xml.sgn"),
+            ("", ".cnf.xml.enc.sgn"),
+        ] {
+            files.push(format!("{prefix}{device}{suffix}"));
+        }
+    }
+    if tftp.door == Known::Yes(Door::Open) {
+        for file in files {
+            let reply = match cluster.file(name, &file) {
+                FileAnswer::Found(bytes) => FileReply::File(bytes),
+                FileAnswer::NotFound => FileReply::NotFound,
+            };
+            tftp.replies.insert(file.clone(), Known::Yes(reply));
+            let reply = match cluster.http(name, &format!("/{file}"), false) {
+                HttpAnswer::Found(bytes) => FileReply::File(bytes),
+                HttpAnswer::Status(status) => FileReply::Status(status),
+            };
+            http.replies.insert(file, Known::Yes(reply));
+        }
+    }
+    let own = CertificateKind::OF_NODE.iter().filter_map(|&kind| {
+        let own = cluster.certificate(name, kind)?;
+        Some((kind.name().to_owned(), Arc::clone(&own.public)))
+    });
+    let certificates = own.collect();
+    let stores = TrustStore::ALL.iter().map(|&store| {
+        let held = cluster.store(name, store).unwrap();
+        (store, Known::Yes(held.to_vec()))
+    });
+    let stores: BTreeMap<_, _> = stores.collect();
+    let tvs = cluster.tvs_identity(name).map(|(own, _)| own.to_vec());
+    Node {
+        name: spec.name.clone(),
+        address: Some(spec.address),
+        tftp,
+        http,
+        https,
+        tvs: TvsService {
+            port: Some(spec.tvs_port),
+            door: up(cluster, Service::Tvs, Door::Refused),
+            certificate: tvs.map_or_else(Known::not_looked_at, Known::Yes),
+            ..TvsService::default()
+        },
+        callmanager: up(cluster, Service::CallManager, Door::Refused),
+        certificates,
+        stores,
+    }
+}

@@ -1,0 +1,7 @@
+//! The smallest fix, what a fate rests on, groups and the way back, of clusters that were looked at
+//! from outside. A fix that is proven is then made to the clusters themselves.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fixes;
+mod lab;
