@@ -71,7 +71,7 @@ pub(super) fn files(node: &mut Node, service: Service, seen: FilesSeen) -> Vec<S
             Err(why) => Known::No(why),
         };
     }
-    into.certificate = seen.certificate.or(into.certificate.take());
+    into.certificate = seen.certificate.or_else(|| into.certificate.take());
     into.others = Known::No(format!("{name} of {of} was not asked for it"));
     let mut lost: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (file, answer) in seen.files {
