@@ -7,11 +7,16 @@
 pub mod answer;
 pub mod back;
 pub mod basis;
+pub mod conditions;
 pub mod evidence;
 pub mod fix;
+pub mod folder;
 pub mod groups;
+pub mod inventory;
+pub mod load;
 pub mod places;
 pub mod predict;
+pub mod recording;
 pub mod registration;
 pub mod rehearsal;
 pub mod verdict;

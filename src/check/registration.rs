@@ -6,7 +6,8 @@ use crate::cluster::{PublicCertificate, Registration, TrustStore};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{LscTrustedBy, Settings};
 
-/// The answer, or what it hangs on that nobody read.
+/// The answer, or what it hangs on that nobody read: an empty LSC is one of which no more is known
+/// than that there is one.
 pub(super) fn answer(
     sides: &Sides,
     host: &str,
@@ -44,6 +45,16 @@ pub(super) fn answer(
     let Some(lsc) = lsc else {
         return Ok(Registration::Accepted);
     };
+    if lsc.is_empty() {
+        return Err(Gap {
+            what: format!("the LSC of {device}"),
+            why: format!(
+                "no input has a phone's certificate: see whether the CAPF that issued it is in \
+                 CAPF-trust of {}",
+                node.name
+            ),
+        });
+    }
     let issuer = match PublicCertificate::from_der(lsc) {
         Ok(lsc) if trusts_issuer(side, node, &lsc.issuer_text, rules)? => {
             return Ok(Registration::Accepted);
@@ -72,9 +83,8 @@ pub fn has_phone(side: &Side, device: &str) -> Option<bool> {
     {
         return Some(true);
     }
-    let services = |n: &'_ Node| [n.tftp.clone(), n.http.clone()];
     let mut is_missing = false;
-    for service in side.nodes.iter().flat_map(services) {
+    for service in side.nodes.iter().flat_map(|n| [&n.tftp, &n.http]) {
         for name in &names {
             match service.reply(name) {
                 Known::Yes(FileReply::File(_)) => return Some(true),

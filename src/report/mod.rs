@@ -2,6 +2,7 @@
 
 pub mod advice;
 pub mod bulk;
+pub mod check;
 pub mod diff;
 pub mod inspect;
 pub mod junit;

@@ -1,0 +1,304 @@
+//! What the conditions are asked about, and what all of them need of it: who serves which list, whom
+//! phones ask, what phones hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::check::evidence::{At, FileReply, FileService, Known, Node, Side, Sides, SignerKey};
+use crate::check::predict::{Move, Subject};
+use crate::phone::flash::CONFIG;
+use crate::time::UnixSeconds;
+use crate::trust::search::SignerId;
+use crate::wire::phone_config::PhoneConfig;
+use crate::wire::{ListKind, Record, SignedFile, Strictness, TrustList};
+
+/// Two clusters, a move and the phones that it is for.
+pub(super) struct Question<'a> {
+    pub(super) sides: &'a Sides,
+    pub(super) plan: &'a Move,
+    pub(super) subjects: &'a [Subject],
+    pub(super) now: UnixSeconds,
+    /// The lists that phones hold, each pair once.
+    pub(super) held: Vec<Held<'a>>,
+    /// What the phones' own configurations name.
+    pub(super) own_hosts: Hosts,
+    /// What the configurations that each node serves name.
+    pub(super) served_hosts: BTreeMap<At, Hosts>,
+}
+
+/// The lists that some of the phones hold.
+pub(super) struct Held<'a> {
+    pub(super) ctl: Option<&'a Arc<[u8]>>,
+    pub(super) itl: Option<&'a Arc<[u8]>>,
+    pub(super) phones: Vec<&'a str>,
+}
+
+/// Hosts that configurations name.
+#[derive(Default)]
+pub(super) struct Hosts {
+    /// Configurations that could be read.
+    pub(super) read: usize,
+    pub(super) tvs: BTreeSet<String>,
+    pub(super) callmanager: BTreeSet<String>,
+}
+
+/// A node of the destination that hands out lists.
+#[derive(Clone, Copy)]
+pub(super) struct TftpNode<'a> {
+    pub(super) at: At,
+    pub(super) node: &'a Node,
+    /// True if option 150 will name it.
+    pub(super) is_named: bool,
+}
+
+impl<'a> Question<'a> {
+    pub(super) fn new(
+        sides: &'a Sides,
+        plan: &'a Move,
+        subjects: &'a [Subject],
+        now: UnixSeconds,
+    ) -> Self {
+        let mut held: BTreeMap<_, Held<'a>> = BTreeMap::new();
+        let mut own_hosts = Hosts::default();
+        for subject in subjects {
+            let ctl = subject.flash.get(ListKind::Ctl.file_name());
+            let itl = subject.flash.get(ListKind::Itl.file_name());
+            let same = held.entry((ctl, itl)).or_insert_with(|| Held {
+                ctl,
+                itl,
+                phones: Vec::new(),
+            });
+            same.phones.push(&subject.setup.identity.device);
+            if let Some(config) = subject.flash.get(CONFIG) {
+                own_hosts.take(config);
+            }
+        }
+        let mut served_hosts: BTreeMap<At, Hosts> = BTreeMap::new();
+        for (at, node) in sides.nodes() {
+            let hosts = served_hosts.entry(at).or_default();
+            for (_, bytes) in configs(node) {
+                hosts.take(body(bytes));
+            }
+        }
+        Self {
+            sides,
+            plan,
+            subjects,
+            now,
+            held: held.into_values().collect(),
+            own_hosts,
+            served_hosts,
+        }
+    }
+
+    /// The cluster that the phones are in.
+    pub(super) fn from(&self) -> Option<&'a Side> {
+        self.sides.sides.first()
+    }
+
+    /// Index of the cluster that they are to follow to; that of their own if there is no other.
+    pub(super) fn to_index(&self) -> usize {
+        self.sides.sides.len().saturating_sub(1).min(1)
+    }
+
+    /// The cluster that they are to follow to.
+    pub(super) fn to(&self) -> Option<&'a Side> {
+        self.sides.sides.get(self.to_index())
+    }
+
+    /// The destination's nodes that hand out lists: those of option 150 in its order, then others
+    /// that serve a list.
+    pub(super) fn tftp_nodes(&self) -> Vec<TftpNode<'a>> {
+        let mut found: Vec<TftpNode<'a>> = Vec::new();
+        let addresses = self.plan.option_150.iter();
+        for at in addresses.filter_map(|&address| self.sides.at(address)) {
+            if let Some(node) = self.sides.node(at)
+                && found.iter().all(|f| f.at != at)
+            {
+                found.push(TftpNode {
+                    at,
+                    node,
+                    is_named: true,
+                });
+            }
+        }
+        let index = self.to_index();
+        for (n, node) in self
+            .to()
+            .into_iter()
+            .flat_map(|s| s.nodes.iter().enumerate())
+        {
+            let at = At(index, n);
+            let serves = ALL_LISTS
+                .iter()
+                .any(|&kind| matches!(offered(node, kind), Known::Yes(Some(_))));
+            if serves && found.iter().all(|f| f.at != at) {
+                found.push(TftpNode {
+                    at,
+                    node,
+                    is_named: false,
+                });
+            }
+        }
+        found
+    }
+
+    /// The TVS nodes that phones ask: those that their configurations name. Where no configuration
+    /// is known, every node of their cluster. With the names that are none of the nodes.
+    pub(super) fn asked_tvs(&self) -> (Vec<(At, &'a Node)>, Vec<&str>) {
+        let mut nodes = Vec::new();
+        let mut strangers = Vec::new();
+        if self.own_hosts.read == 0 {
+            let of_side = self.sides.nodes().filter(|(at, _)| at.0 == 0);
+            return (of_side.collect(), strangers);
+        }
+        for host in &self.own_hosts.tvs {
+            match self.sides.host(host) {
+                Some(at) => nodes.extend(self.sides.node(at).map(|node| (at, node))),
+                None => strangers.push(host.as_str()),
+            }
+        }
+        nodes.sort_unstable_by_key(|(at, _)| *at);
+        nodes.dedup_by_key(|(at, _)| *at);
+        (nodes, strangers)
+    }
+
+    /// Whose certificate this is, for a sentence: `ITLRecovery of dst-pub, CN=ITLRECOVERY_dst-pub
+    /// 7B:9E:..:0C`.
+    pub(super) fn whose(&self, signer: &SignerId) -> String {
+        let key = SignerKey::new(&signer.issuer, &signer.serial);
+        let mut exported = self.sides.nodes().flat_map(|(_, node)| {
+            let of_node = node.certificates.iter();
+            of_node.map(move |(kind, certificate)| (node, kind, certificate))
+        });
+        match exported.find(|(_, _, certificate)| key.is_of(certificate)) {
+            Some((node, kind, _)) => format!("{kind} of {}, {signer}", node.name),
+            None => signer.to_string(),
+        }
+    }
+
+    /// The cluster's name, or a word for one that there is not.
+    pub(super) fn from_name(&self) -> &'a str {
+        self.from().map_or("the phones' cluster", |s| &s.name)
+    }
+
+    /// Likewise of the other.
+    pub(super) fn to_name(&self) -> &'a str {
+        self.to().map_or("the destination", |s| &s.name)
+    }
+}
+
+impl Hosts {
+    fn take(&mut self, config: &[u8]) {
+        let Ok(config) = PhoneConfig::parse(config) else {
+            return;
+        };
+        self.read += 1;
+        self.tvs.extend(config.tvs.into_iter().map(|t| t.host));
+        let members = config.callmanager_group.into_iter();
+        self.callmanager.extend(members.map(|m| m.host));
+    }
+}
+
+/// Both kinds of lists, in the order in which phones ask for them.
+pub(super) const ALL_LISTS: [ListKind; 2] = [ListKind::Ctl, ListKind::Itl];
+
+/// The two ways by which a node hands out the same lists and signed configurations.
+pub(super) fn services(node: &Node) -> [(&'static str, &FileService); 2] {
+    [("TFTP", &node.tftp), ("HTTP", &node.http)]
+}
+
+/// A list that a node serves, none if it says that there is none; or why nothing is known.
+pub(super) fn offered(node: &Node, kind: ListKind) -> Known<Option<&Arc<[u8]>>> {
+    let mut is_missing = false;
+    for (_, service) in services(node) {
+        for (_, reply) in list_replies(service, kind) {
+            match reply {
+                Known::Yes(FileReply::File(bytes)) => return Known::Yes(Some(bytes)),
+                Known::Yes(_) => is_missing = true,
+                Known::No(_) => {}
+            }
+        }
+        // Only who gave all files says this of a name that nobody asked for.
+        is_missing |= matches!(
+            service.reply(kind.file_name()),
+            Known::Yes(FileReply::NotFound)
+        );
+    }
+    if is_missing {
+        return Known::Yes(None);
+    }
+    match node.tftp.reply(kind.file_name()) {
+        Known::No(why) => Known::No(why.clone()),
+        Known::Yes(_) => Known::not_looked_at(),
+    }
+}
+
+/// What a server said about lists of this kind, under any name; the general one first.
+pub(super) fn list_replies(
+    service: &FileService,
+    kind: ListKind,
+) -> impl Iterator<Item = (&str, &Known<FileReply>)> {
+    let general = kind.file_name();
+    let is_list = move |name: &str| {
+        name.ends_with(".tlv") && ListKind::of_file_name(name) == Some(kind) && name != general
+    };
+    let own = service.replies.get(general).map(|reply| (general, reply));
+    let named = service
+        .replies
+        .iter()
+        .map(|(name, reply)| (name.as_str(), reply));
+    own.into_iter()
+        .chain(named.filter(move |(name, _)| is_list(name)))
+}
+
+/// The configurations of phones that a node serves, plain and signed.
+pub(super) fn configs(node: &Node) -> impl Iterator<Item = (&str, &[u8])> {
+    let replies = services(node).into_iter().flat_map(|(_, s)| &s.replies);
+    replies.filter_map(|(name, reply)| {
+        let is_config = name.ends_with(".cnf.xml") || name.ends_with(".cnf.xml.sgn");
+        match reply {
+            Known::Yes(FileReply::File(bytes)) if is_config => Some((name.as_str(), &bytes[..])),
+            _ => None,
+        }
+    })
+}
+
+/// A file without the header of its signature.
+pub(super) fn body(bytes: &[u8]) -> &[u8] {
+    SignedFile::parse(bytes, &Strictness::default()).map_or(bytes, |file| file.body)
+}
+
+/// A list, however odd; none if it is no list at all.
+pub(super) fn parse(bytes: &[u8]) -> Option<TrustList<&[u8]>> {
+    TrustList::parse(bytes, &Strictness::default()).ok()
+}
+
+/// True if the record is of this signer, and has a certificate.
+pub(super) fn is_of(record: &Record<&[u8]>, signer: &SignerKey) -> bool {
+    let issuer = record.issuer().unwrap_or_default();
+    let serial = record.serial().unwrap_or_default();
+    record.certificate().is_some() && SignerKey::new(issuer, serial) == *signer
+}
+
+/// `SEP001122334401`, `SEP001122334401 and SEP001122334402`, `SEP001122334401 and 4 more`.
+pub(super) fn who(phones: &[&str]) -> String {
+    match phones {
+        [] => "no phone".into(),
+        [one] => (*one).to_owned(),
+        [one, other] => format!("{one} and {other}"),
+        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+    }
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn and(names: &[impl AsRef<str>]) -> String {
+    match names {
+        [] => "none".into(),
+        [one] => one.as_ref().to_owned(),
+        [rest @ .., last] => {
+            let rest: Vec<_> = rest.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", rest.join(", "), last.as_ref())
+        }
+    }
+}

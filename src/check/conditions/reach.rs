@@ -1,0 +1,301 @@
+//! Who answers, and under which names: nodes, option 150, centralized TFTP, DNS.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use super::Said;
+use super::question::{ALL_LISTS, Hosts, Question, and, offered, parse};
+use crate::check::answer::{Condition, State};
+use crate::check::evidence::{At, Door, Known, Node};
+use crate::check::places::signer_of;
+use crate::trust::rules::{Basis, Key, Settings, rule};
+use crate::wire::ListKind;
+
+pub(super) const NODES_REACHABLE: &str = "nodes-reachable";
+pub(super) const OPTION_150: &str = "option-150";
+pub(super) const CENTRALIZED_TFTP: &str = "centralized-tftp";
+pub(super) const DNS_NAMES: &str = "dns-names";
+
+/// Each node's services answer, those at least that phones need for the move (Cisco 215539: both
+/// clusters up and reachable by phones).
+pub(super) fn nodes_reachable(q: &Question<'_>) -> Vec<Condition> {
+    if q.sides.nodes().next().is_none() {
+        let said = Said::new(NODES_REACHABLE, "both clusters", Basis::Documented);
+        return vec![said.unknown("no node of either cluster was looked at", LOOK)];
+    }
+    q.sides
+        .nodes()
+        .map(|(at, node)| reachable(q, at, node))
+        .collect()
+}
+
+const LOOK: &str = "give the cluster's TFTP nodes (tftp://HOST), or a folder with what they serve and the output of `utils service list` as services.txt";
+
+fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
+    let is_named = q.plan.option_150.contains(&q.sides.address(at));
+    let is_host = |hosts: &BTreeSet<String>| hosts.iter().any(|h| q.sides.host(h) == Some(at));
+    let is_asked = q.asked_tvs().0.iter().any(|(asked, _)| *asked == at);
+    let of_destination = q.sides.nodes().filter(|(other, _)| other.0 == q.to_index());
+    let mut served = of_destination.filter_map(|(other, _)| q.served_hosts.get(&other));
+    let registers = served.any(|hosts| is_host(&hosts.callmanager));
+    let services: [(&str, &Known<Door>, bool, &str); 4] = [
+        ("TFTP", &node.tftp.door, is_named, "start Cisco Tftp"),
+        ("HTTP", &node.http.door, false, "open TCP port 6970"),
+        (
+            "TVS",
+            &node.tvs.door,
+            is_asked,
+            "start Cisco Trust Verification Service, and open TCP port 2445 to the phones",
+        ),
+        (
+            "CallManager",
+            &node.callmanager,
+            registers,
+            "start Cisco CallManager",
+        ),
+    ];
+    let mut state = State::Good;
+    let mut texts = Vec::new();
+    let mut fixes = Vec::new();
+    for (name, door, is_needed, fix) in services {
+        let (found, word) = match door {
+            Known::Yes(Door::Open) => (State::Good, "answers".to_owned()),
+            Known::Yes(Door::Refused) => (State::Bad, "refuses connections".to_owned()),
+            Known::Yes(Door::Silent) => (State::Bad, "does not answer".to_owned()),
+            Known::No(why) => (State::Unknown, format!("not known ({why})")),
+        };
+        let found = match (found, is_needed) {
+            (State::Good, _) | (_, true) => found,
+            (_, false) => State::Note,
+        };
+        let aside = match (found, is_needed) {
+            (State::Note, false) => ", and the move does not need it there",
+            _ => "",
+        };
+        texts.push(format!("{name} {word}{aside}"));
+        match found {
+            State::Bad => fixes.push(fix),
+            State::Unknown => fixes.push(LOOK),
+            State::Good | State::Note => {}
+        }
+        state = worse(state, found);
+    }
+    fixes.dedup();
+    let side = q.sides.sides.get(at.0).map_or("", |s| &s.name);
+    let about = format!("{} of {side}", node.name);
+    let fix = (!fixes.is_empty()).then(|| fixes.join("; "));
+    Said::new(NODES_REACHABLE, about, Basis::Documented).with(state, texts.join(", "), fix)
+}
+
+/// Of two states the one that matters more: what does not hold before what is not known.
+fn worse(a: State, b: State) -> State {
+    let rank = |s| match s {
+        State::Good => 0,
+        State::Note => 1,
+        State::Unknown => 2,
+        State::Bad => 3,
+    };
+    if rank(b) > rank(a) { b } else { a }
+}
+
+/// Each entry of option 150: which node, whether it answers, whether it hands out an ITL.
+pub(super) fn option_150(q: &Question<'_>) -> Vec<Condition> {
+    if q.plan.option_150.is_empty() {
+        let said = Said::new(OPTION_150, "option 150", Basis::Documented);
+        let fix = format!("let option 150 name the TFTP nodes of {}", q.to_name());
+        return vec![said.bad("no server is given for it", fix)];
+    }
+    let settings = q
+        .subjects
+        .first()
+        .map_or_else(Settings::default, |s| s.setup.settings.clone());
+    let kept = usize::try_from(settings.count(Key::DhcpMaxServers)).unwrap_or(usize::MAX);
+    let entries = q.plan.option_150.iter().enumerate();
+    let entry = |(n, &address): (usize, &Ipv4Addr)| entry(q, n, address, kept, &settings);
+    entries.map(entry).collect()
+}
+
+fn entry(
+    q: &Question<'_>,
+    n: usize,
+    address: Ipv4Addr,
+    kept: usize,
+    settings: &Settings,
+) -> Condition {
+    let Some((at, node)) = q
+        .sides
+        .at(address)
+        .and_then(|at| Some((at, q.sides.node(at)?)))
+    else {
+        let said = Said::new(
+            OPTION_150,
+            format!("entry {}: {address}", n + 1),
+            Basis::Documented,
+        );
+        return said.unknown(
+            format!("{address} is none of the nodes that were looked at"),
+            "correct the address, or let the check look at this node too",
+        );
+    };
+    let about = format!("entry {}: {}", n + 1, node.name);
+    let said = Said::new(OPTION_150, about, Basis::Documented);
+    if at.0 != q.to_index() {
+        let text = format!(
+            "{} belongs to {}: phones that take it stay there",
+            node.name,
+            q.from_name()
+        );
+        let fix = format!("let option 150 name nodes of {} alone", q.to_name());
+        return said.bad(text, fix);
+    }
+    match &node.tftp.door {
+        Known::Yes(Door::Open) => {}
+        Known::Yes(_) => {
+            let text = match n {
+                0 => {
+                    "its TFTP does not answer: every phone waits for it and then asks the next entry"
+                }
+                _ => {
+                    "its TFTP does not answer: phones have nobody left if the entries before fail too"
+                }
+            };
+            return said.bad(text, format!("start Cisco Tftp on {}", node.name));
+        }
+        Known::No(why) => return said.unknown(format!("whether its TFTP answers: {why}"), LOOK),
+    }
+    match offered(node, ListKind::Itl) {
+        Known::Yes(Some(bytes)) if parse(bytes).is_none() => said.bad(
+            "its TFTP answers, and what it serves as ITL is no list",
+            format!("look at ITLFile.tlv with `trustline inspect`, then restart Cisco Tftp on {}", node.name),
+        ),
+        Known::Yes(Some(_)) if n >= kept => {
+            let rule = rule(Key::DhcpMaxServers);
+            let text = format!(
+                "a phone keeps {kept} servers of its lease ({}), so this one is not asked",
+                rule.name
+            );
+            let basis = settings.basis(Key::DhcpMaxServers);
+            Said { basis, ..said }.note(text, None)
+        }
+        Known::Yes(Some(_)) => said.good(format!("{address}, its TFTP answers and serves an ITL")),
+        Known::Yes(None) => said.bad(
+            "its TFTP answers and has no ITL: phones keep the list that they have, and refuse its files",
+            format!("restart Cisco Tftp on {} so that it publishes its ITL, or name another node", node.name),
+        ),
+        Known::No(why) => said.unknown(format!("whether it serves an ITL: {why}"), LOOK),
+    }
+}
+
+/// A TFTP node that serves phones of another cluster: its own files then have a signature that those
+/// phones do not know (Cisco System Configuration Guide 15, centralized TFTP).
+pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
+    let mut found = Vec::new();
+    let mut is_read = false;
+    for (at, node) in q.sides.nodes() {
+        let side = |at: At| q.sides.sides.get(at.0).map_or("", |s| s.name.as_str());
+        let hosts = q.served_hosts.get(&at);
+        let named = hosts.into_iter().flat_map(|h| &h.callmanager);
+        let others: BTreeSet<&str> = named
+            .filter_map(|host| q.sides.host(host))
+            .filter(|host| host.0 != at.0)
+            .map(side)
+            .collect();
+        is_read |= hosts.is_some_and(|h| h.read > 0);
+        let foreign = foreign_list(q, at, node);
+        let said = || {
+            Said::new(
+                CENTRALIZED_TFTP,
+                format!("{} of {}", node.name, side(at)),
+                Basis::Documented,
+            )
+        };
+        if let Some(text) = foreign {
+            found.push(said().bad(
+                text,
+                format!("let option 150 name the TFTP nodes of the phones' own cluster, or restart Cisco Tftp on {}", node.name),
+            ));
+        }
+        if !others.is_empty() {
+            let others: Vec<_> = others.into_iter().collect();
+            let text = format!(
+                "it serves configurations whose CallManagers are of {}: it is their central TFTP, and what it signs itself (ring lists, locales) phones of {} refuse",
+                and(&others),
+                and(&others)
+            );
+            let fix = format!(
+                "put CallManager of {} into Phone-SAST-trust of {}; after a move wait 30 minutes or restart its TFTP, since it remembers who had a phone",
+                node.name,
+                and(&others)
+            );
+            found.push(said().note(text, Some(fix)));
+        }
+    }
+    let said = Said::new(CENTRALIZED_TFTP, "both clusters", Basis::Documented);
+    match (found.is_empty(), is_read) {
+        (false, _) => found,
+        (true, true) => vec![said.good("each TFTP node serves phones of its own cluster")],
+        (true, false) => vec![said.unknown(
+            "no configuration was read, so whose phones each TFTP node serves is not known",
+            "let the check read the configuration of a phone at each cluster (--phones)",
+        )],
+    }
+}
+
+/// A list of this node that a node of another cluster has signed.
+fn foreign_list(q: &Question<'_>, at: At, node: &Node) -> Option<String> {
+    let list = |kind| match offered(node, kind) {
+        Known::Yes(Some(bytes)) => signer_of(bytes).map(|signer| (kind, signer)),
+        _ => None,
+    };
+    let mut signed = ALL_LISTS.into_iter().filter_map(list);
+    signed.find_map(|(kind, signer)| {
+        let is_own = |c: &Node| c.certificates.iter().any(|(_, c)| signer.is_of(c));
+        let mut own = q.sides.nodes().filter(|(other, _)| other.0 == at.0);
+        let mut others = q.sides.nodes().filter(|(other, _)| other.0 != at.0);
+        if own.any(|(_, n)| is_own(n)) {
+            return None;
+        }
+        let (other, by) = others.find(|(_, n)| is_own(n))?;
+        let cluster = q.sides.sides.get(other.0).map_or("", |s| &s.name);
+        Some(format!(
+            "its {kind} is signed by {} of {cluster}, not by its own cluster",
+            by.name
+        ))
+    })
+}
+
+/// Names that phones must be able to resolve: those of the configuration that they have, whose TVS
+/// they ask during the move, and those of the one that they will get.
+pub(super) fn dns_names(q: &Question<'_>) -> Vec<Condition> {
+    let destination = q.served_hosts.iter().filter(|(at, _)| at.0 == q.to_index());
+    let served: Vec<&Hosts> = destination.map(|(_, hosts)| hosts).collect();
+    vec![
+        names_of(format!("configurations of {}", q.to_name()), &served),
+        names_of("configurations that phones hold".into(), &[&q.own_hosts]),
+    ]
+}
+
+fn names_of(about: String, hosts: &[&Hosts]) -> Condition {
+    let said = Said::new(DNS_NAMES, about, Basis::Documented);
+    if hosts.iter().all(|h| h.read == 0) {
+        return said.unknown(
+            "no configuration was read",
+            "let the check read the configuration of a phone (--phones)",
+        );
+    }
+    let all = hosts
+        .iter()
+        .flat_map(|h| h.tvs.iter().chain(&h.callmanager));
+    let is_name = |host: &&str| host.parse::<Ipv4Addr>().is_err();
+    let names: BTreeSet<&str> = all.map(String::as_str).filter(is_name).collect();
+    if names.is_empty() {
+        return said.good("servers are named by address: phones need no DNS for them");
+    }
+    let names: Vec<_> = names.into_iter().collect();
+    let fix = "look these names up at the DNS server that the phones' segment has, where nobody \
+               else did: phones find no TVS and no CallManager whose name they cannot resolve";
+    said.note(
+        format!("phones must resolve {}", and(&names)),
+        Some(fix.into()),
+    )
+}

@@ -1,0 +1,183 @@
+//! What TVS says, by the certificates and trust stores of the cluster: for folders whose TVS nobody
+//! asked. Order and roles as in [`crate::cluster`]: own certificates, then trust stores, then the CTL
+//! file. What lies in a CAPF-trust or a tomcat-trust that nobody read is left out: its roles let
+//! nobody sign a list or a file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::said::{Told, told};
+use super::{Draft, Options, Problems};
+use crate::check::evidence::{Known, Node, SignerKey, TvsReply};
+use crate::cluster::{CertificateKind, PublicCertificate, TrustStore};
+use crate::trust::rules::{Key, TvsRolesOfStore};
+use crate::tvs::Found;
+use crate::wire::{ListKind, Role};
+
+/// A certificate that a TVS knows, and what for.
+struct Entry {
+    certificate: Arc<PublicCertificate>,
+    roles: Vec<Role>,
+}
+
+/// Says for every node without answers of its TVS what that would answer.
+pub(super) fn derive(drafts: &mut [Draft], options: &Options<'_>, problems: &mut Problems) {
+    let lists = told(drafts);
+    let own = own(drafts, &lists);
+    let untold: Vec<String> = drafts
+        .iter()
+        .filter(|d| !has_callmanager(&d.node))
+        .map(|d| format!("{} ({}/certificates)", d.node.name, d.place))
+        .collect();
+    let mut derived = Vec::new();
+    for draft in drafts.iter_mut().filter(|d| !d.keeps_tvs) {
+        match entries(&draft.node, &own, &lists, options) {
+            Ok(entries) => {
+                derived.push(draft.node.name.clone());
+                draft.node.tvs.replies = replies(&entries, options);
+                draft.node.tvs.others = if untold.is_empty() {
+                    Known::Yes(TvsReply::Unknown)
+                } else {
+                    Known::No(format!(
+                        "nobody asked it, and it may be an own certificate of a node whose own ones \
+                         no input has: put CallManager.pem of {} there",
+                        untold.join(" and of ")
+                    ))
+                };
+            }
+            Err(why) => draft.node.tvs.others = Known::No(why),
+        }
+    }
+    if !derived.is_empty() {
+        problems.note(format!(
+            "nobody asked TVS of {}: its answers are derived from own certificates and trust stores, \
+             as if it had been restarted since the last import (rule tvs.restart_needed)",
+            derived.join(" and ")
+        ));
+    }
+}
+
+fn has_callmanager(node: &Node) -> bool {
+    let mut own = node.certificates.iter();
+    own.any(|(kind, _)| kind == CertificateKind::CallManager.name())
+}
+
+/// Own certificates of all nodes.
+fn own(drafts: &[Draft], lists: &[Told]) -> Vec<Entry> {
+    let file_role = if lists.iter().any(|t| t.role == Role::CcmTftp) {
+        Role::CcmTftp
+    } else {
+        Role::Tftp
+    };
+    let mut entries = Vec::new();
+    for (kind, certificate) in drafts.iter().flat_map(|d| &d.node.certificates) {
+        let roles: &[Role] = match CertificateKind::from_name(kind) {
+            Some(CertificateKind::CallManager) => &[Role::Sast, file_role],
+            Some(CertificateKind::CallManagerEcdsa) => &[file_role],
+            Some(CertificateKind::ItlRecovery) => &[Role::Sast],
+            Some(CertificateKind::Capf) => &[Role::Capf],
+            Some(CertificateKind::Tvs) => &[Role::Tvs],
+            Some(CertificateKind::Tomcat | CertificateKind::TomcatEcdsa) => &[Role::AppServer],
+            Some(CertificateKind::Token | CertificateKind::Lsc) | None => &[],
+        };
+        // Of a certificate whose purpose nobody knows no role is known either.
+        if !roles.is_empty() {
+            add(&mut entries, certificate, roles);
+        }
+    }
+    for told in lists.iter().filter(|t| t.list == ListKind::Itl) {
+        if let Some(certificate) = &told.certificate {
+            add(&mut entries, certificate, &[told.role]);
+        }
+    }
+    entries
+}
+
+/// All that the TVS of a node knows; why nothing is known of it.
+fn entries(
+    node: &Node,
+    own: &[Entry],
+    lists: &[Told],
+    options: &Options<'_>,
+) -> Result<Vec<Entry>, String> {
+    let store = |store: TrustStore| match node.stores.get(&store) {
+        Some(Known::Yes(held)) => Ok(held),
+        Some(Known::No(why)) => Err(format!("nobody asked it, and of {store} {why}")),
+        None => Err(format!("nobody asked it, and nobody looked into {store}")),
+    };
+    let from_callmanager_trust: &[Role] = match options.settings.word::<TvsRolesOfStore>() {
+        TvsRolesOfStore::ByStore => &[Role::Tftp],
+        TvsRolesOfStore::CallManagerGivesBoth => &[Role::Sast, Role::Tftp],
+    };
+    let needed: [(_, &[Role]); 2] = [
+        (store(TrustStore::PhoneSast)?, &[Role::Sast]),
+        (store(TrustStore::CallManager)?, from_callmanager_trust),
+    ];
+    let others = [
+        (TrustStore::Capf, &[Role::Capf]),
+        (TrustStore::Tomcat, &[Role::AppServer]),
+    ];
+    let mut entries: Vec<Entry> = Vec::new();
+    for entry in own {
+        add(&mut entries, &entry.certificate, &entry.roles);
+    }
+    for (held, roles) in needed {
+        for certificate in held {
+            add(&mut entries, certificate, roles);
+        }
+    }
+    for (store, roles) in others {
+        let held = node.stores.get(&store).and_then(Known::get);
+        for certificate in held.into_iter().flatten() {
+            add(&mut entries, certificate, roles);
+        }
+    }
+    // The CTL file is looked into for what the database does not have.
+    let mut of_ctl = Vec::new();
+    for told in lists.iter().filter(|t| t.list == ListKind::Ctl) {
+        if let Some(certificate) = &told.certificate
+            && !entries.iter().any(|e| e.certificate == *certificate)
+        {
+            add(&mut of_ctl, certificate, &[told.role]);
+        }
+    }
+    entries.extend(of_ctl);
+    Ok(entries)
+}
+
+fn add(entries: &mut Vec<Entry>, certificate: &Arc<PublicCertificate>, roles: &[Role]) {
+    match entries.iter_mut().find(|e| e.certificate == *certificate) {
+        Some(entry) => entry.roles.extend(roles),
+        None => entries.push(Entry {
+            certificate: Arc::clone(certificate),
+            roles: roles.to_vec(),
+        }),
+    }
+}
+
+/// Answers by signer. TVS takes an issuer whose parts are joined by `;` or by `,`; of two certificates
+/// with one issuer and serial it finds the first.
+fn replies(entries: &[Entry], options: &Options<'_>) -> BTreeMap<SignerKey, Known<TvsReply>> {
+    let ttl = options.settings.count(Key::TvsAnswerTtl);
+    let ttl_secs = u32::try_from(ttl).unwrap_or(u32::MAX);
+    let mut replies = BTreeMap::new();
+    for entry in entries {
+        let certificate = &entry.certificate;
+        let codes = entry.roles.iter().map(|r| r.code());
+        let mut roles: Vec<u8> = codes.filter_map(|c| u8::try_from(c).ok()).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        let found = TvsReply::Found(Found {
+            certificate: certificate.der.clone(),
+            roles,
+            ttl_secs,
+        });
+        for between in [";", ",", ", "] {
+            let issuer = certificate.issuer_text.replace(';', between);
+            let key = SignerKey::new(issuer.as_bytes(), &certificate.serial);
+            let reply = replies.entry(key);
+            reply.or_insert_with(|| Known::Yes(found.clone()));
+        }
+    }
+    replies
+}

@@ -1,0 +1,498 @@
+//! What the phones of an inventory hold, by what was read of their cluster.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Entry, Held};
+use crate::check::evidence::{At, FileReply, Known, Node, Sides};
+use crate::check::folder::configuration;
+use crate::check::groups::Asked;
+use crate::check::predict::Subject;
+use crate::check::rehearsal::Gap;
+use crate::cluster::is_device_name;
+use crate::phone::flash::CONFIG;
+use crate::phone::profile::PROFILES;
+use crate::phone::{
+    BootCause, DeviceIdentity, Flash, Identity, Pace, PhoneSetup, Profile, file_facts,
+};
+use crate::time::{Time, UnixSeconds};
+use crate::trust::rules::Settings;
+use crate::wire::ListKind;
+use crate::wire::phone_config::PhoneConfig;
+
+/// The most configurations that are compared to find that all phones share one group.
+const MAX_COMPARED: usize = 2_000;
+/// The most models whose firmware is told apart.
+const MAX_MODELS: usize = 500;
+/// The most devices that a note names.
+const NAMED: usize = 3;
+/// The firmware of a model that is not known.
+const DEFAULT_PROFILE: &str = "8800";
+
+/// What is known of all phones.
+#[derive(Clone, Copy)]
+pub struct How<'a> {
+    /// The wall clock.
+    pub clock: UnixSeconds,
+    /// The model of a phone of which nobody says it.
+    pub model: &'a str,
+    /// Changes the rules of a phone's firmware, as the user wants it.
+    pub change: &'a dyn Fn(&mut Settings),
+    /// Flashes that were read, by device.
+    pub flashes: &'a BTreeMap<String, Flash>,
+}
+
+/// The phones that are asked about.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Each phone, with what it holds or what is missing to say.
+    pub asked: Vec<Asked>,
+    /// What was concluded rather than read, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// Says what each phone of an inventory holds; without one, a phone of each TFTP node of the first
+/// cluster.
+pub fn subjects(sides: &Sides, entries: &[Entry], how: &How<'_>) -> Found {
+    let mut home = Home::new(sides, entries, how);
+    let mut found = Found::default();
+    if entries.is_empty() {
+        for at in home.tftp_nodes() {
+            found.asked.push(home.phone_of(at));
+        }
+        if found.asked.is_empty() {
+            let side = sides.sides.first();
+            let name = side.map_or("the cluster that phones are in", |s| &s.name);
+            found.asked.push(Asked {
+                name: format!("a phone of {name}"),
+                model: how.model.to_owned(),
+                subject: Err(Gap {
+                    what: format!("ITLFile.tlv of {name}"),
+                    why: "no input has a list of any of its nodes".into(),
+                }),
+            });
+        }
+    }
+    for entry in entries {
+        found.asked.push(home.phone(entry));
+    }
+    found.notes = home.notes();
+    found
+}
+
+/// A configuration of the phones' cluster.
+#[derive(Clone)]
+struct Config {
+    device: String,
+    xml: Arc<[u8]>,
+    parsed: Arc<PhoneConfig>,
+}
+
+/// The cluster that the phones are in.
+struct Home<'a> {
+    sides: &'a Sides,
+    how: &'a How<'a>,
+    /// All lists that were read, by SHA-1.
+    lists: BTreeMap<String, (At, ListKind, Arc<[u8]>)>,
+    /// The configurations of the phones' cluster that were read, by device.
+    configs: BTreeMap<&'a str, (&'a str, &'a Arc<[u8]>)>,
+    /// A phone of each group whose configuration was read.
+    groups: BTreeMap<&'a str, &'a str>,
+    /// The configuration that all phones share as far as trust goes, if they do.
+    shared: OnceCell<Option<Config>>,
+    /// Rules of each model.
+    firmware: BTreeMap<String, (&'static Profile, Settings)>,
+    /// Devices by what is said of them.
+    remarks: BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> Home<'a> {
+    fn new(sides: &'a Sides, entries: &'a [Entry], how: &'a How<'a>) -> Self {
+        let mut lists = BTreeMap::new();
+        for (at, node) in sides.nodes() {
+            for (name, bytes) in files_of(node).filter(|(name, _)| name.contains(".tlv")) {
+                let kind = ListKind::of_file_name(name).unwrap_or(ListKind::Itl);
+                let sha1 = file_facts("", bytes).sha1;
+                lists.entry(sha1).or_insert((at, kind, Arc::clone(bytes)));
+            }
+        }
+        let mut configs = BTreeMap::new();
+        for node in sides.sides.first().iter().flat_map(|side| &side.nodes) {
+            for (name, bytes) in files_of(node) {
+                let Some((device, ending)) = name.split_at_checked(15) else {
+                    continue;
+                };
+                let is_config = matches!(ending, ".cnf.xml" | ".cnf.xml.sgn");
+                if is_config && is_device_name(device) {
+                    configs.entry(device).or_insert((name, bytes));
+                }
+            }
+        }
+        let mut groups = BTreeMap::new();
+        for entry in entries {
+            if let Some(group) = &entry.group
+                && configs.contains_key(entry.device.as_str())
+            {
+                let device = entry.device.as_str();
+                groups.entry(group.as_str()).or_insert(device);
+            }
+        }
+        Self {
+            sides,
+            how,
+            lists,
+            configs,
+            groups,
+            shared: OnceCell::new(),
+            firmware: BTreeMap::new(),
+            remarks: BTreeMap::new(),
+        }
+    }
+
+    fn tftp_nodes(&self) -> Vec<At> {
+        let nodes = self.sides.nodes().filter(|(at, _)| at.0 == 0);
+        let has_lists = |node: &Node| files_of(node).any(|(name, _)| name.contains(".tlv"));
+        nodes
+            .filter(|(_, node)| has_lists(node))
+            .map(|(at, _)| at)
+            .collect()
+    }
+
+    /// A phone of the inventory.
+    fn phone(&mut self, entry: &Entry) -> Asked {
+        let model = entry.model.clone().unwrap_or_else(|| {
+            let text = format!("of an unknown model, taken for a {}", self.how.model);
+            self.remark(text, &entry.device);
+            self.how.model.to_owned()
+        });
+        let subject = self
+            .flash(entry)
+            .map(|flash| self.subject(&entry.device, &model, entry.has_lsc, flash));
+        Asked {
+            name: entry.device.clone(),
+            model: entry.model.clone().unwrap_or_default(),
+            subject,
+        }
+    }
+
+    /// A phone that nobody named, in front of a node.
+    fn phone_of(&mut self, at: At) -> Asked {
+        let node = self.sides.node(at);
+        let name = node.map_or_else(String::new, |n| n.name.clone());
+        let model = self.how.model.to_owned();
+        let subject = match self.device_of(at) {
+            None => Err(Gap {
+                what: format!("the configuration that a phone of {name} holds"),
+                why: format!(
+                    "no input has one: put SEP<MAC>.cnf.xml.sgn of one of its phones beside the \
+                     lists of {name}, or give an inventory"
+                ),
+            }),
+            Some(device) => {
+                let entry = Entry::named(&device);
+                let flash = self.lists_at(&entry, Some(at)).and_then(|mut flash| {
+                    let config = self.config(&entry)?;
+                    flash.put(CONFIG, config.xml);
+                    Ok(flash)
+                });
+                flash.map(|flash| self.subject(&device, &model, None, flash))
+            }
+        };
+        Asked {
+            name: format!("a phone of {name}"),
+            model,
+            subject,
+        }
+    }
+
+    /// A device whose configuration the node has, one that another cluster knows too if there is any.
+    fn device_of(&self, at: At) -> Option<String> {
+        let node = self.sides.node(at)?;
+        let here = files_of(node).filter_map(|(name, _)| name.split_at_checked(15));
+        let of_node = here.map(|(device, _)| device);
+        let known = of_node.filter(|device| self.configs.contains_key(device));
+        let mut known: Vec<&str> = known.take(MAX_COMPARED).collect();
+        // A subscriber's folder may have its lists alone.
+        known.extend(self.configs.keys().take(MAX_COMPARED));
+        let others = || self.sides.nodes().filter(|(at, _)| at.0 != 0);
+        let is_there = |device: &&&str| {
+            let name = format!("{device}.cnf.xml.sgn");
+            others().any(|(_, node)| {
+                let reply = node.tftp.replies.get(&name);
+                matches!(reply, Some(Known::Yes(FileReply::File(_))))
+            })
+        };
+        let found = known.iter().find(is_there).or_else(|| known.first());
+        found.map(|device| (*device).to_owned())
+    }
+
+    fn subject(
+        &mut self,
+        device: &str,
+        model: &str,
+        has_lsc: Option<bool>,
+        flash: Flash,
+    ) -> Box<Subject> {
+        let (profile, settings) = self.firmware(model, device);
+        // What an LSC says nobody reads off a phone. With an empty one it is known that there is one,
+        // and whoever has to judge it sees that it was not read.
+        let certificate = (has_lsc != Some(false)).then(|| DeviceIdentity {
+            kind: "LSC",
+            certificate: Arc::default(),
+            key: Arc::default(),
+        });
+        Box::new(Subject {
+            setup: PhoneSetup {
+                identity: Identity {
+                    device: device.to_owned(),
+                    model: model.to_owned(),
+                    certificate,
+                },
+                profile,
+                settings,
+                pace: Pace::Real,
+                clock: self.how.clock,
+                clock_ahead: 0,
+                option_150: Vec::new(),
+                dhcp: None,
+                cause: BootCause::Reset,
+            },
+            before: flash.clone(),
+            flash,
+            earlier: Vec::new(),
+            now: Time::ZERO,
+        })
+    }
+
+    fn firmware(&mut self, model: &str, device: &str) -> (&'static Profile, Settings) {
+        if let Some((profile, settings)) = self.firmware.get(model) {
+            return (profile, settings.clone());
+        }
+        let profile = Profile::of_model(model).unwrap_or_else(|| {
+            let shown = crate::trust::certificate::escape_for_terminal(model.as_bytes());
+            let text = format!(
+                "{shown}, of which no firmware is known: taken for that of {DEFAULT_PROFILE}"
+            );
+            self.remark(text, device);
+            Profile::named(DEFAULT_PROFILE).unwrap_or(&PROFILES[0])
+        });
+        let mut settings = profile.settings();
+        (self.how.change)(&mut settings);
+        if self.firmware.len() < MAX_MODELS {
+            let kept = (profile, settings.clone());
+            self.firmware.insert(model.to_owned(), kept);
+        }
+        (profile, settings)
+    }
+
+    fn flash(&mut self, entry: &Entry) -> Result<Flash, Gap> {
+        if let Some(flash) = self.how.flashes.get(&entry.device) {
+            if agrees(flash, entry) {
+                return Ok(flash.clone());
+            }
+            let text = "whose flash has other lists than the inventory says: the inventory counts";
+            self.remark(text.to_owned(), &entry.device);
+        }
+        let mut flash = self.lists_at(entry, None)?;
+        let config = self.config(entry)?;
+        flash.put(CONFIG, config.xml);
+        Ok(flash)
+    }
+
+    /// The lists that a phone holds, of this node where nobody says which.
+    fn lists_at(&self, entry: &Entry, at: Option<At>) -> Result<Flash, Gap> {
+        let mut flash = Flash::default();
+        let mut node = at;
+        let said = [(ListKind::Itl, &entry.itl), (ListKind::Ctl, &entry.ctl)];
+        for (kind, held) in said {
+            let Some(Held::Sha1(sha1)) = held else {
+                continue;
+            };
+            let (found_at, _, bytes) = self.lists.get(sha1).ok_or_else(|| Gap {
+                what: format!("the {kind} that {} holds", entry.device),
+                why: format!(
+                    "the phone holds a list that no input has: {}_sha1 {sha1}",
+                    kind.to_string().to_lowercase()
+                ),
+            })?;
+            flash.put(kind.file_name(), Arc::clone(bytes));
+            if found_at.0 == 0 {
+                node.get_or_insert(*found_at);
+            }
+        }
+        let node = node.or_else(|| self.tftp_nodes().first().copied());
+        let node = node.and_then(|at| self.sides.node(at));
+        for (kind, held) in said {
+            if held.is_some() {
+                continue;
+            }
+            let Some(node) = node else {
+                return Err(Gap {
+                    what: format!("the {kind} that {} holds", entry.device),
+                    why: "no input has a list of its cluster".into(),
+                });
+            };
+            if let Some(bytes) = list_of(node, kind, &entry.device)? {
+                flash.put(kind.file_name(), bytes);
+            }
+        }
+        Ok(flash)
+    }
+
+    /// The configuration that a phone holds: its own, else that of another one of its group, else the
+    /// one that all have.
+    fn config(&mut self, entry: &Entry) -> Result<Config, Gap> {
+        let device = entry.device.as_str();
+        if let Some(own) = self.read(device)? {
+            return Ok(own);
+        }
+        let group = entry.group.as_deref();
+        let same_group = group.and_then(|g| self.groups.get(g)).copied();
+        if let Some(other) = same_group
+            && let Some(config) = self.read(other)?
+        {
+            let text = format!(
+                "whose configuration no input has: that of {other}, of the same group, counts"
+            );
+            self.remark(text, device);
+            return Ok(config);
+        }
+        if let Some(config) = self.shared() {
+            let other = &config.device;
+            let text = format!(
+                "whose configuration no input has: that of {other} counts, as all that were read name the same servers"
+            );
+            self.remark(text, device);
+            return Ok(config);
+        }
+        let what = format!("the configuration that {device} holds");
+        let why = match group {
+            Some(group) => format!(
+                "no input has it, nor that of another phone of group {}: put {device}.cnf.xml.sgn \
+                 beside the lists of its cluster",
+                crate::trust::certificate::escape_for_terminal(group.as_bytes())
+            ),
+            None => format!(
+                "no input has it: put {device}.cnf.xml.sgn beside the lists of its cluster, or say \
+                 in the column callmanager_group which phones are alike"
+            ),
+        };
+        Err(Gap { what, why })
+    }
+
+    /// The configuration of a device that was read; an error where it is there and tells nothing.
+    fn read(&self, device: &str) -> Result<Option<Config>, Gap> {
+        let Some((name, bytes)) = self.configs.get(device) else {
+            return Ok(None);
+        };
+        let gap = |why: &str| Gap {
+            what: format!("the configuration that {device} holds"),
+            why: why.to_owned(),
+        };
+        let Some((parsed, xml)) = configuration(name, bytes) else {
+            return Err(gap("its file is damaged or encrypted"));
+        };
+        if !parsed.full_config {
+            return Err(gap(
+                "it is encrypted, and its signed companion does not tell",
+            ));
+        }
+        Ok(Some(Config {
+            device: device.to_owned(),
+            xml: xml.into(),
+            parsed: Arc::new(parsed),
+        }))
+    }
+
+    /// The configuration that stands for all, if all that were read name the same servers.
+    fn shared(&self) -> Option<Config> {
+        let find = || {
+            let mut first: Option<Config> = None;
+            for device in self.configs.keys().take(MAX_COMPARED) {
+                let Ok(Some(config)) = self.read(device) else {
+                    continue;
+                };
+                match &first {
+                    None => first = Some(config),
+                    Some(first) if !is_alike(&first.parsed, &config.parsed) => return None,
+                    Some(_) => {}
+                }
+            }
+            first
+        };
+        self.shared.get_or_init(find).clone()
+    }
+
+    fn remark(&mut self, text: String, device: &str) {
+        self.remarks
+            .entry(text)
+            .or_default()
+            .push(device.to_owned());
+    }
+
+    fn notes(self) -> Vec<String> {
+        let notes = self.remarks.into_iter().map(|(text, devices)| {
+            let named = devices.iter().take(NAMED).cloned().collect::<Vec<_>>();
+            let named = named.join(", ");
+            match devices.len().saturating_sub(NAMED) {
+                0 => format!("{named}: {text}"),
+                more => format!("{named} and {more} more: {text}"),
+            }
+        });
+        notes.collect()
+    }
+}
+
+/// What trust and registration hang on is the same.
+fn is_alike(one: &PhoneConfig, other: &PhoneConfig) -> bool {
+    one.callmanager_group == other.callmanager_group
+        && one.tvs == other.tvs
+        && one.device_security_mode == other.device_security_mode
+        && one.encr_config == other.encr_config
+}
+
+fn files_of(node: &Node) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
+    let services = [&node.tftp, &node.http].into_iter();
+    let replies = services.flat_map(|service| &service.replies);
+    replies.filter_map(|(name, reply)| Some((name.as_str(), reply.get()?.file()?)))
+}
+
+/// The list that a node gives to a phone; none where it has none.
+fn list_of(node: &Node, kind: ListKind, device: &str) -> Result<Option<Arc<[u8]>>, Gap> {
+    let general = kind.file_name();
+    let own = format!("{kind}{device}.tlv");
+    let mut why = None;
+    for service in [&node.tftp, &node.http] {
+        // What the node has for everybody decides: a phone asks for that in the end.
+        let reply = service.replies.get(&own);
+        let reply = reply.filter(|r| matches!(r, Known::Yes(FileReply::File(_))));
+        match reply.unwrap_or_else(|| service.reply(general)) {
+            Known::Yes(FileReply::File(bytes)) => return Ok(Some(Arc::clone(bytes))),
+            Known::Yes(FileReply::NotFound | FileReply::Status(404)) => return Ok(None),
+            Known::Yes(FileReply::Status(status)) => {
+                why.get_or_insert_with(|| format!("the node said {status}"));
+            }
+            Known::No(reason) => {
+                why.get_or_insert_with(|| reason.clone());
+            }
+        }
+    }
+    Err(Gap {
+        what: format!("{general} of {}", node.name),
+        why: why.unwrap_or_else(|| "nobody looked".into()),
+    })
+}
+
+/// True if a flash has the lists that the inventory says.
+fn agrees(flash: &Flash, entry: &Entry) -> bool {
+    let fits = |kind: ListKind, held: &Option<Held>| {
+        let own = flash.get(kind.file_name());
+        match held {
+            None => true,
+            Some(Held::Nothing) => own.is_none(),
+            Some(Held::Sha1(sha1)) => own.is_some_and(|bytes| file_facts("", bytes).sha1 == *sha1),
+        }
+    };
+    fits(ListKind::Ctl, &entry.ctl) && fits(ListKind::Itl, &entry.itl)
+}

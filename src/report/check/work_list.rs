@@ -1,0 +1,109 @@
+//! The work list: one line a phone, as CSV (RFC 4180), for a spreadsheet.
+
+use std::collections::BTreeMap;
+
+use super::{needs_visit, order};
+use crate::check::answer::{Answer, Group};
+
+/// Columns of the inventory that the check did not use, kept for the work list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// Their names, in order.
+    pub names: Vec<String>,
+    /// What a device has in them, in the same order.
+    pub of: BTreeMap<String, Vec<String>>,
+}
+
+/// One line a phone: device, verdict, reason, fix, whether somebody must go there, then the extra
+/// columns. Phones that do not follow come first.
+pub fn work_list(answer: &Answer, extra: &Columns) -> String {
+    let mut out = String::new();
+    let head = ["device", "verdict", "reason", "fix", "visit_by_hand"];
+    let names = extra.names.iter().map(String::as_str);
+    row(&mut out, head.into_iter().chain(names));
+    for group in &answer.groups {
+        let (reason, fix) = (reason(group), fix(group));
+        let visit = if needs_visit(group) { "yes" } else { "no" };
+        for device in &group.phones {
+            let own = extra.of.get(device).map_or(&[][..], Vec::as_slice);
+            let cells = (0..extra.names.len()).map(|n| own.get(n).map_or("", String::as_str));
+            let fixed = [device.as_str(), group.fate.text(), &reason, &fix, visit];
+            row(&mut out, fixed.into_iter().chain(cells));
+        }
+    }
+    out
+}
+
+fn reason(group: &Group) -> String {
+    match (&group.missing, group.reasons.last()) {
+        (Some(missing), _) => format!("not known: {missing}"),
+        (None, Some(reason)) => format!("{}: {}", reason.code, reason.text),
+        (None, None) => String::new(),
+    }
+}
+
+fn fix(group: &Group) -> String {
+    let Some(fix) = &group.fix else {
+        return String::new();
+    };
+    let orders: Vec<_> = fix.actions.iter().map(order).collect();
+    let text = match orders.is_empty() {
+        true => fix.text.clone(),
+        false => orders.join("; "),
+    };
+    if fix.proven {
+        text
+    } else {
+        format!("{text} (not proven)")
+    }
+}
+
+fn row<'c>(out: &mut String, cells: impl IntoIterator<Item = &'c str>) {
+    for (n, cell) in cells.into_iter().enumerate() {
+        if n > 0 {
+            out.push(',');
+        }
+        out.push_str(&quoted(&harmless(cell)));
+    }
+    out.push('\n');
+}
+
+/// A spreadsheet takes a cell that begins with one of these for a formula, and would run it.
+fn harmless(cell: &str) -> String {
+    let is_formula = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n');
+    // Some programs skip blanks first.
+    match cell.trim_start_matches(' ').starts_with(is_formula) {
+        true => format!("'{cell}"),
+        false => cell.to_owned(),
+    }
+}
+
+fn quoted(cell: &str) -> String {
+    match cell.contains([',', '"', '\n', '\r', ';', '\t']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formulas_are_disarmed_and_cells_quoted() {
+        for cell in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1"] {
+            assert_eq!(harmless(cell), format!("'{cell}"), "{cell:?}");
+        }
+        assert_eq!(harmless("SEP001122334401"), "SEP001122334401");
+        assert_eq!(harmless("4-1"), "4-1");
+        let mut out = String::new();
+        row(
+            &mut out,
+            ["a", "b,c", "say \"no\"", "x\ny", "=cmd|' /C calc'!A0"],
+        );
+        assert_eq!(
+            out,
+            "a,\"b,c\",\"say \"\"no\"\"\",\"x\ny\",'=cmd|' /C calc'!A0\n"
+        );
+    }
+}
