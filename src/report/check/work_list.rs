@@ -101,13 +101,11 @@ mod tests {
         }
         assert_eq!(harmless("SEP001122334401"), "SEP001122334401");
         assert_eq!(harmless("4-1"), "4-1");
-        let mut out = String::new();
-        row(
-            &mut out,
-            ["a", "b,c", "say \"no\"", "x\ny", "=cmd|' /C calc'!A0"],
-        );
+        let mut rows = Rows::default();
+        rows.push(["a", "b,c", "say \"no\"", "x\ny", "=cmd|' /C calc'!A0"]);
+        let text = rows.text();
         assert_eq!(
-            out,
+            text,
             "a,\"b,c\",\"say \"\"no\"\"\",\"x\ny\",'=cmd|' /C calc'!A0\n"
         );
     }
