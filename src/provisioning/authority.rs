@@ -12,8 +12,9 @@ use der::{Tag, TagNumber};
 use ring::digest;
 use thiserror::Error;
 
-use super::device::{Device, MacAttribute};
+use super::device::{Device, MacAttribute, NoDevice};
 use super::request::Request;
+use super::usage::{End, Usage};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::{Certificate, CertificateError, Dates, Der, public_key_of};
 use crate::wire::Digest;
@@ -137,6 +138,26 @@ pub enum IssueError<E: std::error::Error> {
         /// Whole days up to the root's end.
         days: u64,
     },
+}
+
+/// What a certificate is, if it is not a server's, which is signed anew at any time; for a sentence.
+pub fn not_a_servers(certificate: &Certificate<'_>) -> Option<&'static str> {
+    if certificate.issuer == certificate.subject {
+        return Some("is a root's certificate");
+    }
+    match Usage::of(certificate) {
+        Ok(usage) if usage.against_signing(End::Server).is_none() => {
+            return Some("is an authority's certificate");
+        }
+        _ => {}
+    }
+    let phone = Device::of_subject(certificate.subject, None);
+    match phone {
+        Ok(_) | Err(NoDevice::Agent { .. } | NoDevice::Another { .. }) => {
+            Some("is a phone's certificate")
+        }
+        Err(_) => None,
+    }
 }
 
 /// A root's certificate, signed with its own key.

@@ -301,8 +301,14 @@ impl Resync {
     }
 
     fn resolve(&mut self, host: String, peer: Option<IpAddr>) {
-        let within = self.setup.settings.dns;
-        self.steps.push_back(Step::Resolve { host, peer, within });
+        let settings = &self.setup.settings;
+        self.steps.push_back(Step::Resolve {
+            host,
+            peer,
+            // Which address a phone connects to is another matter than which one proves a name.
+            aaaa: peer.is_none() || settings.dns_aaaa,
+            within: settings.dns,
+        });
     }
 
     fn tell(&mut self, happening: Happening) {

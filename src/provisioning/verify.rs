@@ -624,8 +624,8 @@ impl Checker {
                     let rests_on = peer.is_ipv6().then_some("provision.dns_aaaa");
                     return Ok(rests_on.into_iter().collect());
                 }
-                // An IPv6 address that DNS has, if AAAA records counted.
-                let rests_on: &[_] = match all.contains(&peer) {
+                // An IPv6 address that DNS may have, if AAAA records counted: they need not be asked for.
+                let rests_on: &[_] = match peer.is_ipv6() && !self.settings.dns_aaaa {
                     true => &["provision.dns_aaaa", "provision.dns_check"],
                     false => required,
                 };

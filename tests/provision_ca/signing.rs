@@ -5,7 +5,7 @@ use std::fs;
 use der::Tag;
 use trustline::cluster::key::{KeyBits, KeyPool};
 
-use super::{AUTHORITY, data, made, sign, stderr, stdout};
+use super::{AUTHORITY, DATE, ca, data, made, path, sign, stderr, stdout};
 
 #[test]
 fn a_certificate_takes_the_place_of_one_certificate_and_of_nothing_else() {
@@ -22,6 +22,22 @@ fn a_certificate_takes_the_place_of_one_certificate_and_of_nothing_else() {
     // PEM readers know this kind least of all.
     let encrypted = pem("ENCRYPTED PRIVATE KEY", key.pkcs8());
     let root = fs::read_to_string(AUTHORITY.path().join("server-root.crt")).unwrap();
+    let authority = path(AUTHORITY.path()).to_owned();
+    let phones = dir.path().join("phones");
+    let made_phone = ca(&[
+        "device",
+        "000e08abcd77",
+        "--serial",
+        "88012BA01299",
+        "--dir",
+        &authority,
+        "--date",
+        DATE,
+        "--out",
+        path(&phones),
+    ]);
+    assert_eq!(made_phone.status.code(), Some(0), "{}", stderr(&made_phone));
+    let phone = fs::read_to_string(phones.join("000e08abcd77.crt")).unwrap();
     for (what, content, expected) in [
         (
             "a key before it",
@@ -50,6 +66,12 @@ fn a_certificate_takes_the_place_of_one_certificate_and_of_nothing_else() {
         ),
         ("a bundle", crt.repeat(2), "more certificates than one"),
         ("a root", root, "is a root's certificate"),
+        ("a phone's", phone, "is a phone's certificate"),
+        (
+            "blanks, and then a key",
+            format!("{}{key_pem}", "\n".repeat(1024 * 1024)),
+            "is larger than any certificate",
+        ),
     ] {
         fs::write(&out, &content).unwrap();
         let refused = sign(&request, &out, &[]);

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod certificates;
+#[cfg(feature = "provisioning")]
+mod command;
 mod machine;
 mod scenarios;
 mod seed;

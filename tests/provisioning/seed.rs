@@ -2,8 +2,6 @@
 //! `000_475d2cc2c19a43dd.txt`. Sentences are counted from the page's first; the three lines of
 //! examples belong to sentence 10, and the page's foot is none.
 
-use std::cell::RefCell;
-
 use trustline::provisioning::authority::{self, Issuer, Root, ServerForm, Terms};
 use trustline::provisioning::device::{Device, MacAttribute, mac_of, mac_text};
 use trustline::provisioning::request::{self, Request as SigningRequest};
@@ -11,9 +9,7 @@ use trustline::trust::certificate::Certificate;
 use trustline::wire::Digest;
 
 use crate::certificates::{Draft, NOW, YEAR};
-use crate::world::{
-    FOREIGN, PROFILE, Phone, ROOT, answering, around, ip, page, server, with_chain,
-};
+use crate::world::{FOREIGN, Phone, ROOT, answering, around, ip, server, with_chain};
 
 const HERE: &str = "10.1.1.1";
 const ELSEWHERE: &str = "10.9.9.9";
@@ -76,20 +72,84 @@ fn signs(request: &[u8]) -> Option<Vec<u8>> {
     issuer.server(&request, ServerForm::Sipura, &terms(1)).ok()
 }
 
-/// What the authority makes for a phone.
-fn of_device(device: &Device) -> Vec<u8> {
+/// Two phones with certificates of their own and one rule, and a server of ours, over TLS: whom the
+/// server took each for, and what each was given. `present` says whose certificate each shows.
+#[cfg(feature = "provisioning")]
+fn on_sockets(devices: &[Device; 2], present: [usize; 2]) -> Vec<(Option<Device>, String)> {
+    use std::sync::mpsc;
+
+    use trustline::net::provisioning::client::Client;
+    use trustline::net::provisioning::dns::Dns;
+    use trustline::net::provisioning::server::{ProvisioningServer, Refusing};
+    use trustline::net::tls::{Identity, TlsOptions, TlsVersions};
+    use trustline::provisioning::server::Roots;
+
+    const TLS: TlsOptions = TlsOptions {
+        versions: TlsVersions::Only12,
+        legacy: true,
+    };
     let bits = trustline::cluster::key::KeyBits::B2048;
-    let [root_key, key] = [bits; 2].map(crate::certificates::key);
+    let root_key = crate::certificates::key(bits);
+    // The server's clock is the system's.
     let terms = Terms {
         serial: [2; authority::SERIAL_BYTES],
-        not_before: NOW,
-        not_after: NOW + YEAR,
+        not_before: 0,
+        not_after: NOW + 100 * YEAR,
         digest: Digest::Sha256,
     };
     let root = authority::root(Root::Client, "Lab", &*root_key, &terms).unwrap();
     let issuer = Issuer::new(&root, &*root_key).unwrap();
-    let made = issuer.device(device, MacAttribute::State, key.spki(), &terms);
-    made.unwrap()
+    let identities = devices.each_ref().map(|device| {
+        let key = crate::certificates::key(bits);
+        let made = issuer.device(device, MacAttribute::State, key.spki(), &terms);
+        Identity {
+            certificate: made.unwrap(),
+            key: key.pkcs8().to_vec(),
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    for device in devices {
+        let mac = mac_text(device.mac.unwrap());
+        let profile = format!("<flat-profile><GPP_A>{mac}</GPP_A></flat-profile>");
+        #[allow(clippy::disallowed_methods, reason = "a server's folder")]
+        std::fs::write(folder.path().join(format!("{mac}.xml")), profile).unwrap();
+    }
+    let (tell, told) = mpsc::channel();
+    let server = ProvisioningServer::new(
+        folder.path(),
+        Roots::new(vec![root.clone()]).unwrap(),
+        Refusing::Handshake,
+        move |told| tell.send(told).unwrap(),
+    );
+    let server = server.unwrap();
+    let shown = Draft::of("sprov.callme.com");
+    let shown = Identity {
+        certificate: shown.by(&ROOT),
+        key: shown.key.pkcs8().to_vec(),
+    };
+    let tls = server.tls(&shown, TLS).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap();
+        tokio::spawn(server.serve(listener, tls, std::future::pending()));
+        let mut seen = Vec::new();
+        for (device, whose) in devices.iter().zip(present) {
+            let phone = Phone::with_rule(&format!("https://{here}/$MA.xml"));
+            // Nobody is asked for names here.
+            let mut phone = phone.set("provision.dns_check", "skipped");
+            phone.device = device.clone();
+            let dns = Dns::of(here).unwrap();
+            let client = Client::new(dns, Some(identities[whose].clone()));
+            let mut resync = phone.machine();
+            client.run(&mut resync, |_| {}).await;
+            let told = told.try_recv().unwrap();
+            let given = resync.parameters().get("GPP_A").to_owned();
+            seen.push((told.device.map(|(device, _)| device), given));
+        }
+        seen
+    })
 }
 
 const ROWS: &[Row] = &[
@@ -103,31 +163,21 @@ const ROWS: &[Row] = &[
             .code()
             == "tls-failed"
     }),
+    #[cfg(feature = "provisioning")]
     row(2, "each phone has a client certificate of its own", || {
-        let seen = RefCell::new(Vec::new());
-        let chain = vec![Draft::of("sprov.callme.com").by(&ROOT)];
-        let server = answering(chain, |_, certificate| {
-            let certificate = certificate
-                .and_then(|der| Certificate::parse(der).ok())
-                .unwrap();
-            let device = Device::of_subject(certificate.subject, None).unwrap().0;
-            seen.borrow_mut().push((device, certificate.spki.to_vec()));
-            page(200, PROFILE)
-        });
-        let around = around([("sprov.callme.com", &[HERE])], [(HERE, server)]);
         let devices = ["000e08abcdef", "000e08abcdee"].map(|mac| Device {
             product: "CP-8832-3PCC".into(),
-            serial: format!("88012{mac}"),
+            serial: format!("LAB{mac}"),
             mac: mac_of(mac),
         });
-        let taken = devices.iter().all(|device| {
-            let mut phone = Phone::with_rule("https://10.1.1.1/a");
-            phone.certificate = of_device(device);
-            phone.resync(&around).code() == TAKEN
-        });
-        drop(around);
-        let (who, keys): (Vec<_>, Vec<_>) = seen.into_inner().into_iter().unzip();
-        taken && who == devices && keys[0] != keys[1]
+        let macs = devices.each_ref().map(|d| mac_text(d.mac.unwrap()));
+        let [one, two] = devices.clone().map(Some);
+        let own = on_sockets(&devices, [0, 1]);
+        // With the other's certificate a phone is the other one, and its own profile is refused.
+        let crossed = on_sockets(&devices, [1, 0]);
+        let [mac_one, mac_two] = macs;
+        own == [(one.clone(), mac_one), (two.clone(), mac_two)]
+            && crossed == [(two, String::new()), (one, String::new())]
     }),
     row(2, "rules see whether it is there: $CCERT", || {
         let rule =

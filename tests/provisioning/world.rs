@@ -32,6 +32,7 @@ pub(crate) fn at(text: &str) -> SocketAddr {
 
 /// A phone that is about to resync.
 pub(crate) struct Phone {
+    pub(crate) device: Device,
     pub(crate) settings: Settings,
     pub(crate) parameters: Parameters,
     pub(crate) has_certificate: bool,
@@ -46,6 +47,11 @@ impl Phone {
         let mut parameters = Parameters::new();
         parameters.set("Profile_Rule", rule);
         Self {
+            device: Device {
+                product: "CP-8832-3PCC".into(),
+                serial: "88012BA01234".into(),
+                mac: Some(Mac([0, 0x0e, 8, 0xab, 0xcd, 0xef])),
+            },
             settings: Settings::default(),
             parameters,
             has_certificate: true,
@@ -67,14 +73,10 @@ impl Phone {
         Checker::new(&[ROOT.self_signed()], &self.settings, self.clock).unwrap()
     }
 
-    pub(crate) fn resync(&self, around: &Surroundings<'_>) -> Resynced {
-        let device = Device {
-            product: "CP-8832-3PCC".into(),
-            serial: "88012BA01234".into(),
-            mac: Some(Mac([0, 0x0e, 8, 0xab, 0xcd, 0xef])),
-        };
+    /// The machine of its next resync.
+    pub(crate) fn machine(&self) -> Resync {
         let setup = Setup {
-            device,
+            device: self.device.clone(),
             software: "sip8832.11-3-2MPP0001-609".into(),
             hardware: "1".into(),
             has_certificate: self.has_certificate,
@@ -85,7 +87,11 @@ impl Phone {
         };
         let parameters = self.parameters.clone();
         let rng = Rng::new(1);
-        let mut resync = Resync::new(Arc::new(setup), parameters, self.cause, Duration::ZERO, rng);
+        Resync::new(Arc::new(setup), parameters, self.cause, Duration::ZERO, rng)
+    }
+
+    pub(crate) fn resync(&self, around: &Surroundings<'_>) -> Resynced {
+        let mut resync = self.machine();
         let mut happened = Vec::new();
         let certificate = self.has_certificate.then_some(self.certificate.as_slice());
         let end = around.run(&mut resync, certificate, |happening| {

@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::world::{cannot_open, read_up_to, shown};
+use crate::provisioning::authority::not_a_servers;
 use crate::trust::certificate::Certificate;
 
 /// Bytes of a file with certificates or a key. A bundle of all public roots has 220 KB.
@@ -30,7 +31,7 @@ pub(super) enum Secrecy {
 pub(super) enum Existing {
     /// It stays, and nothing is written.
     Keep,
-    /// It gives way if it is one certificate that somebody else signed, as one that is renewed is.
+    /// It gives way if it is one server's certificate, as one that is renewed is.
     ReplaceCertificate,
 }
 
@@ -124,6 +125,9 @@ fn what_must_stay(path: &Path) -> io::Result<Option<&'static str>> {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
+    if bytes.len() as u64 > MAX_FILE {
+        return Ok(Some("is larger than any certificate"));
+    }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -137,8 +141,8 @@ fn what_must_stay(path: &Path) -> io::Result<Option<&'static str>> {
         return Ok(Some("holds more than a certificate"));
     }
     // It was read a moment ago.
-    let is_root = Certificate::parse(one).is_ok_and(|read| read.issuer == read.subject);
-    Ok(is_root.then_some("is a root's certificate"))
+    let read = Certificate::parse(one).ok();
+    Ok(read.as_ref().and_then(not_a_servers))
 }
 
 /// True of a file that holds this certificate and nothing else. Readers of PEM pass over what they

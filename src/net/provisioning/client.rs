@@ -65,8 +65,14 @@ impl Client {
         loop {
             match resync.poll() {
                 Some(Step::Tell(happening)) => tell(happening),
-                Some(Step::Resolve { host, peer, within }) => {
-                    resync.handle_lookup(self.dns.look_up(&host, peer, within).await);
+                Some(Step::Resolve {
+                    host,
+                    peer,
+                    aaaa,
+                    within,
+                }) => {
+                    let found = self.dns.look_up(&host, peer, aaaa, within).await;
+                    resync.handle_lookup(found);
                 }
                 Some(Step::Connect(connect)) => {
                     connection = None;

@@ -1,6 +1,7 @@
 //! Names, asked of a DNS server of one's choice.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::time::Duration;
 
 use hickory_resolver::config::{
@@ -53,10 +54,17 @@ impl Dns {
         Ok(Self { resolver })
     }
 
-    /// The addresses of `name`, of its A and its AAAA records. `within` is for each question; what is
-    /// known counts, even if the other one had no answer. With a `peer` that is not found, the answer
-    /// of its family must have come: else nothing is known about it.
-    pub async fn look_up(&self, name: &str, peer: Option<IpAddr>, within: Duration) -> Lookup {
+    /// The addresses of `name`, of its A and, with `aaaa`, of its AAAA records. `within` is for each
+    /// question; what is known counts, even if the other one had no answer. An answer that has `peer`
+    /// is enough; with a `peer` that is not found, the answer of its family must have come: else
+    /// nothing is known about it.
+    pub async fn look_up(
+        &self,
+        name: &str,
+        peer: Option<IpAddr>,
+        aaaa: bool,
+        within: Duration,
+    ) -> Lookup {
         // With the dot at its end no search list comes into it.
         let name = format!("{}.", name.trim_end_matches('.'));
         let ask = async |kind| {
@@ -64,8 +72,29 @@ impl Dns {
             let asked = timeout(within, self.ask(&name, kind)).await;
             asked.unwrap_or_else(late)
         };
-        let (a, aaaa) = tokio::join!(ask(RecordType::A), ask(RecordType::AAAA));
-        joined(a, aaaa, peer)
+        let mut four = pin!(ask(RecordType::A));
+        let mut six = pin!(async {
+            match aaaa {
+                true => ask(RecordType::AAAA).await,
+                false => Ok(Vec::new()),
+            }
+        });
+        let has_peer = |found: &Found| {
+            let peer = peer.map(|peer| peer.to_canonical());
+            let all = found.iter().flatten();
+            peer.is_some_and(|peer| all.map(IpAddr::to_canonical).any(|ip| ip == peer))
+        };
+        let (four, six) = tokio::select! {
+            found = &mut four => match has_peer(&found) {
+                true => (found, Ok(Vec::new())),
+                false => (found, six.await),
+            },
+            found = &mut six => match has_peer(&found) {
+                true => (Ok(Vec::new()), found),
+                false => (four.await, found),
+            },
+        };
+        joined(four, six, peer)
     }
 
     /// The addresses of one kind; none of them is an answer too.
@@ -119,7 +148,61 @@ fn set(options: &mut ResolverOpts) {
 
 #[cfg(test)]
 mod tests {
+    use hickory_resolver::proto::op::Message;
+    use tokio::net::UdpSocket;
+
+    use super::super::lab::{Names, answer_to};
     use super::*;
+
+    /// Asks a DNS server that knows `a.example` at 10.0.0.1 and answers questions of one kind alone.
+    async fn asked(kind: RecordType, peer: Option<&str>, aaaa: bool, within: u64) -> Lookup {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let dns = Dns::of(socket.local_addr().unwrap()).unwrap();
+        let all = ["10.0.0.1", "2001:db8::1"].map(|a| a.parse().unwrap());
+        let names: Names = [("a.example".to_owned(), all.to_vec())].into();
+        let server = tokio::spawn(async move {
+            let mut buffer = [0; 1024];
+            loop {
+                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+                let question = Message::from_vec(&buffer[..length]).unwrap();
+                if question.queries[0].query_type() == kind {
+                    let answer = answer_to(&question, Some(&names)).unwrap();
+                    let answer = answer.to_vec().unwrap();
+                    socket.send_to(&answer, from).await.unwrap();
+                }
+            }
+        });
+        let peer = peer.map(|peer| peer.parse().unwrap());
+        let within = Duration::from_secs(within);
+        let found = dns.look_up("a.example", peer, aaaa, within).await;
+        server.abort();
+        found
+    }
+
+    #[tokio::test]
+    async fn a_silent_question_is_waited_for_only_where_it_matters() {
+        let four = || Lookup::Found(vec!["10.0.0.1".parse().unwrap()]);
+        let six = || Lookup::Found(vec!["2001:db8::1".parse().unwrap()]);
+        let (a, aaaa) = (RecordType::A, RecordType::AAAA);
+        // Each question has its own time: what the other one gave counts.
+        assert_eq!(asked(a, None, true, 1).await, four());
+        assert_eq!(asked(aaaa, None, true, 1).await, six());
+        // The resolver itself would wait for four seconds.
+        for (kind, peer, counts, expected) in [
+            (a, "10.0.0.1", true, four()),
+            (a, "::ffff:10.0.0.1", true, four()),
+            (aaaa, "2001:db8::1", true, six()),
+            // What does not count is not asked for.
+            (a, "10.0.0.2", false, four()),
+            (a, "2001:db8::1", false, four()),
+        ] {
+            let asked = asked(kind, Some(peer), counts, 100);
+            let found = timeout(Duration::from_secs(3), asked).await;
+            assert_eq!(found, Ok(expected), "{peer}");
+        }
+        let unknown = asked(a, Some("2001:db8::1"), true, 1).await;
+        assert!(matches!(unknown, Lookup::Unavailable(_)), "{unknown:?}");
+    }
 
     #[test]
     fn one_silent_question_leaves_the_others_answer() {

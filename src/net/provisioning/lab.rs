@@ -189,7 +189,7 @@ async fn serve_names(socket: UdpSocket, names: Option<Names>) {
 }
 
 /// The answer to a message with one question; none to others, which no phone sends.
-fn answer_to(message: &Message, names: Option<&Names>) -> Option<Message> {
+pub(super) fn answer_to(message: &Message, names: Option<&Names>) -> Option<Message> {
     let [question] = message.queries.as_slice() else {
         return None;
     };

@@ -359,6 +359,10 @@ impl Fault {
             Self::RedirectToHttp(_) => {
                 "redirect to https, or set provision.redirect_to_http to followed"
             }
+            Self::Login { why, .. } if *why == Self::LOGINS_SPENT => {
+                "correct the account in the rule ([--uid NAME --pwd PASSWORD]), or let the server \
+                 know it"
+            }
             Self::Login { .. } => "put [--uid NAME --pwd PASSWORD] before the URL of the rule",
             Self::Profile(fault) => fault.fix(),
         }

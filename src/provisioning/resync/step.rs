@@ -20,6 +20,8 @@ pub enum Step {
         /// The server, if its address must be among those of the name: then the answer of that
         /// family must have come.
         peer: Option<IpAddr>,
+        /// Whether AAAA records count; else they need not be asked for.
+        aaaa: bool,
         /// The time, for each question.
         within: Duration,
     },

@@ -46,6 +46,7 @@ struct Authority {
 pub(super) struct Made {
     /// DER.
     pub(super) certificate: Vec<u8>,
+    #[cfg(feature = "provisioning")]
     key: Arc<PrivateKey>,
 }
 
@@ -134,7 +135,11 @@ impl World {
             let key = keys.take(bits);
             let certificate =
                 issuer.lab_server(&server.common_name, key.spki(), &terms(from, to))?;
-            Ok(Made { certificate, key })
+            Ok(Made {
+                certificate,
+                #[cfg(feature = "provisioning")]
+                key,
+            })
         });
         let servers = servers.collect::<Result<_, Error>>()?;
         let mut phones = Vec::new();
@@ -160,7 +165,11 @@ impl World {
             let issuer = Issuer::new(root, &**key)?;
             let key = keys.take(KeyBits::B2048);
             let certificate = issuer.device(&who, MacAttribute::State, key.spki(), &terms)?;
-            phones.push(Some(Made { certificate, key }));
+            phones.push(Some(Made {
+                certificate,
+                #[cfg(feature = "provisioning")]
+                key,
+            }));
         }
         let roots = Roots::new(vec![ours.client.0.clone()]).map_err(Error::Root)?;
         Ok(Self {

@@ -97,7 +97,7 @@ impl<'a> Life<'a> {
                 )
                 .await
             {
-                Some(end) => exit_code(&end),
+                Some(end) => exit_code(&end, teller.has_bad_trigger()),
                 None => ExitCode::Good,
             };
         }
@@ -139,7 +139,7 @@ impl<'a> Life<'a> {
                 true => schedule.handle_idle(now, wall),
                 false => schedule.handle_end(end.result.is_ok(), now, wall),
             }
-            last = exit_code(&end);
+            last = exit_code(&end, teller.has_bad_trigger());
         }
     }
 
@@ -202,9 +202,11 @@ enum Told {
     Nothing,
 }
 
-/// A rule that cannot be read is the user's; nobody reached is no judgement.
-fn exit_code(end: &End) -> ExitCode {
+/// A rule or a trigger that cannot be read is the user's; nobody reached is no judgement.
+fn exit_code(end: &End, has_bad_trigger: bool) -> ExitCode {
     match &end.result {
+        // The trigger that cannot be read counted as false.
+        Ok(_) if end.is_idle && has_bad_trigger => ExitCode::Usage,
         Ok(_) => ExitCode::Good,
         Err(failure) if failure.fault.code() == "rule-malformed" => ExitCode::Usage,
         Err(failure) if failure.fault.is_unreachable() => ExitCode::Unreachable,

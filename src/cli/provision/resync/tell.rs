@@ -6,7 +6,7 @@ use crate::cli::args::Format;
 use crate::cli::output::Output;
 use crate::net::clock::Clock;
 use crate::provisioning::log::Message;
-use crate::provisioning::resync::{End, Happening};
+use crate::provisioning::resync::{End, Fault, Happening};
 use crate::provisioning::settings::weakest_basis;
 use crate::time::Time;
 use crate::trust::certificate::escape_for_terminal;
@@ -20,6 +20,8 @@ pub(super) struct Teller<'a> {
     format: Format,
     clock: Clock,
     seq: u64,
+    /// In this resync a trigger could not be read.
+    has_bad_trigger: bool,
 }
 
 /// One thing to tell: a kind, a text for people, and fields.
@@ -51,6 +53,7 @@ impl<'a> Teller<'a> {
             format,
             clock,
             seq: 0,
+            has_bad_trigger: false,
         }
     }
 
@@ -73,7 +76,17 @@ impl<'a> Teller<'a> {
         self.output.note(&text);
     }
 
+    /// True if a trigger of the last resync could not be read.
+    pub(super) fn has_bad_trigger(&self) -> bool {
+        self.has_bad_trigger
+    }
+
     pub(super) fn tell(&mut self, happening: &Happening) {
+        match happening {
+            Happening::Started(_) => self.has_bad_trigger = false,
+            Happening::BadTrigger(_) => self.has_bad_trigger = true,
+            _ => {}
+        }
         self.print(line(happening));
     }
 
@@ -109,6 +122,7 @@ impl<'a> Teller<'a> {
             Ok(_) => Vec::new(),
             Err(failure) => failure.fault.reasons(),
         };
+        let is_off = matches!(&end.result, Err(f) if matches!(f.fault, Fault::Off { .. }));
         if self.format == Format::Json {
             let all: Vec<_> = reasons
                 .iter()
@@ -121,6 +135,7 @@ impl<'a> Teller<'a> {
                 .with("reasons", all);
             match &end.result {
                 Ok(profiles) => line = line.with("profiles", *profiles),
+                Err(_) if is_off => {}
                 Err(failure) => {
                     line = line
                         .with("rule", failure.rule)
@@ -137,6 +152,8 @@ impl<'a> Teller<'a> {
             Ok(_) if end.is_idle => format!("{verdict}: no server was asked\n"),
             Ok(1) => format!("{}: 1 profile taken over\n", paint.good(verdict)),
             Ok(n) => format!("{}: {n} profiles taken over\n", paint.good(verdict)),
+            // No rule was looked at, and no server said anything.
+            Err(_) if is_off => format!("{}\n", paint.bad(verdict)),
             Err(failure) => {
                 let url = failure.url.as_deref().unwrap_or("no download");
                 let what = format!("{}, {}", failure.rule, clean(url));
