@@ -53,7 +53,7 @@ pub struct Prediction {
     pub verdict: Verdict,
     /// How it follows, if it does.
     pub way: Option<Way>,
-    /// Why, in order; the last is the decisive one.
+    /// Why, in order; the last is the decisive one. Of several boots that failed, of the first.
     pub reasons: Vec<ReasonFacts>,
     /// The signer that the decisive reason is about.
     pub signer: Option<SignerFacts>,
@@ -81,13 +81,20 @@ impl Prediction {
         matches!(self.verdict, Verdict::Migrated | Verdict::Unchanged)
     }
 
-    /// The lines that the phone's status screen will show, in order.
+    /// The lines that the phone's status screen will show, in order. A boot that shows what the one
+    /// before did is told once.
     pub fn status(&self) -> Vec<String> {
         let text = |e: &Event| match &e.kind {
             Kind::Status { text, .. } => Some(text.clone()),
             _ => None,
         };
-        self.events.iter().filter_map(text).collect()
+        let is_in_boot = |_: &Event, next: &Event| !matches!(next.kind, Kind::Boot { .. });
+        let boots = self.events.chunk_by(is_in_boot);
+        let mut shown: Vec<Vec<String>> = boots
+            .map(|boot| boot.iter().filter_map(text).collect())
+            .collect();
+        shown.dedup();
+        shown.concat()
     }
 
     /// Code of the decisive reason.
@@ -103,6 +110,7 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
     let mut events: Vec<Event> = Vec::new();
     let (mut used, mut felt): (Vec<Key>, Vec<Key>) = Default::default();
     let mut resets = 0;
+    let mut first_failure = None;
     loop {
         resets += 1;
         let setup = PhoneSetup {
@@ -130,7 +138,10 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
         flash = boot.flash;
         start += boot.took;
         if settled || resets >= plan.resets.max(1) {
-            let (reasons, signer, file) = why(&events[last..], follows);
+            // What goes wrong in a later boot mostly follows from what went wrong in the first.
+            let of_last = || why(&events[last..], follows);
+            let (reasons, signer, file) =
+                first_failure.filter(|_| !follows).unwrap_or_else(of_last);
             let is_asked = |e: &Event| matches!(e.kind, Kind::TvsAsked { .. });
             let way = follows.then(|| match events.iter().any(is_asked) {
                 true => Way::ThroughTvs,
@@ -152,6 +163,10 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
                 used,
                 felt,
             };
+        }
+        if first_failure.is_none() {
+            let failure = why(&events[last..], false);
+            first_failure = Some(failure).filter(|(reasons, ..)| !reasons.is_empty());
         }
     }
 }

@@ -83,9 +83,8 @@ pub fn has_phone(side: &Side, device: &str) -> Option<bool> {
     {
         return Some(true);
     }
-    let services = |n: &'_ Node| [n.tftp.clone(), n.http.clone()];
     let mut is_missing = false;
-    for service in side.nodes.iter().flat_map(services) {
+    for service in side.nodes.iter().flat_map(|n| [&n.tftp, &n.http]) {
         for name in &names {
             match service.reply(name) {
                 Known::Yes(FileReply::File(_)) => return Some(true),

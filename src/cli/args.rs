@@ -21,6 +21,7 @@ pub(super) const TEMPLATE: &str = "\
 const EXAMPLES: &str = "\
 Examples:
   trustline rehearse scenarios/non-secure-migration.toml
+  trustline check --from tftp://10.0.0.5 --to tftp://10.1.0.5 --phones inventory.csv
   trustline inspect ITLSEP001122334455.tlv --trust old/ITLFile.tlv
   trustline rules trust.wrong_role";
 
@@ -100,6 +101,9 @@ pub enum Command {
     /// Show and verify a trust list, a signed file, a certificate or a .p12
     #[command(help_template = TEMPLATE, before_help = INSPECT_EXAMPLES, after_help = exit_code::HELP)]
     Inspect(InspectArgs),
+    /// Say which phones will follow from one cluster to another, from files or live, and mend the rest
+    #[command(help_template = TEMPLATE, before_help = super::check::args::EXAMPLES, after_help = exit_code::HELP)]
+    Check(super::check::args::CheckArgs),
     /// Compare two trust lists by what they mean: signers, certificates, roles
     #[command(help_template = TEMPLATE, before_help = DIFF_EXAMPLES, after_help = exit_code::HELP)]
     Diff(DiffArgs),

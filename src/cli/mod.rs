@@ -42,6 +42,7 @@ fn run() -> ExitCode {
     let code = match &args.command {
         Command::Rehearse(args) => rehearse::run(args, &output),
         Command::Inspect(args) => inspect::run(args, &output),
+        Command::Check(args) => check::run(args, &output),
         Command::Diff(args) => diff::run(args, &output),
         Command::Serve(args) => serve::run(args, &output),
         Command::Bulk(args) => bulk::run(args, &output),

@@ -45,10 +45,14 @@ pub struct LabNode {
     /// Where its TVS listens.
     #[serde(default)]
     pub tvs: Option<SocketAddr>,
+    /// Where its CallManager takes connections.
+    #[serde(default)]
+    pub callmanager: Option<SocketAddr>,
 }
 
 impl LabNode {
-    fn is(&self, host: &str) -> bool {
+    /// True if a configuration means this node by `host`.
+    pub fn is(&self, host: &str) -> bool {
         self.node.eq_ignore_ascii_case(host) || host.parse() == Ok(self.address)
     }
 }
@@ -240,6 +244,7 @@ mod tests {
             http: Some(([127, 0, 0, 1], 4_002).into()),
             https: None,
             tvs: None,
+            callmanager: None,
         };
         Addresses {
             tftp_ports: BTreeMap::from([([10, 0, 0, 5].into(), 6_969)]),

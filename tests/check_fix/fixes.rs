@@ -1,56 +1,440 @@
 //! Each fix where it is the smallest, and where it must not be offered.
 
-use trustline::check::answer::{Action, Fate, Fix, Group, Whose};
-use trustline::cluster::{CertificateKind, Release};
+use std::sync::Arc;
 
-use crate::lab::Lab;
+use trustline::check::answer::{Action, Fate, Fix, Group};
+use trustline::check::evidence::{FileReply, Known};
+use trustline::check::predict::Subject;
+use trustline::cluster::TrustStore::{CallManager as CallManagerTrust, PhoneSast};
+use trustline::cluster::{
+    CertificateKind, ClusterMode, Damage, DamagedFile, Parameter, Release, Service, Target,
+    TrustStore,
+};
+use trustline::phone::DeviceIdentity;
+use trustline::wire::phone_config::SecurityMode;
+use trustline::wire::{Strictness, TrustList};
+
+use crate::lab::{DATE, DEVICE, Kind, Lab};
+
+const BOTH: &[TrustStore] = &[PhoneSast, CallManagerTrust];
 
 fn fix(group: &Group) -> &Fix {
     group.fix.as_ref().unwrap()
 }
 
-fn import(kind: &str, node: &str, store: &str) -> impl Fn(&Action) -> bool {
-    move |action| match action {
+/// An action in short.
+fn short(action: &Action) -> String {
+    match action {
         Action::Import {
-            certificate: Whose {
-                kind: k, node: n, ..
-            },
+            certificate: c,
             from,
             into,
-            store: s,
-        } => k == kind && n == node && s == store && from == "dst" && into == "src",
-        _ => false,
+            store,
+        } => format!("{} of {} ({from}) into {store} of {into}", c.kind, c.node),
+        Action::Restart {
+            service,
+            cluster,
+            nodes,
+        } => format!("{service} of {cluster}: {}", nodes.join(", ")),
+        Action::SetParameter {
+            cluster,
+            parameter,
+            value,
+        } => format!("{parameter} of {cluster}: {value}"),
+        Action::AddPhones { cluster } => format!("add to {cluster}"),
+        Action::SetOption150 { nodes } => format!("option 150: {}", nodes.join(", ")),
+        Action::HomeFirst { cluster } => format!("home to {cluster}"),
+        Action::EraseLists => "erase".into(),
     }
 }
 
-fn restart(service: &str, cluster: &str, nodes: &[&str]) -> Action {
-    Action::Restart {
-        service: service.into(),
-        cluster: cluster.into(),
-        nodes: nodes.iter().map(|n| (*n).to_owned()).collect(),
-    }
+fn actions(group: &Group) -> Vec<String> {
+    fix(group).actions.iter().map(short).collect()
 }
+
+const TVS_OF_SRC: &str = "TVS of src: src-pub, src-sub";
 
 #[test]
 fn a_missing_signer_is_imported() {
     let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
     let phone = lab.phone();
-    let group = lab.check(&phone, &["dst-pub"]);
-    assert_eq!(group.fate, Fate::Stranded, "{group:#?}");
-    let fix = fix(&group);
-    assert!(fix.proven, "{fix:#?}");
-    let [first, second] = fix.actions.as_slice() else {
-        panic!("{fix:#?}");
-    };
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(group.fate, Fate::Stranded);
+    let import = "CallManager of dst-pub (dst) into Phone-SAST-trust of src";
+    assert_eq!(actions(&group), [import, TVS_OF_SRC]);
+    let text = &fix(&group).text;
+    assert!(text.contains("CN=dst-pub;"), "{text}");
+    assert!(text.contains("serial 5"), "{text}");
     assert!(
-        import("CallManager", "dst-pub", "Phone-SAST-trust")(first),
-        "{fix:#?}"
+        text.contains("restart TVS on src-pub and src-sub"),
+        "{text}"
     );
-    assert_eq!(*second, restart("TVS", "src", &["src-pub", "src-sub"]));
+    assert!(!text.contains("24 h"), "{text}");
     // One way only.
-    assert_eq!(group.back.as_ref().map(|b| b.fate), Some(Fate::Stranded));
-    println!("{group:#?}");
-    use trustline::cluster::TrustStore::PhoneSast;
-    lab.import("dst-pub", CertificateKind::CallManager, &[PhoneSast]);
-    assert!(lab.moved(&phone, &["dst-pub"]).follows());
+    assert_eq!(group.back.unwrap().fate, Fate::Stranded);
+}
+
+#[test]
+fn the_signer_of_the_node_that_serves_is_imported_and_no_other() {
+    // Publisher-only imports are the classic trap.
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    let group = lab.mended(&phone, &["dst-sub", "dst-pub"]);
+    let import = "CallManager of dst-sub (dst) into Phone-SAST-trust of src";
+    assert_eq!(actions(&group), [import, TVS_OF_SRC]);
+}
+
+#[test]
+fn from_12_0_itlrecovery_is_imported() {
+    let mut lab = Lab::non_secure(Release::V11_5_1, Release::V12_5);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(group.fate, Fate::RegistersUntrusted);
+    assert!(
+        actions(&group)[0].starts_with("ITLRecovery of dst-pub (dst) into Phone-SAST-trust"),
+        "{group:#?}"
+    );
+}
+
+#[test]
+fn two_signers_are_imported_where_two_are_asked_about() {
+    let mixed = |release| Kind::new(release, ClusterMode::Mixed);
+    let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
+    let phone = lab.phone();
+    let group = lab.mended(&phone, &["dst-sub"]);
+    assert_eq!(
+        actions(&group),
+        [
+            "CallManager of dst-pub (dst) into Phone-SAST-trust of src",
+            "CallManager of dst-sub (dst) into Phone-SAST-trust of src",
+            TVS_OF_SRC
+        ]
+    );
+    // With the second alone phones take the ITL, follow the new cluster, and its TVS vouches for the
+    // CTL in the next boot: that is one reset more of every phone.
+    assert!(fix(&group).text.ends_with("reset the phones"), "{group:#?}");
+}
+
+#[test]
+fn a_role_that_is_missing_needs_the_other_store() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, &[CallManagerTrust]);
+    let phone = lab.phone();
+    // In the next boot it asks TVS of the new cluster, whose certificate it does not have. What is to
+    // be mended is what went wrong first.
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(group.reasons.last().unwrap().code, "tvs-role-missing");
+    let import = "CallManager of dst-pub (dst) into Phone-SAST-trust of src";
+    assert_eq!(actions(&group), [import, TVS_OF_SRC]);
+    assert!(fix(&group).text.contains("24 h"), "{}", fix(&group).text);
+}
+
+#[test]
+fn a_store_that_tvs_has_not_loaded_needs_a_restart_alone() {
+    let mut src = Kind::new(Release::V10_5_2, ClusterMode::NonSecure);
+    src.settings.tvs_restart_needed = true;
+    let dst = Kind::new(Release::V11_5_1, ClusterMode::NonSecure);
+    let mut lab = Lab::new(&src, &dst);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    let sides = lab.sides();
+    let without_stores = {
+        let mut sides = sides.clone();
+        for node in &mut sides.sides[0].nodes {
+            node.stores.clear();
+        }
+        lab.check_of(&sides, &phone, &["dst-pub"])
+    };
+    // Where the stores were not read nobody knows that a restart is enough.
+    let import = "CallManager of dst-pub (dst) into Phone-SAST-trust of src";
+    assert_eq!(actions(&without_stores), [import, TVS_OF_SRC]);
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), [TVS_OF_SRC]);
+    assert!(
+        fix(&group).text.starts_with("restart TVS"),
+        "{}",
+        fix(&group).text
+    );
+}
+
+#[test]
+fn an_import_that_the_store_drops_is_not_offered() {
+    // Of two certificates of one subject the one that starts later stays.
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let certificate = lab
+        .dst()
+        .certificate("dst-pub", CertificateKind::CallManager);
+    let mut newer = (*certificate.unwrap().public).clone();
+    newer.not_before += 86_400;
+    newer.serial = vec![1, 2, 3];
+    lab.src().trust(PhoneSast, Arc::new(newer));
+    let phone = lab.phone();
+    let group = lab.check(&phone, &["dst-pub"]);
+    let import = "CallManager of dst-pub (dst) into Phone-SAST-trust of src";
+    assert!(!actions(&group).iter().any(|a| a == import), "{group:#?}");
+}
+
+#[test]
+fn a_stopped_tvs_is_started() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    lab.src().stop_service(Target::All, Service::Tvs).unwrap();
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), ["TVS of src: src-sub"]);
+    assert!(
+        fix(&group).text.starts_with("start TVS"),
+        "{}",
+        fix(&group).text
+    );
+}
+
+#[test]
+fn what_is_missing_beside_a_stopped_tvs_is_found_too() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let phone = lab.phone();
+    lab.src().stop_service(Target::All, Service::Tvs).unwrap();
+    let group = lab.mended(&phone, &["dst-pub"]);
+    let import = "CallManager of dst-pub (dst) into Phone-SAST-trust of src";
+    assert_eq!(actions(&group), [import, "TVS of src: src-sub"]);
+}
+
+#[test]
+fn a_cluster_that_is_gone_leaves_a_visit_to_each_phone() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    lab.off = ["src-pub", "src-sub"].map(str::to_owned).into();
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), ["erase"]);
+    let text = &fix(&group).text;
+    assert!(text.contains("bring TVS back on"), "{text}");
+    // There is nowhere to return to.
+    let back = group.back.unwrap();
+    assert!(!back.fate.follows(), "{back:?}");
+}
+
+#[test]
+fn callmanager_is_started_where_nobody_takes_the_phone() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    let stopped = Service::CallManager;
+    lab.dst().stop_service(Target::All, stopped).unwrap();
+    // That of the old cluster is of no use.
+    lab.src().stop_service(Target::All, stopped).unwrap();
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), ["CallManager of dst: dst-sub"]);
+}
+
+#[test]
+fn another_node_is_named_where_one_serves_a_damaged_list() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    lab.import("dst-sub", CertificateKind::CallManager, BOTH);
+    let damage = Damage::FlipBit { at: None };
+    lab.dst()
+        .damage_file("dst-sub", DamagedFile::Itl, damage)
+        .unwrap();
+    let phone = lab.phone();
+    let group = lab.mended(&phone, &["dst-sub"]);
+    assert_eq!(actions(&group), ["option 150: dst-pub"]);
+}
+
+#[test]
+fn an_old_list_is_not_mended_by_its_old_signer() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let phone = lab.phone();
+    lab.dst().keep_old_files("dst-pub").unwrap();
+    let mut keys = lab.keys();
+    let kind = CertificateKind::CallManager;
+    lab.dst()
+        .regenerate("dst-pub", kind, DATE + 60, &mut keys)
+        .unwrap();
+    let group = lab.mended(&phone, &["dst-pub"]);
+    // The node that serves what it has now, and its signer.
+    assert_eq!(
+        actions(&group),
+        [
+            "CallManager of dst-sub (dst) into Phone-SAST-trust of src",
+            TVS_OF_SRC,
+            "option 150: dst-sub"
+        ]
+    );
+}
+
+#[test]
+fn who_issued_an_lsc_is_uploaded() {
+    let mixed = |release| Kind::new(release, ClusterMode::Mixed);
+    let mut lab = Lab::new(&mixed(Release::V11_5_1), &mixed(Release::V12_5));
+    lab.import("dst-pub", CertificateKind::ItlRecovery, BOTH);
+    for cluster in &mut lab.clusters {
+        cluster.add_phone(DEVICE, SecurityMode::Encrypted).unwrap();
+    }
+    let mut keys = lab.keys();
+    let name = format!("CP-8861-{DEVICE}");
+    let lsc = lab.src().issue_lsc(&name, DATE, &mut keys).unwrap();
+    let mut new = crate::lab::subject(DEVICE);
+    new.setup.identity.certificate = Some(DeviceIdentity {
+        kind: "LSC",
+        certificate: lsc.public.der.as_slice().into(),
+        key: lsc.key.pkcs8().into(),
+    });
+    let phone = lab.at_home(new);
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(group.reasons.last().unwrap().code, "lsc-not-trusted");
+    assert_eq!(
+        actions(&group),
+        [
+            "CAPF of src-pub (src) into CallManager-trust of dst",
+            "CAPF of src-pub (src) into CAPF-trust of dst",
+            "CallManager of dst: dst-pub, dst-sub"
+        ]
+    );
+}
+
+/// A phone that took the new cluster's configuration with the old cluster's ITL.
+fn half_moved(lab: &mut Lab) -> Subject {
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    let moved = lab.moved(&phone, &["dst-pub"]);
+    assert!(!moved.follows());
+    Subject {
+        flash: moved.flash,
+        ..phone
+    }
+}
+
+#[test]
+fn a_phone_between_two_clusters_goes_home_first() {
+    let mut lab = Lab::non_secure(Release::V11_5_1, Release::V12_5);
+    let phone = half_moved(&mut lab);
+    lab.import("dst-pub", CertificateKind::ItlRecovery, BOTH);
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), ["home to src"]);
+}
+
+#[test]
+fn before_it_goes_home_the_signer_is_imported() {
+    let mut lab = Lab::non_secure(Release::V11_5_1, Release::V12_5);
+    let phone = half_moved(&mut lab);
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(
+        actions(&group),
+        [
+            "ITLRecovery of dst-pub (dst) into Phone-SAST-trust of src",
+            TVS_OF_SRC,
+            "home to src"
+        ]
+    );
+}
+
+#[test]
+fn a_stale_itl_is_renewed_at_home() {
+    // The new list is signed by ITLRecovery, which the phone's list has; TVS was made anew.
+    let mut lab = Lab::non_secure(Release::V12_5, Release::V12_5);
+    lab.import("dst-pub", CertificateKind::ItlRecovery, BOTH);
+    let phone = lab.phone();
+    let mut keys = lab.keys();
+    for node in ["src-pub", "src-sub"] {
+        let kind = CertificateKind::Tvs;
+        lab.src()
+            .regenerate(node, kind, DATE + 60, &mut keys)
+            .unwrap();
+    }
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), ["home to src"]);
+}
+
+#[test]
+fn an_empty_list_beside_a_ctl_is_no_way_out() {
+    let mixed = |release| Kind::new(release, ClusterMode::Mixed);
+    let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
+    let before = lab.phone();
+    let rollback = Parameter::PrepareClusterForRollback(true);
+    lab.src().set_parameter(rollback, DATE + 60).unwrap();
+    let emptied = lab.moved(&before, &["src-pub"]);
+    let phone = Subject {
+        flash: emptied.flash,
+        ..before
+    };
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(group.reasons.last().unwrap().code, "no-tvs-in-list");
+    assert_eq!(actions(&group), ["erase"]);
+    let text = &fix(&group).text;
+    assert!(text.contains("Prepare Cluster for Rollback"), "{text}");
+}
+
+#[test]
+fn a_phone_that_nobody_knows_is_added() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    lab.dst().remove_phone(DEVICE);
+    let group = lab.check(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), ["add to dst"]);
+    // What the cluster would serve then nobody has read.
+    assert!(!fix(&group).proven);
+    assert!(fix(&group).text.contains(DEVICE), "{}", fix(&group).text);
+    assert!(group.back.is_none());
+}
+
+#[test]
+fn a_certificate_that_nobody_read_is_named_and_not_proven() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let phone = lab.phone();
+    let mut sides = lab.sides();
+    for node in &mut sides.sides[1].nodes {
+        node.certificates.clear();
+        for service in [&mut node.tftp, &mut node.http] {
+            for (name, reply) in &mut service.replies {
+                if name.ends_with(".tlv")
+                    && let Known::Yes(FileReply::File(bytes)) = reply
+                {
+                    *reply = Known::Yes(FileReply::File(without_records(bytes)));
+                }
+            }
+        }
+        node.tvs.replies.clear();
+    }
+    let group = lab.check_of(&sides, &phone, &["dst-pub"]);
+    assert_eq!(group.fate, Fate::Stranded, "{group:#?}");
+    assert!(!fix(&group).proven, "{group:#?}");
+    let Some(Action::Import { certificate, .. }) = fix(&group).actions.first() else {
+        panic!("{group:#?}");
+    };
+    assert_eq!(certificate.node, "dst-pub");
+    assert_eq!(
+        Some(&certificate.serial),
+        group.signer.as_ref().map(|s| &s.serial)
+    );
+}
+
+fn without_records(list: &[u8]) -> Arc<[u8]> {
+    let mut list = TrustList::parse(list, &Strictness::default())
+        .unwrap()
+        .to_owned();
+    list.records.clear();
+    list.emit().unwrap().into()
+}
+
+#[test]
+fn what_was_not_read_is_no_reason_for_a_fix() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let phone = lab.phone();
+    let mut sides = lab.sides();
+    for node in &mut sides.sides[1].nodes {
+        for service in [&mut node.tftp, &mut node.http] {
+            service.replies.retain(|name, _| !name.contains("ITL"));
+        }
+    }
+    let group = lab.check_of(&sides, &phone, &["dst-pub"]);
+    assert_eq!(group.fate, Fate::Unknown);
+    assert!(
+        group.missing.as_ref().is_some_and(|m| m.contains("ITL")),
+        "{group:#?}"
+    );
+    assert!(group.fix.is_none() && group.back.is_none() && group.rests_on.is_none());
 }

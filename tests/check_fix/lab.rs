@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use trustline::check::answer::Group;
+use trustline::check::answer::{Action, Group};
 use trustline::check::evidence::{
     Door, FileReply, FileService, Known, Node, Parameters, Side, Sides, SignerKey, TvsReply,
     TvsService,
 };
+use trustline::check::fix::{Certificates, Changed, Ground};
 use trustline::check::groups::{Asked, groups};
 use trustline::check::predict::{Move, Prediction, Subject, predict};
 use trustline::cluster::{
     CertificateKind, Cluster, ClusterMode, ClusterSettings, ClusterSpec, FileAnswer, HttpAnswer,
-    KeyPool, NodeSpec, Release, Service, TrustStore,
+    KeyPool, NodeSpec, Release, Service, Target, TrustStore,
 };
 use trustline::phone::{BootCause, Flash, Identity, Pace, PhoneSetup, Profile};
 use trustline::time::Time;
@@ -28,12 +29,14 @@ pub(crate) const DEVICE: &str = "SEP001122334401";
 
 /// Two clusters, `src` and `dst`, with a publisher and a subscriber each.
 pub(crate) struct Lab {
-    pub(crate) keys: KeyPool,
+    keys: Option<KeyPool>,
     pub(crate) clusters: [Cluster; 2],
     pub(crate) devices: Vec<String>,
     /// Nodes that do not answer at all.
     pub(crate) off: BTreeSet<String>,
     pub(crate) rules: Settings,
+    /// How often phones are reset at most.
+    pub(crate) resets: usize,
 }
 
 pub(crate) struct Kind {
@@ -96,12 +99,18 @@ impl Lab {
         };
         let clusters = [make("src", 1, src), make("dst", 2, dst)];
         Self {
-            keys,
+            keys: Some(keys),
             clusters,
             devices: devices.to_vec(),
             off: BTreeSet::new(),
             rules: Settings::default(),
+            resets: 3,
         }
+    }
+
+    /// The keys that nobody has yet, once.
+    pub(crate) fn keys(&mut self) -> KeyPool {
+        self.keys.take().unwrap()
     }
 
     pub(crate) fn src(&mut self) -> &mut Cluster {
@@ -182,20 +191,20 @@ impl Lab {
         let address = |name: &&str| nodes().find(|n| n.name == **name).unwrap().address;
         Move {
             option_150: names.iter().map(address).collect(),
-            resets: 3,
+            resets: self.resets,
         }
     }
 
     /// A phone that has just booted at home for the first time.
     pub(crate) fn phone(&mut self) -> Subject {
-        let device = self.devices[0].clone();
-        self.phone_of(&device)
+        let device = &self.devices[0].clone();
+        self.at_home(subject(device))
     }
 
-    pub(crate) fn phone_of(&mut self, device: &str) -> Subject {
+    /// A phone out of its box boots at home.
+    pub(crate) fn at_home(&mut self, new: Subject) -> Subject {
         let sides = self.sides();
         let home = self.to(&["src-pub"]);
-        let new = subject(device);
         let at_home = predict(&sides, &new, &home);
         assert!(at_home.follows(), "{:?}", at_home.reasons);
         Subject {
@@ -221,6 +230,106 @@ impl Lab {
     pub(crate) fn moved(&mut self, phone: &Subject, to: &[&str]) -> Prediction {
         let plan = self.to(to);
         predict(&self.sides(), phone, &plan)
+    }
+}
+
+/// Fixes, made to the clusters themselves.
+impl Lab {
+    /// What a check says of one phone that does not follow: a fix that is proven and that makes the
+    /// phone follow when an engineer carries it out. No action on a certificate or a phone can be
+    /// left out.
+    pub(crate) fn mended(mut self, phone: &Subject, to: &[&str]) -> Group {
+        let group = self.check(phone, to);
+        assert!(!group.fate.follows(), "{group:#?}");
+        let fix = group.fix.clone().unwrap();
+        assert!(fix.proven, "{fix:#?}");
+        let whole = self.resets_with(&fix.actions, phone, to);
+        for left_out in 0..fix.actions.len() {
+            let mut fewer = fix.actions.clone();
+            let is_precaution = match fewer.remove(left_out) {
+                // A store's change may count at once; nobody is told to rely on it.
+                Action::Restart { .. } => fewer.iter().any(|a| matches!(a, Action::Import { .. })),
+                // Of two stores one may be enough; sources disagree which.
+                Action::Import { certificate, .. } => certificate.kind == "CAPF",
+                _ => false,
+            };
+            if is_precaution {
+                continue;
+            }
+            let with = self.resets_with(&fewer, phone, to);
+            let can_be = with.is_some_and(|resets| Some(resets) <= whole);
+            assert!(!can_be, "{left_out} of {fix:#?} can be left out");
+        }
+        let mut plan = self.to(to);
+        let mut phone = phone.clone();
+        for action in &fix.actions {
+            self.carry_out(action, &mut plan, &mut phone);
+        }
+        let followed = predict(&self.sides(), &phone, &plan);
+        assert!(followed.follows(), "{fix:#?}: {:?}", followed.reasons);
+        group
+    }
+
+    /// After how many resets the phone follows with these actions made to what was read.
+    fn resets_with(&mut self, actions: &[Action], phone: &Subject, to: &[&str]) -> Option<usize> {
+        let sides = self.sides();
+        let certificates = Certificates::read(&sides);
+        let ground = Ground {
+            certificates: &certificates,
+            rules: &self.rules,
+        };
+        let changed = Changed::nothing(&sides, phone, &self.to(to)).make(actions, ground)?;
+        let after = predict(&changed.sides, &changed.subject, &changed.plan);
+        after.follows().then_some(after.resets)
+    }
+
+    fn cluster(&mut self, id: &str) -> &mut Cluster {
+        self.clusters.iter_mut().find(|c| c.id() == id).unwrap()
+    }
+
+    fn carry_out(&mut self, action: &Action, plan: &mut Move, phone: &mut Subject) {
+        match action {
+            Action::Import {
+                certificate,
+                from,
+                into,
+                store,
+            } => {
+                let kind = CertificateKind::from_name(&certificate.kind).unwrap();
+                let of_node = self.cluster(from).certificate(&certificate.node, kind);
+                let public = Arc::clone(&of_node.unwrap().public);
+                assert_eq!(public.subject_text, certificate.subject);
+                let store = TrustStore::from_name(store).unwrap();
+                self.cluster(into).trust(store, public);
+            }
+            Action::Restart {
+                service,
+                cluster,
+                nodes,
+            } => {
+                let service = trustline::check::fix::service(service).unwrap();
+                for node in nodes {
+                    let target = Target::Node(node);
+                    self.cluster(cluster)
+                        .restart_service(target, service)
+                        .unwrap();
+                }
+            }
+            Action::SetOption150 { nodes } => {
+                let names: Vec<_> = nodes.iter().map(String::as_str).collect();
+                *plan = self.to(&names);
+            }
+            Action::HomeFirst { cluster } => {
+                let sides = self.sides();
+                let side = sides.sides.iter().find(|s| s.name == *cluster).unwrap();
+                let nodes = trustline::check::fix::servers_of(side).into_iter();
+                let names: Vec<_> = nodes.map(|n| side.nodes[n].name.as_str()).collect();
+                let home = predict(&sides, phone, &self.to(&names));
+                phone.flash = home.flash;
+            }
+            Action::EraseLists => phone.flash.erase(),
+            Action::SetParameter { .. } | Action::AddPhones { .. } => panic!("{action:?}"),
+        }
     }
 }
 

@@ -340,7 +340,7 @@ fn date(q: &Question<'_>, c: &Certificate<'_>, places: &[String]) -> Option<Cond
     let ignored = settings.word::<IgnoresExpiry>() == IgnoresExpiry::Yes;
     let basis = settings.basis(IgnoresExpiry::KEY);
     let now = i64::try_from(q.now).unwrap_or(i64::MAX);
-    let soon = i64::try_from(q.now + SOON_DAYS * DAY).unwrap_or(i64::MAX);
+    let soon = i64::try_from(q.now.saturating_add(SOON_DAYS * DAY)).unwrap_or(i64::MAX);
     let signer = SignerId::of_certificate(c);
     let said = Said::new(
         CERTIFICATE_DATES,

@@ -117,22 +117,21 @@ pub(super) fn lsc_issuer(q: &Question<'_>) -> Vec<Condition> {
     issuers.iter().map(of).collect()
 }
 
-/// Names of the CAPF that phones' lists and the source's certificates have.
+/// Names of the CAPF in phones' lists: those that run. Where no list has one, of the certificates that
+/// the source exported.
 fn capf_of(q: &Question<'_>) -> BTreeSet<String> {
-    let exported = q
-        .from()
-        .into_iter()
-        .flat_map(|s| s.nodes.iter().flat_map(|n| &n.certificates));
-    let mut names: BTreeSet<String> = exported
-        .filter(|(kind, _)| kind == "CAPF")
-        .map(|(_, c)| c.subject_text.clone())
-        .collect();
+    let mut names = BTreeSet::new();
     let lists = q.held.iter().flat_map(|h| [h.ctl, h.itl]).flatten();
     for list in lists.filter_map(|bytes| parse(bytes)) {
         let records = list.records.iter().filter(|r| r.role() == Role::Capf);
-        let certificates =
-            records.filter_map(|r| PublicCertificate::from_der(r.certificate()?).ok());
-        names.extend(certificates.map(|c| c.subject_text));
+        let read = records.filter_map(|r| PublicCertificate::from_der(r.certificate()?).ok());
+        names.extend(read.map(|c| c.subject_text));
+    }
+    if names.is_empty() {
+        let nodes = q.from().into_iter().flat_map(|s| &s.nodes);
+        let exported = nodes.flat_map(|n| &n.certificates);
+        let capf = exported.filter(|(kind, _)| kind == "CAPF");
+        names.extend(capf.map(|(_, c)| c.subject_text.clone()));
     }
     names
 }

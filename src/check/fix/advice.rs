@@ -6,8 +6,9 @@ use super::words::{self, Scene, asks_tvs};
 use crate::check::answer::{Action, Fix, Whose};
 use crate::cluster::TrustStore;
 
-/// What to do, with names, for a fix that is proven.
-pub(super) fn sentence(actions: &[Action], looked: &Looked<'_>) -> String {
+/// What to do, with names, for a fix that is proven. `resets` is how often phones have to be reset
+/// until they have followed.
+pub(super) fn sentence(actions: &[Action], resets: usize, looked: &Looked<'_>) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut rest = actions;
     while let Some(action) = rest.first() {
@@ -20,10 +21,11 @@ pub(super) fn sentence(actions: &[Action], looked: &Looked<'_>) -> String {
     }
     let mut text = parts.join(", then ");
     let erases = actions.contains(&Action::EraseLists);
-    text += if erases {
-        ""
-    } else {
-        ", then reset the phones"
+    text += match (erases, resets) {
+        (true, _) => "",
+        (false, 0 | 1) => ", then reset the phones",
+        (false, 2) => ", then reset the phones twice",
+        (false, _) => ", then reset the phones three times or more",
     };
     if let (true, Some(cheaper)) = (erases, cheaper(looked)) {
         text += &format!(

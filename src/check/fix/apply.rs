@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::certificates::{CALLMANAGER, CAPF, Certificates};
 use crate::check::answer::{Action, Whose};
-use crate::check::evidence::{At, Door, FileReply, Known, Side, Sides, SignerKey, TvsReply};
+use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, SignerKey, TvsReply};
 use crate::check::places::signer_of;
 use crate::check::predict::{Move, Subject, predict};
 use crate::cluster::{PublicCertificate, Service, Store, TrustStore};
@@ -236,7 +236,7 @@ impl Changed {
 
 /// True if the node is on and its TFTP is not: over UDP nobody says that nobody listens, over TCP the
 /// host does.
-pub(super) fn is_stopped(node: &crate::check::evidence::Node) -> bool {
+pub(super) fn is_stopped(node: &Node) -> bool {
     match node.tftp.door {
         Known::Yes(Door::Refused) => true,
         Known::Yes(Door::Silent) => node.http.door == Known::Yes(Door::Refused),
@@ -389,12 +389,8 @@ fn roles_of_own(kind: &str, is_mixed: bool) -> &'static [Role] {
 }
 
 fn ctl(side: &Side) -> Option<&Arc<[u8]>> {
-    let of_node = |n: &'_ crate::check::evidence::Node| match n.tftp.replies.get("CTLFile.tlv") {
-        Some(Known::Yes(FileReply::File(_))) => true,
-        _ => false,
-    };
-    let node = side.nodes.iter().find(|n| of_node(n))?;
-    node.tftp.reply("CTLFile.tlv").get()?.file()
+    let mut served = side.nodes.iter().map(|n| n.tftp.reply("CTLFile.tlv"));
+    served.find_map(|known| known.get()?.file())
 }
 
 /// A cluster in mixed mode has a CTL.

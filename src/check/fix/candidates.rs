@@ -21,6 +21,9 @@ use crate::trust::rules::LscTrustedBy;
 use crate::wire::ListKind;
 use crate::wire::phone_config::PhoneConfig;
 
+/// What one more reset of the phones costs.
+pub(super) const RESET: u32 = 10;
+
 /// What an action costs. Only the order matters: what phones do not notice is cheap, what makes all
 /// of them register again is dearer, then what boots each twice, and a visit to each is the dearest.
 /// Assumed: no source weighs them.

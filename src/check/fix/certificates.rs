@@ -1,5 +1,6 @@
 //! The certificates that were read, and whose they are: what an import can carry.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::check::answer::Whose;
@@ -35,6 +36,8 @@ pub(super) struct Held {
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
     held: Vec<Held>,
+    /// Where each is, by its bytes.
+    places: BTreeMap<Vec<u8>, usize>,
 }
 
 impl Certificates {
@@ -99,7 +102,7 @@ impl Certificates {
                     (None, false) => Some(at.0),
                     (None, true) => None,
                 };
-                let name = owner.map_or(host.clone(), |(_, n)| n.name.clone());
+                let name = owner.map_or_else(|| host.clone(), |(_, n)| n.name.clone());
                 self.hold(&Arc::new(certificate), side, kind, &name, is_current);
             }
         }
@@ -113,11 +116,8 @@ impl Certificates {
         node: &str,
         is_current: bool,
     ) {
-        if let Some(known) = self
-            .held
-            .iter_mut()
-            .find(|h| h.certificate.der == certificate.der)
-        {
+        let place = self.places.get(&certificate.der);
+        if let Some(known) = place.and_then(|&place| self.held.get_mut(place)) {
             // What a list says of whose it is goes beyond what an imported copy says.
             if known.side.is_none() && side.is_some() {
                 known.side = side;
@@ -128,6 +128,7 @@ impl Certificates {
             }
             return;
         }
+        self.places.insert(certificate.der.clone(), self.held.len());
         self.held.push(Held {
             certificate: Arc::clone(certificate),
             side,

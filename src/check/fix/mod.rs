@@ -16,7 +16,7 @@ pub use certificates::Certificates;
 use super::answer::{Action, Fix};
 use super::evidence::Sides;
 use super::predict::{Move, Prediction, Subject, predict};
-use candidates::{Met, cost, together};
+use candidates::{Met, RESET, cost, together};
 use scene::Looked;
 
 /// How many actions that do not belong together a fix has at most.
@@ -57,7 +57,7 @@ pub fn smallest(
     Some(match found {
         Some((actions, changed, after)) => Mended {
             fix: Fix {
-                text: advice::sentence(&actions, &looked),
+                text: advice::sentence(&actions, after.resets, &looked),
                 actions,
                 proven: true,
                 status: after.status(),
@@ -87,6 +87,45 @@ pub fn with_fix_of(
     })
 }
 
+/// A set of actions to try, or one that was tried and helps.
+struct Open {
+    set: Vec<Action>,
+    /// How many things it is made of.
+    picks: usize,
+    /// Where it leads, where that is known: it needs more than one reset, so others may be cheaper.
+    leads_to: Option<(Changed, Prediction)>,
+}
+
+/// Sets by cost, by size, in the order in which they were found.
+#[derive(Default)]
+struct Queue {
+    open: BTreeMap<(u32, usize, usize), Open>,
+    seen: BTreeSet<Vec<Action>>,
+    found: usize,
+}
+
+impl Queue {
+    fn put(&mut self, cost: u32, open: Open) {
+        self.found += 1;
+        self.open.insert((cost, open.set.len(), self.found), open);
+    }
+
+    /// Goes on from a boot that failed.
+    fn extend(&mut self, met: &Met<'_>, made: &[Action], picks: usize) {
+        for more in met.candidates(made) {
+            let set = together(made, &more);
+            if set != made && self.seen.insert(set.clone()) {
+                let open = Open {
+                    set,
+                    picks: picks + 1,
+                    leads_to: None,
+                };
+                self.put(cost(&open.set), open);
+            }
+        }
+    }
+}
+
 /// Tries sets in the order of their cost.
 fn search(
     sides: &Sides,
@@ -98,41 +137,41 @@ fn search(
     let destination = plan.option_150.iter().find_map(|a| sides.at(*a));
     let to = destination?.0;
     let nothing = Changed::nothing(sides, subject, plan);
-    // Sets to try, by cost, by size, in the order in which they were found.
-    let mut open: BTreeMap<(u32, usize, usize), (Vec<Action>, usize)> = BTreeMap::new();
-    let mut seen: BTreeSet<Vec<Action>> = BTreeSet::new();
-    let mut found = 0;
-    let mut extend = |open: &mut BTreeMap<_, _>, met: &Met<'_>, made: &[Action], picks: usize| {
-        for more in met.candidates(made) {
-            let set = together(made, &more);
-            if set != made && seen.insert(set.clone()) {
-                found += 1;
-                open.insert((cost(&set), set.len(), found), (set, picks + 1));
-            }
+    let mut queue = Queue::default();
+    queue.extend(&Met::new(&nothing, prediction, ground, to), &[], 0);
+    let mut trials = 0;
+    while let Some(((cost, ..), next)) = queue.open.pop_first() {
+        let Open {
+            set,
+            picks,
+            leads_to,
+        } = next;
+        if let Some((changed, after)) = leads_to {
+            return Some((set, changed, after));
         }
-    };
-    extend(
-        &mut open,
-        &Met::new(&nothing, prediction, ground, to),
-        &[],
-        0,
-    );
-    for trial in 0..=TRIALS {
-        if trial == TRIALS {
-            // What is left is tried no more, but for the last resort.
-            open.retain(|_, (set, _)| *set == [Action::EraseLists]);
+        // Beyond the limit nothing is tried any more but the last resort.
+        trials += 1;
+        if trials > TRIALS && set != [Action::EraseLists] {
+            continue;
         }
-        let (_, (set, picks)) = open.pop_first()?;
         let Some(changed) = nothing.clone().make(&set, ground) else {
             continue;
         };
         let after = predict(&changed.sides, &changed.subject, &changed.plan);
-        if after.follows() {
-            return Some((set, changed, after));
-        }
         if picks < SET {
             let met = Met::new(&changed, &after, ground, to);
-            extend(&mut open, &met, &set, picks);
+            queue.extend(&met, &set, picks);
+        }
+        if after.follows() {
+            let more = u32::try_from(after.resets.saturating_sub(1)).unwrap_or(u32::MAX);
+            let cost = cost.saturating_add(RESET.saturating_mul(more));
+            let leads_to = Some((changed, after));
+            let open = Open {
+                set,
+                picks,
+                leads_to,
+            };
+            queue.put(cost, open);
         }
     }
     None

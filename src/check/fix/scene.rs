@@ -7,13 +7,15 @@ use super::certificates::is_of;
 use super::words::Scene;
 use crate::check::evidence::{Door, Known, Sides, TvsReply};
 use crate::check::predict::{Move, Prediction, Subject};
+use crate::check::verdict;
 use crate::cluster::{PublicCertificate, TrustStore};
 use crate::event::Kind;
 use crate::phone::flash::CONFIG;
 use crate::trust::rules::LscTrustedBy;
+use crate::wire::ListKind;
 use crate::wire::phone_config::PhoneConfig;
 
-/// A phone that does not follow.
+/// A phone that does not follow, as it is before it moves: that is when it is mended.
 pub(super) struct Looked<'a> {
     pub(super) sides: &'a Sides,
     pub(super) subject: &'a Subject,
@@ -30,7 +32,7 @@ impl Looked<'_> {
     }
 
     fn config_home(&self) -> Option<String> {
-        let flash = &self.prediction.flash;
+        let flash = &self.subject.flash;
         let config = PhoneConfig::parse(flash.get(CONFIG)?).ok()?;
         let mut hosts = config.callmanager_group.iter();
         let at = hosts.find_map(|m| self.sides.host(&m.host))?;
@@ -38,7 +40,7 @@ impl Looked<'_> {
     }
 
     fn itl_home(&self) -> Option<String> {
-        self.prediction.judged.itl.as_ref()?.cluster.clone()
+        verdict::owner(self.sides, &self.subject.flash, ListKind::Itl)?.cluster
     }
 
     /// The nodes that served or should have.

@@ -25,12 +25,17 @@ const DEVICE_LENGTH: usize = 15;
 /// The element with a header's timestamp: tag, two bytes of length, four of time.
 const TIMESTAMP_VALUE: std::ops::Range<usize> = 3..7;
 
+/// A certificate in DER, and how files name it.
+type Signer = (SignerKey, Vec<u8>);
+
 /// What was read, with that which is about one phone apart.
 pub(super) struct Apart {
     /// What every phone can ask for.
     general: Sides,
     of_device: BTreeMap<String, OfDevice>,
-    signers: Vec<(SignerKey, Vec<u8>)>,
+    signers: Vec<Signer>,
+    /// The certificates of lists that phones hold.
+    of_lists: BTreeMap<Arc<[u8]>, Arc<[Signer]>>,
     /// The certificates that were read.
     pub(super) certificates: Certificates,
 }
@@ -97,6 +102,7 @@ impl Apart {
             general,
             of_device,
             signers: certificates.all().map(key).collect(),
+            of_lists: BTreeMap::new(),
             certificates,
         }
     }
@@ -127,23 +133,33 @@ impl Apart {
         sides
     }
 
+    /// The certificates of the lists in a flash, read once for all phones that hold them.
+    fn held(&mut self, flash: &Flash) -> Vec<Arc<[Signer]>> {
+        let lists = [ListKind::Ctl, ListKind::Itl].map(ListKind::file_name);
+        let held = lists.iter().filter_map(|name| flash.get(name));
+        let mut read = |list: &Arc<[u8]>| {
+            let known = self.of_lists.entry(Arc::clone(list));
+            Arc::clone(known.or_insert_with(|| signers_in(list).into()))
+        };
+        held.map(&mut read).collect()
+    }
+
     /// A digest that is the same for phones that are alike.
-    pub(super) fn likeness(&self, subject: &Subject) -> [u8; 32] {
+    pub(super) fn likeness(&mut self, subject: &Subject) -> [u8; 32] {
+        let held = self.held(&subject.flash);
         let setup = &subject.setup;
         let device = setup.identity.device.as_str();
         let mut likeness = Likeness {
             context: Context::new(&SHA256),
             device,
+            files: Vec::new(),
         };
         likeness.text(&setup.identity.model);
         likeness.text(setup.profile.name);
         for rule in RULES {
             let settings = &setup.settings;
-            likeness.text(&format!(
-                "{} {}",
-                settings.peek(rule.key),
-                settings.basis(rule.key)
-            ));
+            likeness.bytes(&settings.peek(rule.key).to_be_bytes());
+            likeness.bytes(&[settings.basis(rule.key) as u8]);
         }
         likeness.text(&format!(
             "{:?} {} {} {:?} {:?}",
@@ -158,15 +174,20 @@ impl Apart {
             }
         }
         likeness.text(&format!("{:?}", subject.earlier));
-        let mut signers = self.signers.clone();
-        for flash in [&subject.before, &subject.flash] {
-            likeness.flash(flash);
-            signers.extend(signers_in(flash));
+        likeness.flash(&subject.flash);
+        if subject.before == subject.flash {
+            likeness.text("as before");
+        } else {
+            likeness.flash(&subject.before);
         }
+        let signers = Signers {
+            read: &self.signers,
+            held: &held,
+        };
         if let Some(of) = self.of_device.get(device) {
             for (at, number, name, reply) in &of.replies {
                 likeness.text(&format!("{at:?} {number} {name}"));
-                likeness.reply(name, reply, &signers);
+                likeness.reply(name, reply, signers);
             }
             for (side, name) in &of.cached {
                 likeness.text(&format!("{side} {name}"));
@@ -176,32 +197,42 @@ impl Apart {
     }
 }
 
-/// The certificates of the lists in a flash.
-fn signers_in(flash: &Flash) -> Vec<(SignerKey, Vec<u8>)> {
-    let mut all = Vec::new();
-    for kind in [ListKind::Ctl, ListKind::Itl] {
-        let Some(bytes) = flash.get(kind.file_name()) else {
-            continue;
-        };
-        let Ok(list) = TrustList::parse(bytes, &Strictness::default()) else {
-            continue;
-        };
-        let certificates = list.records.iter().filter_map(|r| r.certificate());
-        for der in certificates {
-            if let Ok(c) = PublicCertificate::from_der(der) {
-                all.push((SignerKey::of(&c), c.der));
-            }
-        }
+/// Whoever can vouch for a signed file.
+#[derive(Clone, Copy)]
+struct Signers<'a> {
+    /// By what was read.
+    read: &'a [Signer],
+    /// By the phone's own lists.
+    held: &'a [Arc<[Signer]>],
+}
+
+impl Signers<'_> {
+    /// Their certificates, by their key.
+    fn with_key(&self, key: &SignerKey) -> impl Iterator<Item = &[u8]> {
+        let held = self.held.iter().flat_map(|of_list| of_list.iter());
+        let all = self.read.iter().chain(held);
+        all.filter(move |(k, _)| k == key).map(|(_, der)| &der[..])
     }
-    all
+}
+
+/// The certificates of a list.
+fn signers_in(list: &[u8]) -> Vec<Signer> {
+    let Ok(list) = TrustList::parse(list, &Strictness::default()) else {
+        return Vec::new();
+    };
+    let certificates = list.records.iter().filter_map(|r| r.certificate());
+    let read = certificates.filter_map(|der| PublicCertificate::from_der(der).ok());
+    read.map(|c| (SignerKey::of(&c), c.der)).collect()
 }
 
 struct Likeness<'a> {
     context: Context,
     device: &'a str,
+    /// Files that were looked at: nodes mostly serve the same, and over each transport.
+    files: Vec<&'a Arc<[u8]>>,
 }
 
-impl Likeness<'_> {
+impl<'a> Likeness<'a> {
     /// Each piece with its length, so that no two rows of pieces are the same bytes.
     fn bytes(&mut self, bytes: &[u8]) {
         self.context.update(&(bytes.len() as u64).to_be_bytes());
@@ -251,7 +282,13 @@ impl Likeness<'_> {
         }
     }
 
-    fn reply(&mut self, name: &str, reply: &Known<FileReply>, signers: &[(SignerKey, Vec<u8>)]) {
+    fn reply(&mut self, name: &str, reply: &'a Known<FileReply>, signers: Signers<'_>) {
+        if let Known::Yes(FileReply::File(bytes)) = reply {
+            if let Some(place) = self.files.iter().position(|f| *f == bytes) {
+                return self.bytes(&place.to_be_bytes());
+            }
+            self.files.push(bytes);
+        }
         match reply {
             Known::No(why) => self.text(&format!("not known: {why}")),
             Known::Yes(FileReply::NotFound) => self.text("not found"),
@@ -267,7 +304,7 @@ impl Likeness<'_> {
     }
 
     /// A signed configuration. Of two whose signatures hold only what they say counts.
-    fn signed(&mut self, bytes: &[u8], signers: &[(SignerKey, Vec<u8>)]) {
+    fn signed(&mut self, bytes: &[u8], signers: Signers<'_>) {
         let Ok(file) = SignedFile::parse(bytes, &Strictness::default()) else {
             return self.own(bytes);
         };
@@ -288,8 +325,7 @@ impl Likeness<'_> {
                 checked.is_ok()
             })
         };
-        let mut of_signer = signers.iter().filter(|(k, _)| *k == key);
-        if !of_signer.all(|(_, der)| holds(der)) {
+        if !signers.with_key(&key).all(holds) {
             return self.own(bytes);
         }
         let Some(mut header) = bytes.get(..file.header.length()).map(<[u8]>::to_vec) else {

@@ -54,7 +54,7 @@ pub fn fate_of(prediction: &Prediction) -> Fate {
 ///
 /// Those that do not follow come first, in the order of their number.
 pub fn groups(sides: &Sides, phones: &[Asked], plan: &Move, rules: &Settings) -> Vec<Group> {
-    let apart = Apart::new(sides);
+    let mut apart = Apart::new(sides);
     let mut kinds: Vec<Kin<'_>> = Vec::new();
     let mut places: BTreeMap<[u8; 32], usize> = BTreeMap::new();
     let mut groups: Vec<Found> = Vec::new();
@@ -158,7 +158,9 @@ fn each_text(group: &mut Group, change: &dyn Fn(&mut String)) {
             change(evidence);
         }
     }
-    group.status.iter_mut().for_each(change);
+    let after = group.fix.as_mut().map(|f| &mut f.status);
+    let status = after.into_iter().chain([&mut group.status]);
+    status.flatten().for_each(change);
     let missing = group.missing.as_mut();
     let fix = group.fix.as_mut().map(|f| &mut f.text);
     let why = group.back.as_mut().and_then(|b| b.why.as_mut());
@@ -238,7 +240,7 @@ impl Asking<'_> {
             status: prediction.status(),
         };
         each_text(&mut group, &|text| {
-            *text = text.replace(&device, ANY_DEVICE)
+            *text = text.replace(&device, ANY_DEVICE);
         });
         Found { group, device }
     }

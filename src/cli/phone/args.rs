@@ -109,7 +109,7 @@ pub enum LegacyTls {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device(pub String);
 
-fn parse_device(text: &str) -> Result<Device, String> {
+pub(in crate::cli) fn parse_device(text: &str) -> Result<Device, String> {
     let mac = match text.get(..3) {
         Some(sep) if sep.eq_ignore_ascii_case("SEP") => &text[3..],
         _ => text,
@@ -125,7 +125,7 @@ fn parse_device(text: &str) -> Result<Device, String> {
     }
 }
 
-fn parse_model(text: &str) -> Result<String, String> {
+pub(in crate::cli) fn parse_model(text: &str) -> Result<String, String> {
     let is_fine = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     match text.len() {
         1..=MAX_MODEL if text.bytes().all(is_fine) => Ok(text.to_owned()),

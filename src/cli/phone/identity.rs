@@ -69,7 +69,7 @@ pub(super) fn tvs_tls(args: &PhoneArgs, profile: &Profile) -> Result<TvsTls, Fai
 /// Its LSC or the key of it cannot be read, or do not belong together.
 pub(super) fn identity(args: &PhoneArgs) -> Result<Identity, Failure> {
     let certificate = match args.lsc.as_slice() {
-        [certificate, key] => Some(lsc(certificate, key)?),
+        [certificate, key] => Some(lsc("--lsc", certificate, key)?),
         // clap takes two or none.
         _ => None,
     };
@@ -80,9 +80,17 @@ pub(super) fn identity(args: &PhoneArgs) -> Result<Identity, Failure> {
     })
 }
 
-fn lsc(certificate_path: &Path, key_path: &Path) -> Result<DeviceIdentity, Failure> {
+/// The certificate and the private key of a phone, out of the files that `option` names.
+///
+/// # Errors
+/// They cannot be read, or do not belong together.
+pub(in crate::cli) fn lsc(
+    option: &str,
+    certificate_path: &Path,
+    key_path: &Path,
+) -> Result<DeviceIdentity, Failure> {
     let wrong = |path: &Path, why: &str| {
-        Failure::new(ExitCode::Usage, format!("--lsc {}: {why}", shown(path)))
+        Failure::new(ExitCode::Usage, format!("{option} {}: {why}", shown(path)))
     };
     let bytes = inspect::read(certificate_path)?;
     let certificate = match CertificateDer::from_pem_slice(&bytes) {

@@ -3,10 +3,10 @@
 pub mod args;
 
 mod flash;
-mod identity;
+pub(super) mod identity;
 mod life;
 mod seed;
-mod servers;
+pub(super) mod servers;
 
 use std::process;
 use std::time::{SystemTime, UNIX_EPOCH};

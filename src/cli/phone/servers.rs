@@ -114,7 +114,10 @@ struct Ready {
 }
 
 /// Reads the first line of the file: live events may follow it.
-fn read_lab(path: &Path) -> Result<Vec<LabNode>, Failure> {
+///
+/// # Errors
+/// It cannot be opened, or begins with another line.
+pub(in crate::cli) fn read_lab(path: &Path) -> Result<Vec<LabNode>, Failure> {
     let bytes = read_up_to(path, MAX_LAB_LINE + 1).map_err(|e| cannot_open(path, &e))?;
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let wrong = |why: &str| {

@@ -34,6 +34,8 @@ struct Node<'a> {
     https: Option<SocketAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tvs: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    callmanager: Option<SocketAddr>,
     /// In a status alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     up: Option<Vec<&'static str>>,
@@ -51,6 +53,7 @@ impl<'a> Node<'a> {
             http: node.at.http,
             https: node.at.https,
             tvs: node.at.tvs,
+            callmanager: node.at.callmanager,
             up: None,
             down: None,
         }

@@ -26,7 +26,8 @@ Examples:
 
 const ORDERS: &str = "\
 The first line on stdout is JSON and says that all is ready, and where each node is. Events follow,
-one a line.
+one a line. CallManager takes connections and closes them, where its port can be had: SIP is not
+emulated.
 
 Orders, one a line on stdin:
   step    take the scenario's next step; one that is about phones alone is left out

@@ -22,9 +22,9 @@ const MAX_TEXT: usize = 80;
 pub enum FileAnswer {
     /// The file.
     File(Vec<u8>),
-    /// The server has no such file.
+    /// The server has no such file: error 1 of TFTP.
     NotFound,
-    /// Another status of HTTP than 200 and 404.
+    /// Another status of HTTP than 200.
     Status(u16),
     /// No whole answer: why, in words for a person.
     Failed(String),
@@ -183,7 +183,6 @@ async fn web_files(
         let answer = match connection.get(&format!("/{name}"), MAX_BYTES, within).await {
             Ok(answer) => match answer.status {
                 200 => FileAnswer::File(answer.body),
-                404 => FileAnswer::NotFound,
                 status => FileAnswer::Status(status),
             },
             Err(failure) => FileAnswer::Failed(text(&failure, within)),

@@ -100,6 +100,8 @@ pub struct NodeAddresses {
     pub https: Option<SocketAddr>,
     /// TVS.
     pub tvs: Option<SocketAddr>,
+    /// CallManager: connections are taken and closed.
+    pub callmanager: Option<SocketAddr>,
 }
 
 /// Where a socket is to be.
@@ -168,6 +170,7 @@ impl Loopback {
             http: directory.http.get(&id).copied(),
             https: directory.https.get(&id).copied(),
             tvs: directory.tvs.get(&id).copied(),
+            callmanager: directory.callmanager.get(&id).copied(),
         }
     }
 }

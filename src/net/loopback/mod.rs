@@ -5,6 +5,7 @@
 //! machines know only the lab's addresses and the well-known ports; a directory of the lab translates.
 
 mod bindings;
+mod callmanager;
 mod dhcp;
 mod live;
 mod node;
@@ -45,6 +46,7 @@ pub(super) struct Directory {
     dhcp: Option<SocketAddr>,
     http: BTreeMap<NodeId, SocketAddr>,
     https: BTreeMap<NodeId, SocketAddr>,
+    callmanager: BTreeMap<NodeId, SocketAddr>,
 }
 
 /// What all parts of the lab share.
@@ -53,6 +55,8 @@ pub(super) struct Shared {
     lab: Arc<Mutex<Lab>>,
     directory: Mutex<Directory>,
     ports: Ports,
+    /// CallManagers take connections, for those who look whether they run.
+    opens_callmanager: bool,
     clock: Clock,
     /// Time that steps of the scenario let pass.
     waited: Mutex<Duration>,
@@ -171,14 +175,19 @@ impl Loopback {
     /// # Errors
     /// The system gives no sockets or threads.
     pub fn start(lab: Arc<Mutex<Lab>>) -> io::Result<Self> {
-        Self::start_at(lab, Ports::High)
+        Self::begin(lab, Ports::High, false)
     }
 
-    /// The same, at these ports.
+    /// The same, at these ports, for others than the lab's own phones: the ports of CallManager are
+    /// open too, where they can be had.
     ///
     /// # Errors
     /// The same; of a socket that cannot be had it is a [`BindError`].
     pub fn start_at(lab: Arc<Mutex<Lab>>, ports: Ports) -> io::Result<Self> {
+        Self::begin(lab, ports, true)
+    }
+
+    fn begin(lab: Arc<Mutex<Lab>>, ports: Ports, opens_callmanager: bool) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()?;
@@ -191,6 +200,7 @@ impl Loopback {
             lab,
             directory: Mutex::default(),
             ports,
+            opens_callmanager,
             clock,
             waited: Mutex::default(),
             events,

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::bindings::{Endpoint, Place};
-use super::{Shared, lock};
+use super::{Shared, callmanager, lock};
 use crate::cluster::{HttpAnswer, NodeId, Service, TlsIdentity};
 use crate::event::{Event, Kind};
 use crate::net::http;
@@ -22,9 +22,9 @@ use crate::tvs::{CertificateSource, Found};
 
 /// A service that runs until it is told to stop.
 #[derive(Debug)]
-struct Running {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+pub(super) struct Running {
+    pub(super) stop: oneshot::Sender<()>,
+    pub(super) task: JoinHandle<()>,
 }
 
 impl Running {
@@ -41,6 +41,8 @@ pub(super) struct NodeSockets {
     tvs: Option<Running>,
     http: Option<Running>,
     https: Option<Running>,
+    callmanager: Vec<Running>,
+    callmanager_at: Vec<SocketAddr>,
     tftp_at: Option<SocketAddr>,
     tvs_at: Option<SocketAddr>,
     http_at: Option<SocketAddr>,
@@ -54,10 +56,12 @@ pub(super) struct NodeSockets {
 impl NodeSockets {
     /// Opens and closes sockets so that they follow the lab.
     pub(super) async fn follow(&mut self, id: NodeId, shared: &Arc<Shared>) -> io::Result<()> {
-        let (wants_tftp, wants_tvs, identity) = {
+        let (wants_tftp, wants_tvs, wants_callmanager, identity) = {
             let lab = shared.lab();
             let up = |service| lab.serves(id, service);
-            (up(Service::Tftp), up(Service::Tvs), lab.tvs_identity(id))
+            let callmanager = shared.opens_callmanager && up(Service::CallManager);
+            let identity = lab.tvs_identity(id);
+            (up(Service::Tftp), up(Service::Tvs), callmanager, identity)
         };
         if !wants_tftp && let Some(running) = self.tftp.take() {
             running.end().await;
@@ -66,6 +70,7 @@ impl NodeSockets {
             self.start_tftp(id, shared).await?;
         }
         self.follow_http(wants_tftp, id, shared).await?;
+        self.follow_callmanager(wants_callmanager, id, shared).await;
         let certificate = identity.as_ref().map(|i| Arc::clone(&i.certificate));
         let stale = self.tvs_certificate != certificate;
         if (!wants_tvs || stale)
@@ -81,6 +86,21 @@ impl NodeSockets {
             self.tvs_certificate = certificate;
         }
         Ok(())
+    }
+
+    async fn follow_callmanager(&mut self, wants: bool, id: NodeId, shared: &Arc<Shared>) {
+        if !wants {
+            for running in self.callmanager.drain(..) {
+                running.end().await;
+            }
+        } else if self.callmanager.is_empty() {
+            let (running, at) = callmanager::start(&self.callmanager_at, id, shared);
+            if let Some(first) = at.first() {
+                lock(&shared.directory).callmanager.insert(id, *first);
+                self.callmanager_at = at;
+            }
+            self.callmanager = running;
+        }
     }
 
     /// HTTP and HTTPS are parts of the TFTP service.
@@ -120,6 +140,9 @@ impl NodeSockets {
 
     /// Ends what runs.
     pub(super) async fn close(&mut self) {
+        for running in self.callmanager.drain(..) {
+            running.end().await;
+        }
         for running in [
             self.tftp.take(),
             self.http.take(),

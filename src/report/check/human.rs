@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{certificate_text, fates, in_state, line, needs_visit, order, phones, who};
+use super::{certificate_text, fates, in_state, line, needs_visit, phones, who};
 use crate::check::answer::{Action, Answer, Condition, Fate, Group, Load, State};
 use crate::report::story::{signer_text, thousands};
 use crate::report::text::{Paint, count, wrap};
+use crate::trust::reason::Code;
 use crate::trust::rules::{self, Basis};
 
 /// Width of lines that are wrapped.
@@ -81,7 +82,9 @@ fn table(answer: &Answer, paint: Paint) -> String {
     const HEAD: [&str; 6] = ["phones", "", "fate", "reason", "rests on", "resets"];
     let mut rows = vec![HEAD.map(str::to_owned)];
     for g in &answer.groups {
-        let reason = match (&g.missing, g.reasons.last()) {
+        // That a signature holds is true of every file that is taken.
+        let holds = |code: &str| g.fate.follows() && code == Code::SignatureHolds.as_str();
+        let reason = match (&g.missing, g.reasons.iter().rfind(|r| !holds(r.code))) {
             (Some(_), _) => "something was not read".to_owned(),
             (None, Some(reason)) => reason.code.to_owned(),
             (None, None) => "-".to_owned(),
@@ -242,21 +245,14 @@ fn fix(out: &mut String, group: &Group, paint: Paint) {
         }
         return;
     };
-    // A fix of one action is the action; its certificate has a line of its own, to be copied.
-    let text = line(&fix.text);
-    for (n, text) in wrap(&text, WIDTH - 14).iter().enumerate() {
+    for (n, text) in wrap(&line(&fix.text), WIDTH - 14).iter().enumerate() {
         let label = if n == 0 { "fix" } else { "" };
         let _ = writeln!(out, "   {label:<10} {}", paint.strong(text));
     }
-    if fix.actions.len() > 1 {
-        for (n, action) in fix.actions.iter().enumerate() {
-            part(out, "", &format!("{}. {}", n + 1, order(action)));
-        }
-    } else {
-        for action in &fix.actions {
-            if let Action::Import { certificate, .. } = action {
-                part(out, "", &line(&certificate_text(certificate)));
-            }
+    // The whole names, to be compared with what the certificate list of the node shows.
+    for action in &fix.actions {
+        if let Action::Import { certificate, .. } = action {
+            part(out, "", &line(&certificate_text(certificate)));
         }
     }
     let proof = match fix.proven {

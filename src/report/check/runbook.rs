@@ -7,6 +7,8 @@ use crate::check::answer::{Action, Answer, Condition, Fate, Group, State};
 use crate::report::text::wrap;
 
 const WIDTH: usize = 110;
+/// The condition that says until when.
+const SOURCE_STAYS_UP: &str = "source-stays-up";
 
 /// The whole runbook.
 pub fn runbook(answer: &Answer) -> String {
@@ -133,7 +135,9 @@ fn before(book: &mut Book, answer: &Answer) {
         unknown.collect(),
         "These nobody could say. Find out, and do not take silence for yes:",
     );
-    list(of(State::Note).collect(), "Know this:");
+    // Until when the source stays up stands at the end.
+    let notes = of(State::Note).filter(|c| c.name != SOURCE_STAYS_UP);
+    list(notes.collect(), "Know this:");
     for failure in &answer.failures {
         book.bullet(&format!("could not be read: {}", text(failure)));
     }
@@ -212,32 +216,43 @@ fn changes(book: &mut Book, answer: &Answer) {
     }
 }
 
+/// What option 150 is to name, for a sentence.
+fn servers(answer: &Answer) -> String {
+    let servers: Vec<_> = answer.option_150.iter().map(|s| text(s)).collect();
+    match servers.as_slice() {
+        [] => format!("the TFTP nodes of {}", text(&answer.to)),
+        [one] => one.clone(),
+        all => format!("{}, in this order", all.join(", ")),
+    }
+}
+
 fn pilot(book: &mut Book, answer: &Answer) {
     book.section("One phone of each kind");
-    let servers: Vec<_> = answer.option_150.iter().map(|s| text(s)).collect();
-    let option = match servers.is_empty() {
-        true => format!("the TFTP nodes of {}", text(&answer.to)),
-        false => servers.join(", "),
-    };
     book.plain(&format!(
-        "Give these phones alone a scope (or Alternate TFTP) that names {option}, in this order; leave the lists in place where the phone asks. Reset one phone, and watch its status messages."
+        "Give these phones alone a scope (or Alternate TFTP) that names {}. A phone whose servers are set by hand asks whether to keep its lists: press Continue. Reset one phone, and watch its status messages.",
+        servers(answer)
     ));
     for group in &answer.groups {
-        let name = group
-            .phones
-            .first()
-            .map_or_else(|| "a phone".to_owned(), |p| text(p));
-        let (lead, status) = match &group.fix {
+        let first = group.phones.first();
+        let first = first.map_or_else(|| "a phone".to_owned(), |p| text(p));
+        let name = match group.phones.len() {
+            0 | 1 => first,
+            _ => format!("{first}, for {}", text(&who(group))),
+        };
+        let fixed = group
+            .fix
+            .as_ref()
+            .filter(|fix| fix.proven && !fix.status.is_empty());
+        let (lead, status) = match fixed {
             _ if group.fate.follows() => ("shows, in this order", &group.status),
-            Some(fix) if fix.proven && !fix.status.is_empty() => (
+            Some(fix) => (
                 "shows, once the changes above are made, in this order",
                 &fix.status,
             ),
-            _ => {
+            None => {
                 let state = group.fate.text();
                 book.step(&format!(
-                    "{name}, for {}: {state} as things are. Do not move these phones before the check says that they follow.",
-                    text(&who(group))
+                    "{name}: {state} as things are. Do not move these phones before the check says that they follow."
                 ));
                 continue;
             }
@@ -247,22 +262,17 @@ fn pilot(book: &mut Book, answer: &Answer) {
             _ => String::new(),
         };
         match status.is_empty() {
-            true => book.step(&format!(
-                "{name}, for {}: its status screen has nothing new",
-                text(&who(group))
-            )),
-            false => book.step(&format!(
-                "{name}, for {}: {lead}{resets}:",
-                text(&who(group))
-            )),
+            true => book.step(&format!("{name}: its status screen has nothing new")),
+            false => book.step(&format!("{name}: {lead}{resets}:")),
         }
         for message in status {
             book.item("      -", &code(message));
         }
-        book.item(
-            "     ",
-            &format!("then it is registered at {}, and a changed setting (a label, a speed dial) reaches it after Apply Config: only that shows that it trusts the files.", text(&answer.to)),
+        let then = format!(
+            "then it is registered at {}, and a changed setting (a label, a speed dial) reaches it after Apply Config: only that shows that it trusts the files.",
+            text(&answer.to)
         );
+        book.item("     ", &then);
     }
     book.end();
 }
@@ -282,12 +292,15 @@ fn batches(book: &mut Book, answer: &Answer) {
             phones(waits)
         ));
     }
+    if load.batches > 0 {
+        book.step(&format!(
+            "let option 150 of the phones' scopes name {}; with more than one scope, scope by scope as the batches go",
+            servers(answer)
+        ));
+    }
     match load.batches {
         0 => book.plain("How many phones may reset together was not reckoned."),
-        1 => book.step(&format!(
-            "reset them together: {} is one batch",
-            phones(usize::try_from(load.phones).unwrap_or(usize::MAX))
-        )),
+        1 => book.step("reset the phones: they may all reset together"),
         n => {
             book.step(&format!(
                 "reset at most {} phones at a time: {n} batches, {} s between two",
@@ -341,7 +354,7 @@ fn stop(book: &mut Book, answer: &Answer) {
         }
     }
     if !reasons.is_empty() {
-        book.plain("What it means then, from the likeliest:");
+        book.plain("What the check found where phones do not follow:");
         for (reason, sentence) in reasons {
             book.bullet(&format!("{}: {}", code(reason), text(sentence)));
         }
@@ -381,10 +394,7 @@ fn way_back(book: &mut Book, answer: &Answer) {
 fn after(book: &mut Book, answer: &Answer) {
     let from = text(&answer.from);
     book.section("After");
-    let up = answer
-        .conditions
-        .iter()
-        .find(|c| c.name == "source-stays-up");
+    let up = answer.conditions.iter().find(|c| c.name == SOURCE_STAYS_UP);
     match up {
         Some(c) => book.step(&format!("{}: {}", text(&c.about), text(&c.text))),
         None => book.step(&format!("keep {from} up until every phone has moved")),

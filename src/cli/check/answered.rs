@@ -1,0 +1,100 @@
+//! The answer, put together of its parts.
+
+use super::args::CheckArgs;
+use crate::check::answer::{Answer, Fate, Group};
+use crate::check::conditions;
+use crate::check::evidence::Sides;
+use crate::check::groups::{Asked, groups};
+use crate::check::load::{Demand, Rates, load};
+use crate::check::predict::{Move, Prediction, Subject, predict};
+use crate::cli::args::Setting;
+use crate::cli::exit_code::ExitCode;
+use crate::time::UnixSeconds;
+use crate::trust::rules::Settings;
+
+/// Says what becomes of the phones.
+pub(super) fn answer(
+    sides: &Sides,
+    phones: &[Asked],
+    plan: &Move,
+    args: &CheckArgs,
+    now: UnixSeconds,
+) -> Answer {
+    let mut rules = Settings::default();
+    Setting::apply_all(&args.set, &mut rules);
+    let groups = groups(sides, phones, plan, &rules);
+    let subjects: Vec<Subject> = phones
+        .iter()
+        .filter_map(|p| p.subject.as_ref().ok().map(|s| (**s).clone()))
+        .collect();
+    let name = |n: usize| sides.sides.get(n).map(|s| s.name.clone());
+    let last = sides.sides.len().saturating_sub(1);
+    let server = |address: &std::net::Ipv4Addr| match sides.at(*address) {
+        Some(at) => sides.node(at).map(|n| n.name.clone()).unwrap_or_default(),
+        None => address.to_string(),
+    };
+    let failures = sides.sides.iter().flat_map(|side| {
+        let told = |f: &String| format!("{}: {f}", side.name);
+        side.failures.iter().map(told)
+    });
+    Answer {
+        from: name(0).unwrap_or_default(),
+        to: name(last).unwrap_or_default(),
+        option_150: plan.option_150.iter().map(server).collect(),
+        conditions: conditions::all(sides, plan, &subjects, now, &groups),
+        load: demand(sides, phones, &groups, plan, args),
+        failures: failures.collect(),
+        groups,
+    }
+}
+
+/// What the move asks of the nodes: of each group one phone stands for all.
+fn demand(
+    sides: &Sides,
+    phones: &[Asked],
+    groups: &[Group],
+    plan: &Move,
+    args: &CheckArgs,
+) -> crate::check::answer::Load {
+    let mut rates = Rates::default();
+    for rate in &args.rate_of {
+        // It was checked when it was read.
+        let _ = rates.state(rate);
+    }
+    let first = |group: &Group| {
+        let name = group.phones.first()?;
+        let phone = phones.iter().find(|p| p.name == *name)?;
+        let subject = phone.subject.as_ref().ok()?;
+        Some((group.phones.len(), predict(sides, subject, plan)))
+    };
+    let predicted: Vec<(usize, Prediction)> = groups.iter().filter_map(first).collect();
+    let demands = predicted.iter().map(|(phones, prediction)| Demand {
+        // A number of phones fits.
+        phones: u64::try_from(*phones).unwrap_or(u64::MAX),
+        events: &prediction.events,
+        is_cut_off: prediction.gap.is_some(),
+    });
+    let settings = phones.iter().find_map(|p| p.subject.as_ref().ok());
+    let settings = settings.map(|s| s.setup.settings.clone());
+    let demands: Vec<_> = demands.collect();
+    load(sides, &demands, &settings.unwrap_or_default(), &rates)
+}
+
+/// What it says to the shell.
+pub(super) fn exit_code(answer: &Answer) -> ExitCode {
+    let mut code = match answer.failures.is_empty() {
+        true => ExitCode::Good,
+        false => ExitCode::Unreachable,
+    };
+    for group in &answer.groups {
+        code = code.worst(match group.fate {
+            Fate::FollowsDirectly | Fate::FollowsThroughTvs => ExitCode::Good,
+            Fate::RegistersUntrusted | Fate::Stranded => ExitCode::Negative,
+            Fate::Unknown => ExitCode::Unreachable,
+        });
+    }
+    if answer.groups.is_empty() {
+        return code.worst(ExitCode::Unreachable);
+    }
+    code
+}

@@ -1,0 +1,621 @@
+//! Live clusters: their files, then what their TVS and CallManager say.
+//!
+//! All nodes are looked at side by side, each at its own rate. A node that fails is named in its
+//! side's failures, and the rest is read all the same.
+
+mod asked;
+mod places;
+mod read;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use super::inputs::{Target, TvsPlace};
+use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, SignerKey};
+use crate::net::look::{self, AskedAs, FilesSeen, Question, Turns, TvsSeen, longest};
+use crate::net::real::LabNode;
+use crate::net::tls::Identity;
+use crate::report::text::count;
+use crate::trust::certificate::escape_for_terminal;
+use crate::tvs::ClientSettings;
+use asked::Named;
+use places::{Place, Places};
+use read::Service;
+
+/// Files that every node is asked for.
+pub(super) const GENERAL: [&str; 5] = [
+    "ITLFile.tlv",
+    "CTLFile.tlv",
+    "XMLDefault.cnf.xml",
+    "XMLDefault.cnf.xml.sgn",
+    CACHED_FILES,
+];
+/// The list of the files that a node has in its cache (many public scanners read it).
+const CACHED_FILES: &str = "ConfigFileCacheList.txt";
+/// Signers that one TVS is asked about, at most: a cluster has a few.
+const MOST_QUESTIONS: usize = 200;
+/// What TVS is told where no phone is known.
+const NO_DEVICE: &str = "SEP000000000000";
+
+/// The files that a phone of this name asks for.
+pub(super) fn of_phone(device: &str) -> [String; 5] {
+    [
+        format!("CTL{device}.tlv"),
+        format!("ITL{device}.tlv"),
+        format!("{device}.cnf.xml.sgn"),
+        format!("{device}.cnf.xml"),
+        format!("{device}.cnf.xml.enc.sgn"),
+    ]
+}
+
+/// Those of them that come over HTTPS: the configuration alone.
+pub(super) fn is_over_https(name: &str) -> bool {
+    name.contains(".cnf.xml") && !name.ends_with(".enc.sgn")
+}
+
+/// How clusters are looked at.
+#[derive(Debug)]
+pub(super) struct How {
+    /// The longest that one answer may take.
+    pub(super) within: Duration,
+    /// Requests a second to a node.
+    pub(super) rate: f64,
+    /// Phones whose files are asked for; without any, one that the first side has.
+    pub(super) devices: Vec<String>,
+    /// What TVS is told as the model.
+    pub(super) model: String,
+    /// Where TVS of the first side are, over what configurations say.
+    pub(super) tvs: Vec<TvsPlace>,
+    /// What is shown to TVS.
+    pub(super) identity: Option<Identity>,
+    /// How TVS is asked.
+    pub(super) settings: ClientSettings,
+    /// The nodes of a lab.
+    pub(super) lab: Vec<LabNode>,
+}
+
+/// A side that is looked at.
+#[derive(Debug)]
+pub(super) struct Looked {
+    /// What is known of it; at first what its other inputs say.
+    pub(super) side: Side,
+    /// Its live nodes.
+    pub(super) targets: Vec<Target>,
+}
+
+/// Looks at all sides. Gives the phones whose files were asked for.
+pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str)) -> Vec<String> {
+    let places = Places {
+        lab: how.lab.clone(),
+        within: how.within,
+    };
+    let mut look = Look {
+        how,
+        places,
+        nodes: Vec::new(),
+    };
+    look.find(sides).await;
+    let names: Vec<_> = GENERAL.iter().map(ToString::to_string).collect();
+    look.files(sides, &names, true, progress).await;
+    for looked in sides.iter_mut() {
+        note_cached_files(&mut looked.side);
+    }
+    let devices = match &how.devices[..] {
+        [] => sides.first().map(|l| a_device(&l.side)).unwrap_or_default(),
+        given => given.to_vec(),
+    };
+    let names: Vec<_> = devices.iter().flat_map(|d| of_phone(d)).collect();
+    if !names.is_empty() {
+        look.files(sides, &names, false, progress).await;
+    }
+    look.services(sides, &devices, progress).await;
+    devices
+}
+
+struct Look<'a> {
+    how: &'a How,
+    places: Places,
+    nodes: Vec<(At, Place)>,
+}
+
+/// What is asked of one node's TVS and CallManager.
+#[derive(Debug, Default)]
+struct Job {
+    tvs: Option<SocketAddr>,
+    questions: BTreeMap<SignerKey, Question>,
+    pins: Vec<Vec<u8>>,
+    callmanager: Vec<SocketAddr>,
+}
+
+/// What came of it.
+struct JobDone {
+    at: At,
+    tvs: Option<(u16, Vec<Question>, TvsSeen)>,
+    callmanager: Option<Option<look::Door>>,
+}
+
+impl Look<'_> {
+    /// Finds the live nodes, and gives each its place among the nodes of its side.
+    async fn find(&mut self, sides: &mut [Looked]) {
+        for (s, looked) in sides.iter_mut().enumerate() {
+            for target in &looked.targets {
+                let side = &mut looked.side;
+                match self.places.of(target).await {
+                    Ok((name, place)) => {
+                        let n = node_of(side, &name, Some(place.address));
+                        self.add(At(s, n), place);
+                    }
+                    Err(why) => {
+                        side.failures.push(format!(
+                            "{why}; name the node's address, or mend the name where this runs"
+                        ));
+                        let n = node_of(side, &target.host, None);
+                        let node = &mut side.nodes[n];
+                        for service in Service::ALL {
+                            service.of(node).door = Known::No(why.clone());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// A node that is named twice, once for each transport, has the ports of both.
+    fn add(&mut self, at: At, place: Place) {
+        let standard = |p: &Place| Place {
+            address: p.address,
+            tftp: Some((p.address, crate::net::real::TFTP_PORT).into()),
+            http: Some((p.address, crate::phone::HTTP_PORT).into()),
+            https: p.https,
+        };
+        match self.nodes.iter_mut().find(|(a, _)| *a == at) {
+            Some((_, known)) => {
+                let usual = standard(known);
+                if known.tftp == usual.tftp {
+                    known.tftp = place.tftp;
+                }
+                if known.http == usual.http {
+                    known.http = place.http;
+                }
+            }
+            None => self.nodes.push((at, place)),
+        }
+    }
+
+    /// Asks every live node for files: at first over each transport, then over those that answer.
+    async fn files(
+        &self,
+        sides: &mut [Looked],
+        names: &[String],
+        is_first: bool,
+        progress: &dyn Fn(&str),
+    ) {
+        let over_https: Vec<_> = names.iter().filter(|n| is_over_https(n)).cloned().collect();
+        let (names, over_https): (Arc<[String]>, Arc<[String]>) = (names.into(), over_https.into());
+        let mut tasks = JoinSet::new();
+        for (at, place) in &self.nodes {
+            let Some(node) = sides[at.0].side.nodes.get_mut(at.1) else {
+                continue;
+            };
+            let open = Known::Yes(Door::Open);
+            let wants = Service::ALL.map(|service| is_first || service.of(node).door == open);
+            let of_one = names.len();
+            let requests = [of_one, of_one, over_https.len().max(1)];
+            let wanted = wants.iter().zip(requests).filter(|(w, _)| **w);
+            let requests = wanted.map(|(_, n)| n).sum::<usize>();
+            if requests == 0 {
+                continue;
+            }
+            let (rate, within) = (self.how.rate, self.how.within);
+            progress(&format!(
+                "asking {} ({}) for {}, {rate} a second",
+                escape_for_terminal(node.name.as_bytes()),
+                place.address,
+                count(requests, "file")
+            ));
+            let turns = Turns::new(rate, longest(requests, rate, within));
+            let (at, place) = (*at, place.clone());
+            let (names, over_https) = (Arc::clone(&names), Arc::clone(&over_https));
+            tasks.spawn(async move {
+                let [tftp, http, https] = wants;
+                let t = &turns;
+                let seen = tokio::join!(
+                    seen_at(tftp, place.tftp, |a| look::tftp(a, &names, within, t)),
+                    seen_at(http, place.http, |a| look::http(a, &names, within, t)),
+                    seen_at(https, place.https, |a| look::https(
+                        a,
+                        &over_https,
+                        within,
+                        t
+                    )),
+                );
+                (at, [seen.0, seen.1, seen.2])
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            let Ok((at, seen)) = done else { continue };
+            let side = &mut sides[at.0].side;
+            let Some(node) = side.nodes.get_mut(at.1) else {
+                continue;
+            };
+            for (service, seen) in Service::ALL.into_iter().zip(seen) {
+                let Some(seen) = seen else { continue };
+                side.failures.extend(read::files(node, service, seen));
+            }
+            let serves = |node: &Node| {
+                let open = Known::Yes(Door::Open);
+                node.tftp.door == open || node.http.door == open
+            };
+            let why = format!(
+                "{} hands out no files, over TFTP or over HTTP: check that it is a TFTP node",
+                node.name
+            );
+            if !serves(node) && !side.failures.contains(&why) {
+                side.failures.push(why);
+            }
+        }
+    }
+
+    /// Asks TVS and CallManager of the sides with live nodes, as their configurations name them.
+    async fn services(&self, sides: &mut [Looked], devices: &[String], progress: &dyn Fn(&str)) {
+        let mut jobs: BTreeMap<At, Job> = BTreeMap::new();
+        for s in 0..sides.len() {
+            let overrides: &[TvsPlace] = match s {
+                0 => &self.how.tvs,
+                _ => &[],
+            };
+            if !sides[s].targets.is_empty() || !overrides.is_empty() {
+                self.plan(s, sides, overrides, &mut jobs).await;
+            }
+        }
+        let device = devices.first().map_or(NO_DEVICE, String::as_str);
+        let device = format!("{}-{device}", self.how.model);
+        let mut tasks = JoinSet::new();
+        for (at, job) in jobs {
+            let Some(node) = sides[at.0].side.nodes.get_mut(at.1) else {
+                continue;
+            };
+            if job.tvs.is_some() {
+                progress(&format!(
+                    "asking TVS of {} about {}",
+                    escape_for_terminal(node.name.as_bytes()),
+                    count(job.questions.len(), "signer")
+                ));
+            }
+            let asked_as = AskedAs {
+                device: device.clone(),
+                pins: job.pins,
+                identity: self.how.identity.clone(),
+                settings: self.how.settings,
+            };
+            let (rate, within) = (self.how.rate, self.how.within);
+            let questions: Vec<_> = job.questions.into_values().collect();
+            let requests = questions.len().max(1) + job.callmanager.len();
+            let turns = Turns::new(rate, longest(requests, rate, within));
+            tasks.spawn(async move {
+                let tvs = match job.tvs {
+                    Some(to) => {
+                        let seen = look::tvs(to, &questions, &asked_as, within, &turns).await;
+                        Some((to.port(), questions, seen))
+                    }
+                    None => None,
+                };
+                let mut door = None;
+                for to in &job.callmanager {
+                    let knocked = look::knock(*to, within, &turns).await;
+                    let is_open = knocked == Some(look::Door::Open);
+                    door = match door {
+                        None | Some(None | Some(look::Door::Silent)) => Some(knocked),
+                        refused if !is_open => refused,
+                        _ => Some(knocked),
+                    };
+                    if is_open {
+                        break;
+                    }
+                }
+                let callmanager = door;
+                JobDone {
+                    at,
+                    tvs,
+                    callmanager,
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            let Ok(JobDone {
+                at,
+                tvs,
+                callmanager,
+            }) = done
+            else {
+                continue;
+            };
+            let side = &mut sides[at.0].side;
+            let Some(node) = side.nodes.get_mut(at.1) else {
+                continue;
+            };
+            if let Some((port, questions, seen)) = tvs {
+                let failures = read::tvs(node, port, &questions, seen);
+                side.failures.extend(failures);
+            }
+            match callmanager {
+                None => {}
+                Some(None) => {
+                    let why = "there was no time left to look";
+                    node.callmanager = Known::No(why.into());
+                    let text = format!("CallManager of {}: {why}", node.name);
+                    side.failures.push(text);
+                }
+                Some(Some(door)) => {
+                    node.callmanager = Known::Yes(read::door(door));
+                    if door == look::Door::Silent {
+                        side.failures.push(format!(
+                            "CallManager of {} does not answer: check what filters packets between",
+                            node.name
+                        ));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is to be asked of TVS and CallManager that side `s` names.
+    async fn plan(
+        &self,
+        s: usize,
+        sides: &mut [Looked],
+        overrides: &[TvsPlace],
+        jobs: &mut BTreeMap<At, Job>,
+    ) {
+        let named = Named::by(&sides[s].side);
+        let mut questions = BTreeMap::new();
+        let is_alone = sides.len() == 1;
+        for (_, other) in sides
+            .iter()
+            .enumerate()
+            .filter(|(o, _)| is_alone || *o != s)
+        {
+            questions.extend(asked::signers(&other.side));
+        }
+        if questions.len() > MOST_QUESTIONS {
+            let text = format!(
+                "the other side has {} signers; TVS was asked about {MOST_QUESTIONS} of them",
+                questions.len()
+            );
+            sides[s].side.failures.push(text);
+            questions = questions.into_iter().take(MOST_QUESTIONS).collect();
+        }
+        let pins = asked::pins(&sides[s].side);
+        for (host, port, over) in tvs_places(&named, overrides) {
+            let found = self.tvs_at(&host, port, over.as_ref()).await;
+            let at = at_host(sides, s, &host, found.as_ref().ok().and_then(|f| f.0));
+            let Looked { side, .. } = &mut sides[at.0];
+            let node = &mut side.nodes[at.1];
+            match found {
+                Ok((_, Some(to))) => {
+                    let job = jobs.entry(at).or_default();
+                    job.tvs.get_or_insert(to);
+                    job.questions.extend(questions.clone());
+                    job.pins.extend(pins.iter().cloned());
+                }
+                Ok((_, None)) => node.tvs.door = Known::Yes(Door::Refused),
+                Err(why) => {
+                    let text = format!(
+                        "TVS of {}: {why}; say where it is with --tvs {0}=ADDRESS",
+                        node.name
+                    );
+                    node.tvs.door = Known::No(why);
+                    side.failures.push(text);
+                }
+            }
+        }
+        for (host, ports) in &named.callmanager {
+            let lab = self.places.of_lab(host);
+            let found = match lab {
+                Some(node) => Ok(node.address),
+                None => self.places.resolve(host).await,
+            };
+            let at = at_host(sides, s, host, found.as_ref().ok().copied());
+            let Looked { side, .. } = &mut sides[at.0];
+            let node = &mut side.nodes[at.1];
+            match (lab, found) {
+                (Some(of_lab), _) => match of_lab.callmanager {
+                    Some(to) => jobs.entry(at).or_default().callmanager = vec![to],
+                    None => {
+                        let why = "the lab's ready line names no port of CallManager for it";
+                        node.callmanager = Known::No(why.into());
+                    }
+                },
+                (None, Ok(address)) => {
+                    let doors = ports.iter().map(|p| SocketAddr::from((address, *p)));
+                    jobs.entry(at).or_default().callmanager = doors.collect();
+                }
+                (None, Err(why)) => {
+                    let text = format!("CallManager of {}: {why}", node.name);
+                    node.callmanager = Known::No(why);
+                    side.failures.push(text);
+                }
+            }
+        }
+    }
+
+    /// Address and socket of a TVS; no socket where a lab says that nobody listens.
+    async fn tvs_at(
+        &self,
+        host: &str,
+        port: u16,
+        over: Option<&TvsPlace>,
+    ) -> Result<(Option<Ipv4Addr>, Option<SocketAddr>), String> {
+        if let Some(over) = over {
+            let address = self.places.resolve(&over.host).await?;
+            let own = self.places.resolve(host).await.ok();
+            return Ok((own, Some((address, over.port).into())));
+        }
+        if let Some(node) = self.places.of_lab(host) {
+            return Ok((Some(node.address), node.tvs));
+        }
+        let address = self.places.resolve(host).await?;
+        Ok((Some(address), Some((address, port).into())))
+    }
+}
+
+/// TVS that configurations name, with where they really are if `overrides` say it: by the name that
+/// they give, else in order. Those that no configuration names come last.
+fn tvs_places(named: &Named, overrides: &[TvsPlace]) -> Vec<(String, u16, Option<TvsPlace>)> {
+    let same = |host: &str, other: &str| host.eq_ignore_ascii_case(other);
+    let mut left: Vec<&TvsPlace> = overrides.iter().collect();
+    let mut found: Vec<(String, u16, Option<TvsPlace>)> = Vec::new();
+    for (host, port) in &named.tvs {
+        let means = |o: &&TvsPlace| same(o.name.as_ref().unwrap_or(&o.host), host);
+        let over = left.iter().position(means).map(|i| left.remove(i).clone());
+        found.push((host.clone(), *port, over));
+    }
+    for (_, _, over) in found.iter_mut().filter(|(_, _, over)| over.is_none()) {
+        if let Some(i) = left.iter().position(|o| o.name.is_none()) {
+            *over = Some(left.remove(i).clone());
+        }
+    }
+    for over in left {
+        let name = over.name.as_ref().unwrap_or(&over.host);
+        found.push((name.clone(), over.port, Some(over.clone())));
+    }
+    found
+}
+
+async fn seen_at<F: Future<Output = FilesSeen>>(
+    is_wanted: bool,
+    at: Option<SocketAddr>,
+    look: impl FnOnce(SocketAddr) -> F,
+) -> Option<FilesSeen> {
+    match at {
+        _ if !is_wanted => None,
+        Some(at) => Some(look(at).await),
+        // A lab says that nobody listens.
+        None => Some(FilesSeen {
+            door: Ok(look::Door::Refused),
+            certificate: None,
+            files: BTreeMap::new(),
+        }),
+    }
+}
+
+/// The node that a host of side `s` means: one of any side, or a new one of this side.
+fn at_host(sides: &mut [Looked], s: usize, host: &str, address: Option<Ipv4Addr>) -> At {
+    let is_own = |side: &Side| side.nodes.iter().position(|n| n.is_host(host));
+    if is_own(&sides[s].side).is_none() {
+        for (o, other) in sides.iter().enumerate() {
+            if let Some(n) = is_own(&other.side) {
+                return At(o, n);
+            }
+        }
+    }
+    At(s, node_of(&mut sides[s].side, host, address))
+}
+
+/// The node of a side that a host means, a new one if there is none. A node that is known by its
+/// address alone takes the name that a configuration gives it.
+fn node_of(side: &mut Side, host: &str, address: Option<Ipv4Addr>) -> usize {
+    let address = address.or_else(|| host.parse().ok());
+    if let Some(n) = side.nodes.iter().position(|n| n.is_host(host)) {
+        let node = &mut side.nodes[n];
+        node.address = node.address.or(address);
+        return n;
+    }
+    let has_address = |n: &Node| n.address.is_some() && n.address == address;
+    let found = side.nodes.iter().position(has_address);
+    let is_dotted = |text: &str| text.parse::<Ipv4Addr>().is_ok();
+    if let Some(n) = found {
+        if is_dotted(host) {
+            return n;
+        }
+        if is_dotted(&side.nodes[n].name) {
+            host.clone_into(&mut side.nodes[n].name);
+            return n;
+        }
+    }
+    side.nodes.push(Node {
+        name: host.to_owned(),
+        // Two names of one address are two nodes, and the address means the first of them.
+        address: address.filter(|_| found.is_none()),
+        ..Node::default()
+    });
+    side.nodes.len() - 1
+}
+
+/// Keeps the list of cached files, if a node gave it.
+fn note_cached_files(side: &mut Side) {
+    if side.parameters.cached_files.get().is_some() {
+        return;
+    }
+    let services = side.nodes.iter().flat_map(|n| [&n.http, &n.tftp]);
+    let mut lists = services.filter_map(|s| match s.replies.get(CACHED_FILES) {
+        Some(Known::Yes(FileReply::File(bytes))) => Some(read::cached_files(bytes)),
+        _ => None,
+    });
+    side.parameters.cached_files = match lists.next() {
+        Some(names) => Known::Yes(names),
+        None => Known::No(format!("no node that was looked at gives {CACHED_FILES}")),
+    };
+}
+
+/// A phone of a side: one whose configuration was read, else the first of the cached files.
+fn a_device(side: &Side) -> Vec<String> {
+    let read = side.nodes.iter().flat_map(asked::files);
+    let read: Vec<_> = read.map(|(name, _)| name.to_owned()).collect();
+    let cached = side.parameters.cached_files.get();
+    let mut devices = asked::devices(&read);
+    devices.extend(cached.map(|c| asked::devices(c)).unwrap_or_default());
+    devices.truncate(1);
+    devices
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(hosts: &[&str]) -> Named {
+        Named {
+            tvs: hosts.iter().map(|h| ((*h).to_owned(), 2_445)).collect(),
+            callmanager: Vec::new(),
+        }
+    }
+
+    fn places(hosts: &[&str], overrides: &[&str]) -> Vec<String> {
+        let overrides: Vec<TvsPlace> = overrides.iter().map(|o| o.parse().unwrap()).collect();
+        let all = tvs_places(&named(hosts), &overrides);
+        let text = |(host, port, over): (String, u16, Option<TvsPlace>)| match over {
+            Some(over) => format!("{host} at {}:{}", over.host, over.port),
+            None => format!("{host}:{port}"),
+        };
+        all.into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn tvs_of_the_command_line_stand_for_those_of_configurations() {
+        assert_eq!(places(&["a", "b"], &[]), ["a:2445", "b:2445"]);
+        let by_name = places(&["a", "b"], &["B=10.0.0.2:1", "10.0.0.1"]);
+        assert_eq!(by_name, ["a at 10.0.0.1:2445", "b at 10.0.0.2:1"]);
+        let its_own = places(&["10.0.0.1", "b"], &["10.0.0.1:7"]);
+        assert_eq!(its_own, ["10.0.0.1 at 10.0.0.1:7", "b:2445"]);
+        assert_eq!(places(&[], &["x:1"]), ["x at x:1"]);
+        assert_eq!(places(&["a"], &["c=x:1"]), ["a:2445", "c at x:1"]);
+    }
+
+    #[test]
+    fn a_node_takes_the_name_that_configurations_give_it() {
+        let mut side = Side::default();
+        let address = Some([10, 0, 0, 5].into());
+        assert_eq!(node_of(&mut side, "10.0.0.5", address), 0);
+        assert_eq!(node_of(&mut side, "cucm-pub", address), 0);
+        assert_eq!(side.nodes[0].name, "cucm-pub");
+        assert_eq!(node_of(&mut side, "10.0.0.5", None), 0);
+        // Another name of the same address is a node of its own.
+        assert_eq!(node_of(&mut side, "cucm-pub.example.com", address), 1);
+        assert_eq!(side.nodes[1].address, None);
+        assert_eq!(node_of(&mut side, "elsewhere", None), 2);
+    }
+}

@@ -1,0 +1,251 @@
+//! What was seen of a server, as evidence and as what could not be read.
+
+use std::collections::BTreeMap;
+
+use crate::check::evidence::{
+    Door, FileReply, FileService, Known, Node, SignerKey, TvsReply, TvsService,
+};
+use crate::net::look::{self, FileAnswer, FilesSeen, Question, TvsAnswer, TvsSeen};
+use crate::trust::certificate::escape_for_terminal;
+use crate::tvs::Found;
+use crate::wire::{SignedFile, Strictness, TrustList};
+
+/// Bytes of a file that a failure shows, at most.
+const SHOWN: usize = 16;
+
+/// Which service of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Service {
+    Tftp,
+    Http,
+    Https,
+}
+
+impl Service {
+    pub(super) const ALL: [Self; 3] = [Self::Tftp, Self::Http, Self::Https];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tftp => "TFTP",
+            Self::Http => "HTTP",
+            Self::Https => "HTTPS",
+        }
+    }
+
+    pub(super) fn of(self, node: &mut Node) -> &mut FileService {
+        match self {
+            Self::Tftp => &mut node.tftp,
+            Self::Http => &mut node.http,
+            Self::Https => &mut node.https,
+        }
+    }
+}
+
+pub(super) fn door(seen: look::Door) -> Door {
+    match seen {
+        look::Door::Open => Door::Open,
+        look::Door::Refused => Door::Refused,
+        look::Door::Silent => Door::Silent,
+    }
+}
+
+/// Puts what was seen of a file service into a node, and says what could not be read.
+pub(super) fn files(node: &mut Node, service: Service, seen: FilesSeen) -> Vec<String> {
+    let mut failures = Vec::new();
+    let (of, name) = (node.name.clone(), service.name());
+    let into = service.of(node);
+    match &seen.door {
+        Ok(look::Door::Silent) => failures.push(format!(
+            "{name} of {of} does not answer: check the address, what filters packets between, and \
+             that Cisco Tftp runs there"
+        )),
+        Err(why) => failures.push(format!("{name} of {of}: {why}")),
+        Ok(look::Door::Open | look::Door::Refused) => {}
+    }
+    let was_open = into.door == Known::Yes(Door::Open);
+    let is_open = was_open || seen.door == Ok(look::Door::Open);
+    // One that has answered before is there: what it does not answer any more is lost, each by itself.
+    if !was_open {
+        into.door = match seen.door {
+            Ok(seen) => Known::Yes(door(seen)),
+            Err(why) => Known::No(why),
+        };
+    }
+    into.certificate = seen.certificate.or(into.certificate.take());
+    into.others = Known::No(format!("{name} of {of} was not asked for it"));
+    let mut lost: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, answer) in seen.files {
+        let reply = match answer {
+            FileAnswer::File(bytes) => {
+                // Over HTTPS a signed file comes without its signature.
+                let strange = strange(&file, &bytes).filter(|_| service != Service::Https);
+                if let Some(why) = strange {
+                    failures.push(format!("{file} over {name} of {of} {why}"));
+                }
+                Known::Yes(FileReply::File(bytes.into()))
+            }
+            FileAnswer::NotFound => Known::Yes(FileReply::NotFound),
+            FileAnswer::Status(status) => Known::Yes(FileReply::Status(status)),
+            FileAnswer::Failed(why) => {
+                lost.entry(why.clone()).or_default().push(file.clone());
+                Known::No(why)
+            }
+        };
+        into.replies.insert(file, reply);
+    }
+    // Of a service that nobody opens its door says all.
+    if is_open {
+        for (why, files) in lost {
+            let more = match files.len() {
+                0..=2 => files.join(" and "),
+                n => format!("{} and {} more files", files[0], n - 1),
+            };
+            failures.push(format!("{more} over {name} of {of}: {why}"));
+        }
+    }
+    failures
+}
+
+/// Why a file cannot be what its name says.
+fn strange(name: &str, bytes: &[u8]) -> Option<String> {
+    let strictness = Strictness::default();
+    let (what, fault) = if name.ends_with(".tlv") {
+        ("trust list", TrustList::parse(bytes, &strictness).err()?)
+    } else if name.ends_with(".sgn") {
+        ("signed file", SignedFile::parse(bytes, &strictness).err()?)
+    } else {
+        return None;
+    };
+    let start = escape_for_terminal(&bytes[..bytes.len().min(SHOWN)]);
+    Some(format!(
+        "is no {what} ({fault}); it begins with `{start}`: is this a node of a cluster?"
+    ))
+}
+
+/// Puts what was seen of a TVS into a node, and says what could not be read.
+pub(super) fn tvs(
+    node: &mut Node,
+    port: u16,
+    questions: &[Question],
+    seen: TvsSeen,
+) -> Vec<String> {
+    let mut failures = Vec::new();
+    let of = &node.name;
+    match (&seen.door, &seen.certificate) {
+        (Ok(look::Door::Silent), _) => failures.push(format!(
+            "TVS of {of} (TCP {port}) does not answer: check what filters packets between, and that \
+             Cisco Trust Verification Service runs there"
+        )),
+        (Err(why), _) | (Ok(look::Door::Open), Err(why)) => {
+            failures.push(format!("TVS of {of} (TCP {port}): {why}"));
+        }
+        _ => {}
+    }
+    let mut replies = BTreeMap::new();
+    let mut lost: BTreeMap<String, usize> = BTreeMap::new();
+    for (question, answer) in questions.iter().zip(seen.answers) {
+        let reply = match answer {
+            TvsAnswer::Found {
+                certificate,
+                roles,
+                ttl_secs,
+            } => Known::Yes(TvsReply::Found(Found {
+                certificate,
+                roles,
+                ttl_secs,
+            })),
+            TvsAnswer::Unknown => Known::Yes(TvsReply::Unknown),
+            TvsAnswer::Closed => Known::Yes(TvsReply::Closed),
+            TvsAnswer::Failed(why) => {
+                *lost.entry(why.clone()).or_default() += 1;
+                Known::No(why)
+            }
+        };
+        let key = SignerKey::new(&question.issuer, &question.serial);
+        replies.insert(key, reply);
+    }
+    if seen.certificate.is_ok() {
+        for (why, count) in lost {
+            let questions = match count {
+                1 => "one question".to_owned(),
+                n => format!("{n} questions"),
+            };
+            failures.push(format!("TVS of {of} (TCP {port}), {questions}: {why}"));
+        }
+    }
+    node.tvs = TvsService {
+        port: Some(port),
+        door: match seen.door {
+            Ok(seen) => Known::Yes(door(seen)),
+            Err(why) => Known::No(why),
+        },
+        certificate: match seen.certificate {
+            Ok(shown) => Known::Yes(shown),
+            Err(why) => Known::No(why),
+        },
+        replies,
+        others: Known::No("TVS was asked about the signers of the other side alone".into()),
+    };
+    failures
+}
+
+/// The names in a list of cached files.
+pub(super) fn cached_files(bytes: &[u8]) -> Vec<String> {
+    /// Names that are kept: as many phones as a large cluster has, several times over.
+    const MOST: usize = 1_000_000;
+    let text = String::from_utf8_lossy(bytes);
+    let names = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';');
+    let names = names.filter(|n| !n.is_empty()).take(MOST);
+    names.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(door: look::Door, files: &[(&str, FileAnswer)]) -> FilesSeen {
+        let files = files.iter().map(|(n, a)| ((*n).to_owned(), a.clone()));
+        FilesSeen {
+            door: Ok(door),
+            certificate: None,
+            files: files.collect(),
+        }
+    }
+
+    #[test]
+    fn a_page_in_place_of_a_list_is_kept_and_named() {
+        let mut node = Node {
+            name: "pub".into(),
+            ..Node::default()
+        };
+        let html = FileAnswer::File(b"<html>\x1b".to_vec());
+        let found = seen(look::Door::Open, &[("ITLFile.tlv", html)]);
+        let failures = files(&mut node, Service::Http, found);
+        assert_eq!(failures.len(), 1);
+        assert!(failures[0].contains("begins with `<html>"), "{failures:?}");
+        assert!(!failures[0].contains('\u{1b}'));
+        assert!(node.http.reply("ITLFile.tlv").get().is_some());
+        assert!(node.http.reply("CTLFile.tlv").get().is_none());
+    }
+
+    #[test]
+    fn files_that_were_lost_for_one_reason_are_one_failure() {
+        let mut node = Node::default();
+        let lost = || FileAnswer::Failed("cut off".into());
+        let found = seen(
+            look::Door::Open,
+            &[("a", lost()), ("b", lost()), ("c", lost())],
+        );
+        let failures = files(&mut node, Service::Tftp, found);
+        assert_eq!(failures, ["a and 2 more files over TFTP of : cut off"]);
+        let silent = seen(look::Door::Silent, &[("a", lost())]);
+        let failures = files(&mut node, Service::Tftp, silent);
+        assert_eq!(failures.len(), 1, "{failures:?}");
+    }
+
+    #[test]
+    fn cached_files_are_read_however_they_are_listed() {
+        let names = cached_files(b"a.cnf.xml\r\nb.cnf.xml.sgn\n\n c ");
+        assert_eq!(names, ["a.cnf.xml", "b.cnf.xml.sgn", "c"]);
+    }
+}

@@ -1,0 +1,123 @@
+//! One side out of several inputs.
+
+use crate::check::evidence::{FileService, Known, Node, Parameters, Side, TvsService};
+
+/// Adds what another input says of the same side. What both know is as the first says it.
+pub(super) fn add(side: &mut Side, other: Side) {
+    if side.nodes.is_empty() {
+        side.name = other.name;
+    }
+    for node in other.nodes {
+        let same = |n: &Node| {
+            let has_address = n.address.is_some() && n.address == node.address;
+            n.is_host(&node.name) || has_address
+        };
+        match side.nodes.iter_mut().find(|n| same(n)) {
+            Some(known) => add_node(known, node),
+            None => side.nodes.push(node),
+        }
+    }
+    let Parameters {
+        auto_registration,
+        prepare_for_rollback,
+        cached_files,
+    } = other.parameters;
+    let known = &mut side.parameters;
+    learn(&mut known.auto_registration, auto_registration);
+    learn(&mut known.prepare_for_rollback, prepare_for_rollback);
+    learn(&mut known.cached_files, cached_files);
+    side.failures.extend(other.failures);
+}
+
+fn add_node(known: &mut Node, other: Node) {
+    known.address = known.address.or(other.address);
+    add_files(&mut known.tftp, other.tftp);
+    add_files(&mut known.http, other.http);
+    add_files(&mut known.https, other.https);
+    let TvsService {
+        port,
+        door,
+        certificate,
+        replies,
+        others,
+    } = other.tvs;
+    known.tvs.port = known.tvs.port.or(port);
+    learn(&mut known.tvs.door, door);
+    learn(&mut known.tvs.certificate, certificate);
+    for (signer, reply) in replies {
+        let known = known.tvs.replies.entry(signer);
+        learn(known.or_default(), reply);
+    }
+    learn(&mut known.tvs.others, others);
+    learn(&mut known.callmanager, other.callmanager);
+    for certificate in other.certificates {
+        if !known.certificates.contains(&certificate) {
+            known.certificates.push(certificate);
+        }
+    }
+    for (store, held) in other.stores {
+        learn(known.stores.entry(store).or_default(), held);
+    }
+}
+
+fn add_files(known: &mut FileService, other: FileService) {
+    learn(&mut known.door, other.door);
+    known.certificate = known.certificate.take().or(other.certificate);
+    for (name, reply) in other.replies {
+        learn(known.replies.entry(name).or_default(), reply);
+    }
+    learn(&mut known.others, other.others);
+}
+
+/// Takes what is known elsewhere, or why it is not known where nobody has said why.
+fn learn<T>(known: &mut Known<T>, other: Known<T>) {
+    let nobody_looked = Known::<T>::not_looked_at();
+    let is_silent = match (&*known, &nobody_looked) {
+        (Known::No(why), Known::No(nobody)) => why == nobody,
+        _ => false,
+    };
+    if known.get().is_none() && (other.get().is_some() || is_silent) {
+        *known = other;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check::evidence::{Door, FileReply};
+
+    fn node(name: &str, file: Option<(&str, Known<FileReply>)>) -> Side {
+        let mut node = Node {
+            name: name.into(),
+            ..Node::default()
+        };
+        let file = file.map(|(name, reply)| (name.to_owned(), reply));
+        node.tftp.replies.extend(file);
+        Side {
+            name: "a".into(),
+            nodes: vec![node],
+            ..Side::default()
+        }
+    }
+
+    #[test]
+    fn what_one_input_does_not_know_the_other_tells() {
+        let found = Known::Yes(FileReply::File(b"x"[..].into()));
+        let mut side = node("Pub", Some(("f", Known::No("cut off".into()))));
+        side.nodes[0].tvs.door = Known::Yes(Door::Open);
+        add(&mut side, node("pub", Some(("f", found.clone()))));
+        add(&mut side, node("sub", None));
+        assert_eq!(side.nodes.len(), 2);
+        assert_eq!(*side.nodes[0].tftp.reply("f"), found);
+        assert_eq!(side.nodes[0].tvs.door, Known::Yes(Door::Open));
+        // What is known stays, and so does the first reason.
+        add(
+            &mut side,
+            node("PUB", Some(("f", Known::Yes(FileReply::NotFound)))),
+        );
+        assert_eq!(*side.nodes[0].tftp.reply("f"), found);
+        let mut lost = node("p", Some(("f", Known::No("cut off".into()))));
+        add(&mut lost, node("p", Some(("f", Known::No("gone".into())))));
+        assert_eq!(*lost.nodes[0].tftp.reply("f"), Known::No("cut off".into()));
+    }
+}

@@ -1,0 +1,125 @@
+//! Files that a check leaves. None takes the place of anything but an earlier one of its kind.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::args::CheckArgs;
+use super::files::write_folder;
+use super::inputs::Input;
+use crate::check::evidence::Sides;
+use crate::check::recording;
+use crate::cli::exit_code::ExitCode;
+use crate::cli::failure::Failure;
+use crate::cli::world::shown;
+
+/// How a work list begins.
+const WORK_LIST: &str = "device,verdict,reason,fix,visit_by_hand";
+/// How a runbook begins.
+const RUNBOOK: &str = "# Moving the phones of ";
+
+/// Makes sure of all that is to be written, before anybody is asked.
+///
+/// # Errors
+/// Something else is where one of them is to be.
+pub(super) fn may_write_all(args: &CheckArgs) -> Result<(), Failure> {
+    if let Some(path) = &args.csv {
+        may_write("--csv", path, WORK_LIST)?;
+    }
+    if let Some(path) = &args.runbook {
+        may_write("--runbook", path, RUNBOOK)?;
+    }
+    let Some(dir) = &args.record else {
+        return Ok(());
+    };
+    let is_empty = match fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(e) => e.kind() == io::ErrorKind::NotFound,
+    };
+    match is_empty {
+        true => Ok(()),
+        false => Err(Failure::new(
+            ExitCode::Unreachable,
+            format!(
+                "--record {}: something is there, and is left alone; name a new folder or an empty one",
+                shown(dir)
+            ),
+        )),
+    }
+}
+
+/// Leaves what was looked at in a folder, a folder each side.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn record(
+    dir: &Path,
+    inputs: &[(&'static str, &[Input])],
+    sides: &Sides,
+) -> Result<(), Failure> {
+    for ((which, _), side) in inputs.iter().zip(&sides.sides) {
+        write_folder(&dir.join(which), &recording::write(side))?;
+    }
+    Ok(())
+}
+
+/// Makes sure that a file may be written there: nothing is there, or an earlier file of the kind that
+/// begins with `start`.
+///
+/// # Errors
+/// Something else is there.
+fn may_write(option: &str, path: &Path, start: &str) -> Result<(), Failure> {
+    let refused = |why: String| {
+        let text = format!("{option} {}: {why}", shown(path));
+        Failure::new(ExitCode::Unreachable, text)
+    };
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(refused(format!("cannot be looked at: {e}"))),
+    };
+    let is_file = file.metadata().is_ok_and(|m| m.is_file());
+    let mut held = vec![0; start.len()];
+    let begins = is_file && file.read_exact(&mut held).is_ok() && held == start.as_bytes();
+    let is_empty = is_file && file.metadata().is_ok_and(|m| m.len() == 0);
+    match begins || is_empty {
+        true => Ok(()),
+        false => Err(refused(
+            "something else is there, and is left alone; name a new file".into(),
+        )),
+    }
+}
+
+/// Writes a file.
+///
+/// # Errors
+/// It cannot be written.
+pub(super) fn write(option: &str, path: &Path, text: &str) -> Result<(), Failure> {
+    fs::write(path, text).map_err(|e| {
+        let text = format!("{option} {}: cannot be written: {e}", shown(path));
+        Failure::new(ExitCode::Unreachable, text)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_earlier_file_of_the_kind_gives_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out.csv");
+        let may = || may_write("--csv", &path, WORK_LIST);
+        assert!(may().is_ok(), "nothing is there");
+        for (held, expected) in [
+            ("", true),
+            ("device,verdict,reason,fix,visit_by_hand\r\n", true),
+            ("device,model\nSEP001122334455,CP-8861\n", false),
+            ("x", false),
+        ] {
+            fs::write(&path, held).unwrap();
+            assert_eq!(may().is_ok(), expected, "{held}");
+        }
+        assert!(may_write("--csv", dir.path(), WORK_LIST).is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! Phones that share a fate, what it rests on, and whether they can return.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use trustline::check::answer::Fate;
+use trustline::check::evidence::{FileReply, Known};
+use trustline::check::groups::{Asked, groups};
+use trustline::check::predict::Subject;
+use trustline::check::rehearsal::Gap;
+use trustline::cluster::TrustStore::{CallManager as CallManagerTrust, PhoneSast};
+use trustline::cluster::{CertificateKind, ClusterMode, KeyBits, Release};
+use trustline::phone::flash::CONFIG;
+
+use crate::lab::{DEVICE, Kind, Lab, asked};
+
+fn device(n: usize) -> String {
+    format!("SEP0011223{n:05X}")
+}
+
+/// The same phone under another name: its configuration names it.
+fn under(phone: &Subject, name: &str) -> Subject {
+    let mut phone = phone.clone();
+    let old = std::mem::replace(&mut phone.setup.identity.device, name.to_owned());
+    for flash in [&mut phone.before, &mut phone.flash] {
+        let files: Vec<_> = flash
+            .files()
+            .map(|(n, b)| (n.to_owned(), Arc::clone(b)))
+            .collect();
+        for (file, bytes) in files {
+            if let Ok(text) = std::str::from_utf8(&bytes) {
+                flash.put(&file, text.replace(&old, name).into_bytes().into());
+            }
+        }
+    }
+    phone
+}
+
+#[test]
+fn phones_of_few_kinds_are_rehearsed_once_a_kind() {
+    const PHONES: usize = 600;
+    let mut kind = Kind::new(Release::V11_5_1, ClusterMode::NonSecure);
+    kind.settings.signer_key_bits = KeyBits::B1024;
+    let devices: Vec<_> = (0..PHONES).map(device).collect();
+    let mut lab = Lab::with_phones(&kind, &kind, &devices);
+    lab.import(
+        "dst-pub",
+        CertificateKind::CallManager,
+        &[PhoneSast, CallManagerTrust],
+    );
+    let first = lab.phone();
+    // Every tenth is not in the database of the destination.
+    for name in devices.iter().step_by(10) {
+        lab.dst().remove_phone(name);
+    }
+    let mut phones: Vec<Asked> = devices.iter().map(|d| asked(&under(&first, d))).collect();
+    // One has a configuration that is damaged on the server.
+    let mut sides = lab.sides();
+    for node in &mut sides.sides[1].nodes {
+        for service in [&mut node.tftp, &mut node.http] {
+            let known = service
+                .replies
+                .get_mut(&format!("{}.cnf.xml.sgn", device(7)));
+            let Some(Known::Yes(FileReply::File(bytes))) = known else {
+                panic!("no file");
+            };
+            let mut changed = bytes.to_vec();
+            let end = changed.len() - 10;
+            changed[end] ^= 1;
+            *bytes = changed.into();
+        }
+    }
+    phones.push(Asked {
+        name: "SEP0000000000FF".into(),
+        model: String::new(),
+        subject: Err(Gap {
+            what: "the ITL of SEP0000000000FF".into(),
+            why: "no input has it".into(),
+        }),
+    });
+    let start = Instant::now();
+    let all = groups(&sides, &phones, &lab.to(&["dst-pub"]), &lab.rules);
+    println!("{} groups in {:?}", all.len(), start.elapsed());
+    let told: Vec<_> = all.iter().map(|g| (g.fate, g.phones.len())).collect();
+    assert_eq!(
+        told,
+        [
+            (Fate::Stranded, 60),
+            (Fate::Stranded, 1),
+            (Fate::Unknown, 1),
+            (Fate::FollowsThroughTvs, 539),
+        ],
+        "{all:#?}"
+    );
+    let names: Vec<_> = all.iter().flat_map(|g| &g.phones).collect();
+    assert_eq!(names.len(), PHONES + 1);
+    // Words about many name none of them; words about one do.
+    let fix = &all[0].fix.as_ref().unwrap().text;
+    assert!(fix.contains("SEP<MAC>"), "{fix}");
+    assert_eq!(all[1].phones, [device(7)]);
+    let reason = &all[1].fix.as_ref().unwrap().text;
+    assert!(reason.contains(&device(7)), "{reason}");
+    assert!(all[2].missing.as_ref().unwrap().contains("SEP0000000000FF"));
+}
+
+#[test]
+fn a_fate_rests_on_the_weakest_rule_that_could_change_it() {
+    // A subscriber is no SAST in the CTL of a release before 12.0: whether TVS is asked then, no
+    // source says.
+    let mixed = |release| Kind::new(release, ClusterMode::Mixed);
+    let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
+    for node in ["dst-pub", "dst-sub"] {
+        lab.import(
+            node,
+            CertificateKind::CallManager,
+            &[PhoneSast, CallManagerTrust],
+        );
+    }
+    let phone = lab.phone();
+    let group = lab.check(&phone, &["dst-sub"]);
+    assert_eq!(group.fate, Fate::FollowsThroughTvs);
+    let rests_on = group.rests_on.unwrap();
+    assert_eq!(rests_on.basis, "assumed");
+    assert_eq!(rests_on.rules, ["trust.wrong_role"]);
+    // At the publisher nothing hangs on it.
+    let group = lab.check(&phone, &["dst-pub"]);
+    let rests_on = group.rests_on.unwrap();
+    assert!(
+        !rests_on.rules.contains(&"trust.wrong_role".to_owned()),
+        "{rests_on:?}"
+    );
+    assert_ne!(rests_on.basis, "assumed", "{rests_on:?}");
+}
+
+#[test]
+fn an_exchange_both_ways_lets_phones_return() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let kind = CertificateKind::CallManager;
+    lab.import("dst-pub", kind, &[PhoneSast, CallManagerTrust]);
+    let phone = lab.phone();
+    let one_way = lab.check(&phone, &["dst-pub"]).back.unwrap();
+    assert_eq!(one_way.fate, Fate::Stranded);
+    assert!(one_way.why.unwrap().contains("does not know CN=src-pub"));
+    let own = Arc::clone(&lab.src().certificate("src-pub", kind).unwrap().public);
+    lab.dst().trust(PhoneSast, Arc::clone(&own));
+    lab.dst().trust(CallManagerTrust, own);
+    let both_ways = lab.check(&phone, &["dst-pub"]).back.unwrap();
+    assert_eq!(both_ways.fate, Fate::FollowsThroughTvs);
+    assert_eq!(both_ways.why, None);
+    // What nobody read of the old cluster leaves the way back open.
+    let mut sides = lab.sides();
+    for node in &mut sides.sides[0].nodes {
+        node.tftp.replies.clear();
+        node.http.replies.clear();
+    }
+    let open = lab.check_of(&sides, &phone, &["dst-pub"]).back.unwrap();
+    assert_eq!(open.fate, Fate::Unknown);
+    assert!(open.why.is_some());
+}
+
+#[test]
+fn the_status_screen_shows_what_a_boot_shows_once() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let phone = lab.phone();
+    let group = lab.check(&phone, &["dst-pub"]);
+    assert_eq!(
+        group.status,
+        [
+            "Restart requested by Cisco Unified Communications Manager",
+            "File Not Found <CTLFile.tlv>",
+            "Trust List update failed",
+            &format!("invalid file {DEVICE}.cnf.xml.sgn, authenticated fail. Reason:14"),
+        ]
+    );
+    assert!(phone.flash.get(CONFIG).is_some());
+}

@@ -1,0 +1,125 @@
+//! Servers that are not there, half there or something else; and the dry run, which asks nobody.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::golden::run;
+use crate::{said, stdout};
+
+/// The other side, of a scenario.
+const TO: &str = "scenarios/non-secure-migration.toml#destination";
+
+/// Takes connections, says `reply` to each and keeps it open.
+fn tcp_server(reply: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept() {
+            if !reply.is_empty() {
+                let mut buffer = [0; 1_024];
+                let _ = stream.read(&mut buffer);
+                let _ = stream.write_all(reply);
+            }
+            open.push(stream);
+        }
+    });
+    port
+}
+
+/// A port of UDP from which nothing comes.
+fn mute_udp() -> (UdpSocket, u16) {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
+
+#[test]
+fn half_dead_servers_end_in_time_and_the_other_side_is_read() {
+    let (_mute, tftp) = mute_udp();
+    let page: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n<html>\n</html>";
+    let trickle: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\nx";
+    for (reply, expected) in [
+        (&b""[..], "not whole within"),
+        (page, "is no trust list"),
+        (trickle, "not whole within"),
+        (&b"SSH-2.0-x\r\n"[..], "not HTTP"),
+    ] {
+        let http = tcp_server(reply);
+        let from = format!("tftp://127.0.0.1:{tftp},http://127.0.0.1:{http}");
+        let start = Instant::now();
+        let output = run(&[
+            "check",
+            "--from",
+            &from,
+            "--to",
+            TO,
+            "--timeout",
+            "0.5",
+            "--rate",
+            "500",
+            "--device",
+            "SEP001122334401",
+        ]);
+        assert!(start.elapsed() < Duration::from_secs(20), "{expected}");
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        let said = said(&output);
+        assert!(said.contains(expected), "{said}");
+        assert!(said.contains("TFTP of 127.0.0.1 does not answer"), "{said}");
+        assert!(stdout(&output).contains("unknown"), "{said}");
+    }
+}
+
+#[test]
+fn nobody_there_is_named() {
+    let output = run(&[
+        "check",
+        "--from",
+        "tftp://no-such-host.invalid",
+        "--to",
+        TO,
+        "--timeout",
+        "2",
+    ]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(
+        stdout(&output).contains("does not resolve"),
+        "{}",
+        said(&output)
+    );
+    assert!(stdout(&output).contains("unknown"), "{}", said(&output));
+}
+
+#[test]
+fn a_dry_run_sends_no_packet() {
+    let (udp, tftp) = mute_udp();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let http = tcp.local_addr().unwrap().port();
+    let from = format!("tftp://127.0.0.1:{tftp},http://127.0.0.1:{http}");
+    for format in ["human", "json"] {
+        let output = run(&[
+            "check",
+            "--from",
+            &from,
+            "--to",
+            "tftp://no-such-host.invalid",
+            "--dry-run",
+            "--device",
+            "SEP001122334401",
+            "--format",
+            format,
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        let told = stdout(&output);
+        for expected in ["ITLSEP001122334401.tlv", "TVS", "6971", &tftp.to_string()] {
+            assert!(told.contains(expected), "{expected}: {told}");
+        }
+    }
+    udp.set_nonblocking(true).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let mut buffer = [0; 16];
+    assert!(udp.recv(&mut buffer).is_err(), "a datagram came");
+    assert!(tcp.accept().is_err(), "a connection came");
+}
