@@ -300,8 +300,10 @@ pub(super) fn find_addresses(drafts: &mut [Draft], hosts: &BTreeSet<String>) {
     }
 }
 
-/// Notes the own certificates of nodes that stand in lists. A CTL has other clusters' too, as SAST.
-pub(super) fn attach_certificates(drafts: &mut [Draft]) {
+/// Notes the own certificates, as lists have them, of nodes of which nobody exported any. Of the others
+/// the lists may be older than what was exported. A CTL has other clusters' too, as SAST.
+pub(super) fn attach_certificates(drafts: &mut [Draft], problems: &mut Problems) {
+    let mut with_tvs = BTreeSet::new();
     for told in told(drafts) {
         if told.list == ListKind::Ctl && told.role == Role::Sast {
             continue;
@@ -311,9 +313,20 @@ pub(super) fn attach_certificates(drafts: &mut [Draft]) {
         };
         let by = (kind == CertificateKind::Capf).then_some(told.by);
         let node = told.node(drafts).or(by);
-        if let Some(draft) = node.and_then(|at| drafts.get_mut(at)) {
+        let node = node.and_then(|at| drafts.get_mut(at));
+        if let Some(draft) = node.filter(|d| d.exported.is_empty()) {
             draft.own(Some(kind), certificate);
+            if kind == CertificateKind::Tvs && !draft.keeps_tvs {
+                with_tvs.insert(draft.node.name.clone());
+            }
         }
+    }
+    if !with_tvs.is_empty() {
+        let names: Vec<_> = with_tvs.into_iter().collect();
+        problems.note(format!(
+            "nobody saw what certificate TVS of {} shows: the one that the lists name is taken for it",
+            names.join(" and ")
+        ));
     }
 }
 
