@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use super::evidence::{Known, Node, Parameters, Side, TvsService};
 use super::recording;
+use crate::cluster::PublicCertificate;
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Settings;
 use certificates::Loose;
@@ -33,7 +34,7 @@ use node::How;
 use pile::Pile;
 
 pub use certificates::certificates_of;
-pub use said::{cached_files, configuration};
+pub use said::{cached_files, configuration, host_of_list};
 
 /// Files by their path below the folder, parts joined by `/`. A path that ends in `/` says that there
 /// is a folder, which matters for a trust store without certificates.
@@ -160,6 +161,7 @@ fn recorded(
             node,
             place: place.to_owned(),
             loose: Vec::new(),
+            exported: Vec::new(),
             keeps_tvs: true,
         }),
         Err(why) => {
@@ -187,7 +189,7 @@ fn by_hand(
         certificates::make_nodes(drafts, &pool, options);
     }
     certificates::attach(drafts, &mut pool, problems);
-    said::attach_certificates(drafts);
+    said::attach_certificates(drafts, problems);
     said::find_tvs_certificates(drafts);
     said::publisher_first(drafts);
     node::shared_stores(pile, drafts, options, problems);
@@ -210,6 +212,8 @@ struct Draft {
     place: String,
     /// Certificates that lie beside what it serves.
     loose: Vec<Loose>,
+    /// Its own certificates that somebody exported; those that only lists tell may be old.
+    exported: Vec<(String, Arc<PublicCertificate>)>,
     /// True if what its TVS says was read and is not to be derived.
     keeps_tvs: bool,
 }
@@ -226,6 +230,7 @@ impl Draft {
             node,
             place,
             loose: Vec::new(),
+            exported: Vec::new(),
             keeps_tvs: false,
         }
     }

@@ -138,15 +138,20 @@ pub fn read(place: &str, bytes: &[u8]) -> Result<Inventory, String> {
     };
     let mut record = ByteRecord::new();
     let mut rows = 0_usize;
+    let mut lines = Lines {
+        bytes,
+        counted: 0,
+        line: 1,
+    };
     loop {
-        let line = reader.position().line();
-        match reader.read_byte_record(&mut record) {
+        let read = reader.read_byte_record(&mut record);
+        let start = record.position().map_or(0, csv::Position::byte);
+        let line = lines.of(usize::try_from(start).unwrap_or(usize::MAX));
+        match read {
             Ok(true) => {}
             Ok(false) => break,
             Err(e) => return Err(format!("{place}, line {line}: {e}")),
         }
-        // Blank lines before the row are its reader's.
-        let line = record.position().map_or(line, csv::Position::line);
         rows += 1;
         if rows > MAX_ROWS {
             let why = format!("more than {MAX_ROWS} rows");
@@ -177,6 +182,27 @@ pub fn read(place: &str, bytes: &[u8]) -> Result<Inventory, String> {
         inventory.problems.push(text);
     }
     Ok(inventory)
+}
+
+/// Lines of a file by offset. The reader of rows counts none that is blank, and a row of it may begin
+/// with what ended the one before.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    counted: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first letter at or behind an offset; offsets come in order.
+    fn of(&mut self, offset: usize) -> u64 {
+        let rest = self.bytes.get(offset..).unwrap_or_default();
+        let blank = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
+        let start = offset.saturating_add(blank.count()).min(self.bytes.len());
+        let passed = self.bytes.get(self.counted..start).unwrap_or_default();
+        self.line += passed.iter().filter(|b| **b == b'\n').count() as u64;
+        self.counted = self.counted.max(start);
+        self.line
+    }
 }
 
 /// Where the columns stand.

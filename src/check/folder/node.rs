@@ -1,6 +1,6 @@
 //! A node out of its folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::certificates::{self, Loose};
@@ -34,6 +34,8 @@ pub(super) enum How {
 #[derive(Default)]
 struct Content<'a> {
     served: BTreeMap<String, &'a Arc<[u8]>>,
+    /// Those of them that somebody fetched one by one.
+    fetched: BTreeSet<String>,
     certificates: Vec<(&'a str, &'a Arc<[u8]>, bool)>,
     stores: BTreeMap<TrustStore, Vec<(&'a str, &'a Arc<[u8]>)>>,
     not_served: Vec<String>,
@@ -83,6 +85,7 @@ impl<'a> Content<'a> {
                 self.certificates.push((name, bytes, false));
             }
             _ if is_served(name) => {
+                self.fetched.insert(canonical(name));
                 self.served.insert(canonical(name), bytes);
             }
             _ if name.starts_with('.') => {}
@@ -179,7 +182,7 @@ fn tftp(
     }
     if how == How::ByHand {
         for list in ["CTL", "ITL"] {
-            for_every_phone(list, &mut replies, place, problems);
+            for_every_phone(list, &content.fetched, &mut replies, place, problems);
         }
     }
     let door = match &doors.tftp {
@@ -205,6 +208,7 @@ fn tftp(
 /// bytes under both.
 fn for_every_phone(
     list: &str,
+    fetched: &BTreeSet<String>,
     replies: &mut BTreeMap<String, Known<FileReply>>,
     place: &str,
     problems: &mut Problems,
@@ -215,7 +219,7 @@ fn for_every_phone(
     }
     let is_of_phone = |name: &str| {
         let device = name.strip_prefix(list).and_then(|n| n.strip_suffix(".tlv"));
-        device.is_some_and(is_device_name)
+        device.is_some_and(is_device_name) && fetched.contains(name)
     };
     let all = replies.iter().filter(|(name, _)| is_of_phone(name));
     let mut lists = all.filter_map(|(name, reply)| Some((name, reply.get()?.file()?)));

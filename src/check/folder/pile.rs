@@ -1,6 +1,6 @@
 //! Paths sorted by node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Files, MAX_FILE, MAX_FILES, MAX_JSON, MAX_NODES, MAX_TOTAL, Options, Problems};
@@ -30,6 +30,8 @@ pub(super) struct Pile<'a> {
     pub(super) root: Folder<'a>,
     /// Those of each node's folder.
     pub(super) nodes: BTreeMap<&'a str, Folder<'a>>,
+    /// Folders that are too many.
+    left_out: BTreeSet<&'a str>,
 }
 
 impl<'a> Pile<'a> {
@@ -61,13 +63,21 @@ impl<'a> Pile<'a> {
                 continue;
             }
             is_world |= path.starts_with("clusters/");
-            pile.put(path, bytes, options, problems);
+            pile.put(path, bytes);
         }
         if too_many > 0 {
             problems.fail(format!(
                 "{place}: {too_many} of {} files are not used: the limit is {MAX_FILES} files and \
                  {MAX_TOTAL} bytes; keep those that a check needs",
                 files.len()
+            ));
+        }
+        if let Some(first) = pile.left_out.first() {
+            problems.fail(format!(
+                "{place} has {} folders more than the limit of {MAX_NODES} nodes; {} and those after \
+                 it are not used",
+                pile.left_out.len(),
+                escape_for_terminal(first.as_bytes())
             ));
         }
         if is_world {
@@ -79,13 +89,7 @@ impl<'a> Pile<'a> {
         pile
     }
 
-    fn put(
-        &mut self,
-        path: &'a str,
-        bytes: &'a Arc<[u8]>,
-        options: &Options<'_>,
-        problems: &mut Problems,
-    ) {
+    fn put(&mut self, path: &'a str, bytes: &'a Arc<[u8]>) {
         let Some((first, rest)) = path.split_once('/') else {
             if !matches!(path, "scenario.toml" | "events.jsonl") {
                 self.root.insert(path, bytes);
@@ -103,11 +107,7 @@ impl<'a> Pile<'a> {
             return;
         }
         if !self.nodes.contains_key(first) && self.nodes.len() >= MAX_NODES {
-            problems.fail(format!(
-                "{}/{} is not used: the limit is {MAX_NODES} nodes",
-                options.place,
-                escape_for_terminal(path.as_bytes())
-            ));
+            self.left_out.insert(first);
             return;
         }
         self.nodes.entry(first).or_default().insert(rest, bytes);

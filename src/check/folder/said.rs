@@ -300,8 +300,10 @@ pub(super) fn find_addresses(drafts: &mut [Draft], hosts: &BTreeSet<String>) {
     }
 }
 
-/// Notes the own certificates of nodes that stand in lists. A CTL has other clusters' too, as SAST.
-pub(super) fn attach_certificates(drafts: &mut [Draft]) {
+/// Notes the own certificates, as lists have them, of nodes of which nobody exported any. Of the others
+/// the lists may be older than what was exported. A CTL has other clusters' too, as SAST.
+pub(super) fn attach_certificates(drafts: &mut [Draft], problems: &mut Problems) {
+    let mut with_tvs = BTreeSet::new();
     for told in told(drafts) {
         if told.list == ListKind::Ctl && told.role == Role::Sast {
             continue;
@@ -311,9 +313,20 @@ pub(super) fn attach_certificates(drafts: &mut [Draft]) {
         };
         let by = (kind == CertificateKind::Capf).then_some(told.by);
         let node = told.node(drafts).or(by);
-        if let Some(draft) = node.and_then(|at| drafts.get_mut(at)) {
+        let node = node.and_then(|at| drafts.get_mut(at));
+        if let Some(draft) = node.filter(|d| d.exported.is_empty()) {
             draft.own(Some(kind), certificate);
+            if kind == CertificateKind::Tvs && !draft.keeps_tvs {
+                with_tvs.insert(draft.node.name.clone());
+            }
         }
+    }
+    if !with_tvs.is_empty() {
+        let names: Vec<_> = with_tvs.into_iter().collect();
+        problems.note(format!(
+            "nobody saw what certificate TVS of {} shows: the one that the lists name is taken for it",
+            names.join(" and ")
+        ));
     }
 }
 
@@ -351,18 +364,30 @@ pub(super) fn publisher_first(drafts: &mut [Draft]) {
     }
 }
 
-/// The host whose list a node serves: that of the certificate that signs its files, else the signer.
-/// From 12.5 on all nodes have one signer, and its name says the publisher.
-pub(super) fn name_in_lists(node: &Node) -> Option<String> {
+/// The host whose list a node serves: that of the certificate that signs its files, where the list has
+/// one such host alone.
+pub fn host_of_list(node: &Node) -> Option<String> {
     let bytes = list_of(node, ListKind::Itl)?;
     let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
     let signs_files = |r: &&Record<&[u8]>| r.role().signs_files() && r.certificate().is_some();
     let records = list.records.iter().filter(signs_files);
     let hosts = records.filter_map(|r| Told::of(0, ListKind::Itl, r).hosts.into_iter().next());
-    let hosts: BTreeSet<String> = hosts.collect();
-    if hosts.len() == 1 {
-        return hosts.into_iter().next();
+    let mut hosts: BTreeSet<String> = hosts.collect();
+    match hosts.len() {
+        1 => hosts.pop_first(),
+        _ => None,
     }
+}
+
+/// The same, else the host of the signer. From 12.5 on all nodes have one signer, and its name says
+/// the publisher.
+pub(super) fn name_in_lists(node: &Node) -> Option<String> {
+    let own = host_of_list(node);
+    if own.is_some() {
+        return own;
+    }
+    let bytes = list_of(node, ListKind::Itl)?;
+    let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
     let [subject, ..] = list.header.signer();
     let signer = common_name(subject)?;
     Some(said_host(&signer).to_owned()).filter(|name| is_host_name(name))

@@ -23,10 +23,10 @@ struct Entry {
 /// Says for every node without answers of its TVS what that would answer.
 pub(super) fn derive(drafts: &mut [Draft], options: &Options<'_>, problems: &mut Problems) {
     let lists = told(drafts);
-    let own = own(drafts, &lists);
+    let own = own(drafts, is_mixed(&lists));
     let untold: Vec<String> = drafts
         .iter()
-        .filter(|d| !has_callmanager(&d.node))
+        .filter(|d| !has_callmanager(d))
         .map(|d| format!("{} ({}/certificates)", d.node.name, d.place))
         .collect();
     let mut derived = Vec::new();
@@ -40,7 +40,7 @@ pub(super) fn derive(drafts: &mut [Draft], options: &Options<'_>, problems: &mut
                 } else {
                     Known::No(format!(
                         "nobody asked it, and it may be an own certificate of a node whose own ones \
-                         no input has: put CallManager.pem of {} there",
+                         no input has: export those of {}",
                         untold.join(" and of ")
                     ))
                 };
@@ -57,20 +57,22 @@ pub(super) fn derive(drafts: &mut [Draft], options: &Options<'_>, problems: &mut
     }
 }
 
-fn has_callmanager(node: &Node) -> bool {
-    let mut own = node.certificates.iter();
-    own.any(|(kind, _)| kind == CertificateKind::CallManager.name())
+fn has_callmanager(draft: &Draft) -> bool {
+    let mut exported = draft.exported.iter();
+    exported.any(|(kind, _)| kind == CertificateKind::CallManager.name())
 }
 
-/// Own certificates of all nodes.
-fn own(drafts: &[Draft], lists: &[Told]) -> Vec<Entry> {
-    let file_role = if lists.iter().any(|t| t.role == Role::CcmTftp) {
-        Role::CcmTftp
-    } else {
-        Role::Tftp
-    };
+/// True if the lists are those of a cluster in mixed mode.
+fn is_mixed(lists: &[Told]) -> bool {
+    lists.iter().any(|t| t.role == Role::CcmTftp)
+}
+
+/// Own certificates of all nodes: what was exported, since a list that a node still serves may have
+/// ones that are gone.
+fn own(drafts: &[Draft], is_mixed: bool) -> Vec<Entry> {
+    let file_role = if is_mixed { Role::CcmTftp } else { Role::Tftp };
     let mut entries = Vec::new();
-    for (kind, certificate) in drafts.iter().flat_map(|d| &d.node.certificates) {
+    for (kind, certificate) in drafts.iter().flat_map(|d| &d.exported) {
         let roles: &[Role] = match CertificateKind::from_name(kind) {
             Some(CertificateKind::CallManager) => &[Role::Sast, file_role],
             Some(CertificateKind::CallManagerEcdsa) => &[file_role],
@@ -83,11 +85,6 @@ fn own(drafts: &[Draft], lists: &[Told]) -> Vec<Entry> {
         // Of a certificate whose purpose nobody knows no role is known either.
         if !roles.is_empty() {
             add(&mut entries, certificate, roles);
-        }
-    }
-    for told in lists.iter().filter(|t| t.list == ListKind::Itl) {
-        if let Some(certificate) = &told.certificate {
-            add(&mut entries, certificate, &[told.role]);
         }
     }
     entries

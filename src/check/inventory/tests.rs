@@ -1,1 +1,133 @@
+use super::*;
 
+fn ok(text: &str) -> Inventory {
+    read("p.csv", text.as_bytes()).unwrap()
+}
+
+#[test]
+fn columns_stand_in_any_order_and_others_are_kept() {
+    let found = ok("site,has_lsc,Device Name,owner\nA,yes,sep001122334455,\"Bo, \"\"B\"\"\"\n");
+    assert_eq!(found.extra, ["site", "owner"]);
+    let [entry] = &found.entries[..] else {
+        panic!("one row")
+    };
+    assert_eq!(entry.device, "SEP001122334455");
+    assert_eq!(entry.line, 2);
+    assert_eq!(entry.has_lsc, Some(true));
+    assert_eq!(entry.extra, ["A", "Bo, \"B\""]);
+    assert_eq!(
+        (&entry.model, &entry.itl, &entry.group),
+        (&None, &None, &None)
+    );
+}
+
+#[test]
+fn marks_line_ends_and_semicolons_of_spreadsheets_are_read() {
+    let text =
+        "\u{feff}device;model\r\nSEP001122334455;Cisco 8861\r\n\r\n;\r\nSEP001122334456;\r\n";
+    let found = ok(text);
+    assert_eq!(found.problems, Vec::<String>::new());
+    assert_eq!(found.entries.len(), 2);
+    assert_eq!(found.entries[0].model.as_deref(), Some("CP-8861"));
+    assert_eq!(found.entries[1].model, None);
+    assert_eq!(found.entries[1].line, 5);
+}
+
+#[test]
+fn bad_rows_are_named_by_line_and_left_out() {
+    let text = "device,itl_sha1,has_lsc\n\
+                SEP001122334455,,\n\
+                SEP00112233445,,\n\
+                ATA001122334455,,\n\
+                SEP001122334456,123,\n\
+                SEP001122334457,,perhaps\n\
+                sep001122334455,,\n\
+                SEP001122334458\n\
+                SEP001122334459,AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD,no,more\n";
+    let found = ok(text);
+    let devices: Vec<_> = found.entries.iter().map(|e| e.device.as_str()).collect();
+    assert_eq!(
+        devices,
+        ["SEP001122334455", "SEP001122334458", "SEP001122334459"]
+    );
+    let sha1 = "aabbccddeeff00112233445566778899aabbccdd".to_owned();
+    assert_eq!(found.entries[2].itl, Some(Held::Sha1(sha1)));
+    let lines = [3, 4, 5, 6, 7];
+    assert_eq!(found.problems.len(), lines.len(), "{:?}", found.problems);
+    for (problem, line) in found.problems.iter().zip(lines) {
+        assert!(
+            problem.starts_with(&format!("p.csv, line {line}: ")),
+            "{problem}"
+        );
+    }
+    assert!(found.problems[4].contains("stands in line 2 already"));
+}
+
+#[test]
+fn what_is_no_inventory_is_said_so() {
+    for (text, part) in [
+        ("", "no column device"),
+        ("devise,model\nSEP001122334455,x\n", "did you mean"),
+        ("device,device\n", "two columns device"),
+        ("SEP001122334455\n", "expected device,model"),
+    ] {
+        let why = read("p.csv", text.as_bytes()).unwrap_err();
+        assert!(why.contains(part), "{text:?}: {why}");
+        assert!(why.starts_with("p.csv"), "{why}");
+    }
+    assert!(
+        read("p.csv", b"\xff\xfed\0e\0")
+            .unwrap_err()
+            .contains("UTF-16")
+    );
+    let wide = "a,".repeat(MAX_COLUMNS + 1);
+    assert!(read("p.csv", wide.as_bytes()).unwrap_err().contains("200"));
+}
+
+#[test]
+fn hostile_text_is_bounded_and_shown_without_its_escapes() {
+    let row = format!("\u{1b}[2J{}\n", "x".repeat(100_000));
+    let found = ok(&format!("device\n{}", row.repeat(50)));
+    assert_eq!(found.problems.len(), 50);
+    for problem in &found.problems {
+        assert!(
+            problem.len() < 300 && !problem.contains('\u{1b}'),
+            "{problem}"
+        );
+    }
+    let found = ok(&format!("device\n{}", "x\n".repeat(1_000)));
+    assert_eq!(found.problems.len(), MAX_PROBLEMS + 1);
+    assert!(found.problems[MAX_PROBLEMS].contains("800 more rows"));
+    let open = format!("device,note\nSEP001122334455,\"{}", "\n".repeat(100_000));
+    assert_eq!(ok(&open).entries.len(), 1);
+    let found = read("p.csv", b"device,\xe9\nSEP001122334455,\xe9\xff\n").unwrap();
+    assert_eq!(found.entries.len(), 1);
+}
+
+#[test]
+fn flashes_of_a_world_are_read_without_what_tvs_said() {
+    let state = br#"{"schema_version":1,"tvs_answers":[{"x":1}],"status":["a"]}"#;
+    let mut files = Files::new();
+    for (path, bytes) in [
+        ("phones/SEP001122334455/after/ITLFile.tlv", &b"itl"[..]),
+        ("phones/SEP001122334455/after/state.json", state),
+        ("phones/SEP001122334455/after/other", b"x"),
+        ("phones/SEP001122334455/before/CTLFile.tlv", b"ctl"),
+        ("phones/../after/CTLFile.tlv", b"ctl"),
+        ("phones/SEP001122334466/after/state.json", b"[1"),
+        ("phones/SEP001122334466/after/a/ITLFile.tlv", b"x"),
+    ] {
+        files.insert(path.to_owned(), bytes.into());
+    }
+    let flashes = flashes(&files);
+    assert_eq!(flashes.len(), 2);
+    let flash = &flashes["SEP001122334455"];
+    let names: Vec<_> = flash.files().map(|(name, _)| name).collect();
+    assert_eq!(names, ["ITLFile.tlv", "state.json"]);
+    let state = String::from_utf8_lossy(flash.get("state.json").unwrap());
+    assert!(
+        state.contains("\"tvs_answers\": []") && state.contains("\"a\""),
+        "{state}"
+    );
+    assert_eq!(flashes["SEP001122334466"].files().count(), 0);
+}
