@@ -4,17 +4,23 @@ use std::net::Ipv4Addr;
 
 use super::evidence::{FileReply, Known, Node, Side, Sides, SignerKey};
 use super::verdict::{Owner, Places};
-use crate::wire::{Strictness, TrustList};
+use crate::wire::{Role, Strictness, TrustList};
 
 impl Places for Sides {
     /// The node that serves these bytes; else the cluster to which the signer belongs, since a phone
-    /// may hold a list that is served no more.
+    /// may hold a list that is served no more; else that whose TVS is in the list: no cluster lists
+    /// another's.
     fn owner_of(&self, list: &[u8]) -> Owner {
         let serving = self.nodes().find(|(_, node)| serves(node, list));
-        let found = serving.or_else(|| {
+        let signed = || {
             let signer = signer_of(list)?;
             self.nodes().find(|(_, node)| has_signed(node, &signer))
-        });
+        };
+        let listed = || {
+            let tvs = tvs_in(list);
+            self.nodes().find(|(_, node)| has_tvs(node, &tvs))
+        };
+        let found = serving.or_else(signed).or_else(listed);
         let side = found.and_then(|(at, _)| self.sides.get(at.0));
         Owner {
             cluster: side.map(|s| s.name.clone()),
@@ -63,6 +69,23 @@ fn serves(node: &Node, list: &[u8]) -> bool {
 fn has_signed(node: &Node, signer: &SignerKey) -> bool {
     let own = node.certificates.iter().any(|(_, c)| signer.is_of(c));
     own || lists(node).any(|(_, bytes)| signer_of(bytes).as_ref() == Some(signer))
+}
+
+/// The TVS certificates of a list, DER.
+fn tvs_in(list: &[u8]) -> Vec<Vec<u8>> {
+    let Ok(list) = TrustList::parse(list, &Strictness::default()) else {
+        return Vec::new();
+    };
+    let of_tvs = list.records.iter().filter(|r| r.role() == Role::Tvs);
+    let certificates = of_tvs.filter_map(|r| r.certificate());
+    certificates.map(<[u8]>::to_vec).collect()
+}
+
+fn has_tvs(node: &Node, certificates: &[Vec<u8>]) -> bool {
+    let shown = node.tvs.certificate.get();
+    let exported = node.certificates.iter().map(|(_, c)| &c.der);
+    let mut own = exported.chain(shown);
+    own.any(|der| certificates.contains(der))
 }
 
 impl Side {

@@ -16,6 +16,9 @@ use trustline::scenario::run::{LabPhone, rehearse_watched};
 use trustline::scenario::{Rules, exported, parse};
 use trustline::sim::Witness;
 use trustline::time::Time;
+use trustline::trust::rules::Settings;
+
+use crate::files::{read, write};
 
 /// One boot as it was.
 #[derive(Clone)]
@@ -51,6 +54,8 @@ pub(crate) struct Beside {
 }
 
 struct Watch {
+    /// What the clusters show goes through files.
+    is_by_files: bool,
     devices: Vec<String>,
     /// Number of the step that is under way.
     step: usize,
@@ -64,7 +69,11 @@ impl Witness for Watch {
     }
 
     fn boots(&mut self, _at: Time, lab: &mut Lab) {
-        self.sides = Some(Rc::new(exported::sides(lab, &self.devices)));
+        let shown = exported::sides(lab, &self.devices);
+        self.sides = Some(Rc::new(match self.is_by_files {
+            true => read(&write(&shown), &Settings::default()),
+            false => shown,
+        }));
     }
 
     fn boot(&mut self, at: Time, device: &str, setup: &PhoneSetup, flash: &Flash) {
@@ -103,13 +112,24 @@ pub(crate) fn scenario(text: &str) -> Scenario {
     })
 }
 
-/// Runs a scenario.
+/// Runs a scenario, with what the clusters show taken out of files.
 pub(crate) fn run(scenario: &Scenario) -> Beside {
+    run_by(scenario, true)
+}
+
+/// Runs a scenario, with what the clusters show taken as it is: no file loses anything of it, and many
+/// worlds are done sooner.
+pub(crate) fn run_soon(scenario: &Scenario) -> Beside {
+    run_by(scenario, false)
+}
+
+fn run_by(scenario: &Scenario, is_by_files: bool) -> Beside {
     let numbers = scenario.phones.iter().flat_map(|g| g.numbers());
     let devices = numbers
         .map(trustline::scenario::model::device_name)
         .collect();
     let mut watch = Watch {
+        is_by_files,
         devices,
         step: 0,
         sides: None,

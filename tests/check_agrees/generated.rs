@@ -2,7 +2,7 @@
 
 use trustline::scenario::explore::{Draft, StepDraft, generate};
 
-use crate::beside::{disagreements, run, scenario};
+use crate::beside::{disagreements, run_soon, scenario};
 use crate::fixed::{Fixes, fixes};
 
 /// The world of this number in which nothing disturbs a boot: what a disturbance does is luck, which
@@ -20,7 +20,7 @@ fn agree(worlds: std::ops::RangeInclusive<u64>) {
     let (mut found, mut boots, mut fixed) = (Vec::new(), 0, Fixes::default());
     for world in worlds {
         let text = calm(world).to_toml();
-        let beside = run(&scenario(&text));
+        let beside = run_soon(&scenario(&text));
         boots += beside.boots.values().map(Vec::len).sum::<usize>();
         let all = disagreements(&beside, |_, _| false);
         let of_world = fixes(&text, &beside);
@@ -45,7 +45,9 @@ fn agree(worlds: std::ops::RangeInclusive<u64>) {
 
 #[test]
 fn generated_worlds_end_as_predicted() {
-    agree(1..=100);
+    agree(1..=50);
+    // Its phones hold a list that no node serves any more, signed by a key that is gone.
+    agree(3_967..=3_967);
 }
 
 /// `just check-pairs`

@@ -3,5 +3,7 @@
 
 mod beside;
 mod built_in;
+mod files;
 mod fixed;
 mod generated;
+mod withheld;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trustline::check::answer::{Action, Fate, Fix, Group};
-use trustline::check::evidence::{FileReply, Known};
+use trustline::check::evidence::{FileReply, Known, Sides};
 use trustline::check::predict::Subject;
 use trustline::cluster::TrustStore::{CallManager as CallManagerTrust, PhoneSast};
 use trustline::cluster::{
@@ -418,6 +418,74 @@ fn without_records(list: &[u8]) -> Arc<[u8]> {
         .to_owned();
     list.records.clear();
     list.emit().unwrap().into()
+}
+
+/// What is read of live clusters: no exported certificate, no store.
+fn live(lab: &mut Lab) -> Sides {
+    let mut sides = lab.sides();
+    for node in sides.sides.iter_mut().flat_map(|s| &mut s.nodes) {
+        node.certificates.clear();
+        node.stores.clear();
+        node.tvs.others = Known::not_looked_at();
+    }
+    sides
+}
+
+#[test]
+fn certificates_of_lists_alone_are_enough() {
+    for release in [Release::V11_5_1, Release::V12_5] {
+        let mut lab = Lab::non_secure(Release::V10_5_2, release);
+        let phone = lab.phone();
+        let sides = live(&mut lab);
+        let group = lab.check_of(&sides, &phone, &["dst-pub"]);
+        let kind = if release == Release::V12_5 {
+            "ITLRecovery"
+        } else {
+            "CallManager"
+        };
+        let import = format!("{kind} of dst-pub (dst) into Phone-SAST-trust of src");
+        assert_eq!(actions(&group), [&import, TVS_OF_SRC]);
+        assert!(fix(&group).proven);
+    }
+}
+
+#[test]
+fn what_a_stopped_tvs_would_say_nobody_knows() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    lab.src().stop_service(Target::All, Service::Tvs).unwrap();
+    let sides = live(&mut lab);
+    let group = lab.check_of(&sides, &phone, &["dst-pub"]);
+    let import = "CallManager of dst-pub (dst) into Phone-SAST-trust of src";
+    assert_eq!(actions(&group), [import, "TVS of src: src-sub"]);
+    assert!(fix(&group).proven);
+}
+
+#[test]
+fn a_visit_that_does_not_help_is_not_advised_alone() {
+    // Up to 11.5 a subscriber of a mixed cluster is no SAST in the CTL, and a phone without lists
+    // takes the CTL first.
+    let mixed = |release| Kind::new(release, ClusterMode::Mixed);
+    let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
+    let before = lab.phone();
+    let rollback = Parameter::PrepareClusterForRollback(true);
+    lab.src().set_parameter(rollback, DATE + 60).unwrap();
+    let emptied = lab.moved(&before, &["src-pub"]);
+    let phone = Subject {
+        flash: emptied.flash,
+        ..before
+    };
+    lab.src()
+        .set_parameter(Parameter::PrepareClusterForRollback(false), DATE + 120)
+        .unwrap();
+    lab.off = ["src-pub", "src-sub", "dst-pub"].map(str::to_owned).into();
+    let group = lab.check(&phone, &["dst-sub"]);
+    assert_eq!(group.reasons.last().unwrap().code, "no-tvs-in-list");
+    assert!(!fix(&group).proven, "{group:#?}");
+    assert!(actions(&group).is_empty(), "{group:#?}");
+    let text = &fix(&group).text;
+    assert!(text.contains("is not enough, since then"), "{text}");
 }
 
 #[test]

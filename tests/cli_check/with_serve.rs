@@ -113,3 +113,66 @@ fn servers_of_option_150_are_nodes_or_addresses() {
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(stdout(&output).contains("10.255.0.1"), "{}", said(&output));
 }
+
+/// What was looked at is kept, and says the same when nobody is there any more.
+#[test]
+fn a_recording_of_live_clusters_says_the_same_again() {
+    let clusters = Clusters::after("all");
+    let record = clusters.path("record");
+    let output = clusters.check(&["--record", &record, "--format", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let Clusters { served, dir: _dir } = clusters;
+    drop(served);
+    let (from, to) = (format!("{record}/from"), format!("{record}/to"));
+    let mut args = vec!["check", "--from", &from, "--to", &to, "--format", "json"];
+    args.extend(["--device", "SEP001122334401"]);
+    let again = run(&args);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+    let groups = |output: &Output| {
+        let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["schema_version"], 1);
+        document["groups"].clone()
+    };
+    assert_eq!(groups(&output), groups(&again));
+}
+
+/// TVS of files in a folder is asked where the command line says it is, and nobody else is.
+#[test]
+fn a_tvs_is_asked_beside_a_folder() {
+    let clusters = Clusters::after("all");
+    let record = clusters.path("record");
+    let output = clusters.check(&["--record", &record]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let from = Path::new(&record).join("from");
+    let mut removed = 0;
+    for node in std::fs::read_dir(&from).unwrap() {
+        let told = node.unwrap().path().join("tvs.json");
+        removed += usize::from(std::fs::remove_file(told).is_ok());
+    }
+    assert!(removed > 0);
+    let (from, to) = (from.to_str().unwrap(), format!("{record}/to"));
+    let mut args = vec!["check", "--from", from, "--to", &to];
+    args.extend(["--device", "SEP001122334401", "--rate", "500"]);
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let tvs = clusters.served.at("src-pub", "tvs").to_string();
+    args.extend(["--tvs", &tvs]);
+    let output = run(&args);
+    assert!(
+        stdout(&output).contains("follows through TVS"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn a_certificate_is_shown_to_tvs_with_its_own_key_alone() {
+    let clusters = Clusters::after("all");
+    let keys = "testdata/vectors/keys";
+    let certificate = format!("{keys}/d-lsc.der");
+    for (key, code) in [("d-lsc.pem", 0), ("d-lsc-1024.pem", 2)] {
+        let key = format!("{keys}/{key}");
+        let output = clusters.check(&["--client-cert", &certificate, "--client-key", &key]);
+        assert_eq!(output.status.code(), Some(code), "{}", said(&output));
+    }
+}

@@ -61,8 +61,9 @@ pub(super) fn rule(data: &[u8]) {
             user: "me".into(),
             password: "\"".into(),
         };
-        let answer = challenge.answer(&account, "GET", "/x", &mut Rng::new(1));
-        assert!(!answer.contains(|c: char| c.is_control()), "{answer:?}");
+        if let Some(answer) = challenge.answer(&account, "GET", "/x", &mut Rng::new(1)) {
+            assert!(!answer.contains(|c: char| c.is_control()), "{answer:?}");
+        }
     }
     if let Ok(delays) = Delays::parse(text) {
         delays.nth(usize::MAX, &mut Rng::new(1));

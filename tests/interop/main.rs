@@ -5,6 +5,7 @@
 
 #[cfg(feature = "sftp")]
 mod bulk_cli;
+mod check;
 #[cfg(feature = "sftp")]
 #[path = "../sftp_net/clusters.rs"]
 mod clusters;

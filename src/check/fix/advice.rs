@@ -178,6 +178,45 @@ pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
     }
 }
 
+/// The advice for a phone whose lists were erased and that does not follow all the same.
+pub(super) fn after_erasing(looked: &Looked<'_>) -> Fix {
+    const NOT_ENOUGH: &str = "erasing CTL and ITL by hand is not enough";
+    if let Some(gap) = &looked.prediction.gap {
+        return Fix {
+            actions: vec![Action::EraseLists],
+            proven: false,
+            status: Vec::new(),
+            text: format!(
+                "{}; whether that is enough hangs on {}, which was not read",
+                words::ERASE,
+                gap.what
+            ),
+        };
+    }
+    let why = match looked.prediction.reasons.last() {
+        Some(reason) => format!("{NOT_ENOUGH}, since then {}", reason.text),
+        None => NOT_ENOUGH.to_owned(),
+    };
+    let more = unproven(looked);
+    let is_no_help = more.actions == [Action::EraseLists];
+    let (actions, text) = if is_no_help {
+        let text = format!("{why}; nothing that was tried makes the phone follow");
+        (Vec::new(), text)
+    } else {
+        let actions = more.actions.into_iter().chain([Action::EraseLists]);
+        (
+            actions.collect(),
+            format!("{why}; before it: {}", more.text),
+        )
+    };
+    Fix {
+        actions,
+        proven: false,
+        status: Vec::new(),
+        text,
+    }
+}
+
 fn actions(code: &str, looked: &Looked<'_>) -> Vec<Action> {
     let destination = looked.destination();
     let home = looked.home();
@@ -220,6 +259,14 @@ fn actions(code: &str, looked: &Looked<'_>) -> Vec<Action> {
         ],
         "no-tvs-in-configuration" => vec![home_first()],
         "tvs-certificate-not-in-list" if home != destination => vec![home_first()],
+        "digest-unsupported" => vec![
+            Action::SetParameter {
+                cluster: destination.clone(),
+                parameter: "tftp-file-signature-algorithm".into(),
+                value: "sha1".into(),
+            },
+            restart(TFTP, &destination, looked.serving()),
+        ],
         "phone-not-in-database" | "file-missing" => vec![Action::AddPhones {
             cluster: destination.clone(),
         }],

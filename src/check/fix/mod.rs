@@ -65,9 +65,30 @@ pub fn smallest(
             after: Some((changed, after)),
         },
         None => Mended {
-            fix: advice::unproven(&looked),
+            fix: unproven(&looked),
             after: None,
         },
+    })
+}
+
+/// The advice for the reason. Where that is to erase the lists, what is in the way then: it was tried,
+/// and alone it does not help.
+fn unproven(looked: &Looked<'_>) -> Fix {
+    let fix = advice::unproven(looked);
+    if fix.actions != [Action::EraseLists] {
+        return fix;
+    }
+    let nothing = Changed::nothing(looked.sides, looked.subject, looked.plan);
+    let Some(erased) = nothing.make(&fix.actions, looked.ground) else {
+        return fix;
+    };
+    let then = predict(&erased.sides, &erased.subject, &erased.plan);
+    advice::after_erasing(&Looked {
+        sides: &erased.sides,
+        subject: &erased.subject,
+        plan: &erased.plan,
+        prediction: &then,
+        ground: looked.ground,
     })
 }
 

@@ -367,18 +367,30 @@ pub(super) fn publisher_first(drafts: &mut [Draft]) {
     }
 }
 
-/// The host whose list a node serves: that of the certificate that signs its files, else the signer.
-/// From 12.5 on all nodes have one signer, and its name says the publisher.
-pub(super) fn name_in_lists(node: &Node) -> Option<String> {
+/// The host whose list a node serves: that of the certificate that signs its files, where the list has
+/// one such host alone.
+pub fn host_of_list(node: &Node) -> Option<String> {
     let bytes = list_of(node, ListKind::Itl)?;
     let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
     let signs_files = |r: &&Record<&[u8]>| r.role().signs_files() && r.certificate().is_some();
     let records = list.records.iter().filter(signs_files);
     let hosts = records.filter_map(|r| Told::of(0, ListKind::Itl, r).hosts.into_iter().next());
-    let hosts: BTreeSet<String> = hosts.collect();
-    if hosts.len() == 1 {
-        return hosts.into_iter().next();
+    let mut hosts: BTreeSet<String> = hosts.collect();
+    match hosts.len() {
+        1 => hosts.pop_first(),
+        _ => None,
     }
+}
+
+/// The same, else the host of the signer. From 12.5 on all nodes have one signer, and its name says
+/// the publisher.
+pub(super) fn name_in_lists(node: &Node) -> Option<String> {
+    let own = host_of_list(node);
+    if own.is_some() {
+        return own;
+    }
+    let bytes = list_of(node, ListKind::Itl)?;
+    let list = TrustList::parse(bytes, &Strictness::default()).ok()?;
     let [subject, ..] = list.header.signer();
     let signer = common_name(subject)?;
     Some(said_host(&signer).to_owned()).filter(|name| is_host_name(name))

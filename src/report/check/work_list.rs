@@ -17,10 +17,10 @@ pub struct Columns {
 /// One line a phone: device, verdict, reason, fix, whether somebody must go there, then the extra
 /// columns. Phones that do not follow come first.
 pub fn work_list(answer: &Answer, extra: &Columns) -> String {
-    let mut out = String::new();
+    let mut rows = Rows::default();
     let head = ["device", "verdict", "reason", "fix", "visit_by_hand"];
     let names = extra.names.iter().map(String::as_str);
-    row(&mut out, head.into_iter().chain(names));
+    rows.push(head.into_iter().chain(names));
     for group in &answer.groups {
         let (reason, fix) = (reason(group), fix(group));
         let visit = if needs_visit(group) { "yes" } else { "no" };
@@ -28,10 +28,10 @@ pub fn work_list(answer: &Answer, extra: &Columns) -> String {
             let own = extra.of.get(device).map_or(&[][..], Vec::as_slice);
             let cells = (0..extra.names.len()).map(|n| own.get(n).map_or("", String::as_str));
             let fixed = [device.as_str(), group.fate.text(), &reason, &fix, visit];
-            row(&mut out, fixed.into_iter().chain(cells));
+            rows.push(fixed.into_iter().chain(cells));
         }
     }
-    out
+    rows.text()
 }
 
 fn reason(group: &Group) -> String {
@@ -58,14 +58,26 @@ fn fix(group: &Group) -> String {
     }
 }
 
-fn row<'c>(out: &mut String, cells: impl IntoIterator<Item = &'c str>) {
-    for (n, cell) in cells.into_iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        out.push_str(&quoted(&harmless(cell)));
+/// Lines of CSV in memory, where writing cannot fail.
+struct Rows(csv::Writer<Vec<u8>>);
+
+impl Default for Rows {
+    fn default() -> Self {
+        let mut builder = csv::WriterBuilder::new();
+        Self(builder.flexible(true).from_writer(Vec::new()))
     }
-    out.push('\n');
+}
+
+impl Rows {
+    fn push<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) {
+        let cells = cells.into_iter().map(harmless);
+        let _ = self.0.write_record(cells);
+    }
+
+    fn text(self) -> String {
+        let bytes = self.0.into_inner().unwrap_or_default();
+        String::from_utf8(bytes).unwrap_or_default()
+    }
 }
 
 /// A spreadsheet takes a cell that begins with one of these for a formula, and would run it.
@@ -74,13 +86,6 @@ fn harmless(cell: &str) -> String {
     // Some programs skip blanks first.
     match cell.trim_start_matches(' ').starts_with(is_formula) {
         true => format!("'{cell}"),
-        false => cell.to_owned(),
-    }
-}
-
-fn quoted(cell: &str) -> String {
-    match cell.contains([',', '"', '\n', '\r', ';', '\t']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
         false => cell.to_owned(),
     }
 }
@@ -96,13 +101,11 @@ mod tests {
         }
         assert_eq!(harmless("SEP001122334401"), "SEP001122334401");
         assert_eq!(harmless("4-1"), "4-1");
-        let mut out = String::new();
-        row(
-            &mut out,
-            ["a", "b,c", "say \"no\"", "x\ny", "=cmd|' /C calc'!A0"],
-        );
+        let mut rows = Rows::default();
+        rows.push(["a", "b,c", "say \"no\"", "x\ny", "=cmd|' /C calc'!A0"]);
+        let text = rows.text();
         assert_eq!(
-            out,
+            text,
             "a,\"b,c\",\"say \"\"no\"\"\",\"x\ny\",'=cmd|' /C calc'!A0\n"
         );
     }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::evidence::{FileReply, FileService, Known, Node, Side, SignerKey};
+use crate::check::folder::configuration;
 use crate::cluster::PublicCertificate;
 use crate::net::look::Question;
 use crate::wire::header::without_nul;
@@ -84,7 +85,9 @@ impl Named {
     pub(super) fn by(side: &Side) -> Self {
         let mut named = Self::default();
         for (name, bytes) in side.nodes.iter().flat_map(files) {
-            if let Some(config) = configuration(name, bytes) {
+            if name.contains(".cnf.xml")
+                && let Some((config, _)) = configuration(name, bytes)
+            {
                 named.add(&config);
             }
         }
@@ -122,18 +125,6 @@ impl Named {
             }
         }
     }
-}
-
-/// The configuration in a file; none if it is something else or encrypted.
-pub(super) fn configuration(name: &str, bytes: &[u8]) -> Option<PhoneConfig> {
-    if name.ends_with(".cnf.xml") {
-        return PhoneConfig::parse(bytes).ok();
-    }
-    if !name.ends_with(".cnf.xml.sgn") {
-        return None;
-    }
-    let file = SignedFile::parse(bytes, &Strictness::default()).ok()?;
-    PhoneConfig::parse(file.body).ok()
 }
 
 /// The devices whose configurations a list of cached files names, in its order.

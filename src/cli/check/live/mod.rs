@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::inputs::{Target, TvsPlace};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, SignerKey};
+use crate::check::folder::{cached_files, host_of_list};
 use crate::net::look::{self, AskedAs, FilesSeen, Question, Turns, TvsSeen, longest};
 use crate::net::real::LabNode;
 use crate::net::tls::Identity;
@@ -103,6 +104,7 @@ pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str
     look.files(sides, &names, true, progress).await;
     for looked in sides.iter_mut() {
         note_cached_files(&mut looked.side);
+        name_nodes(&mut looked.side);
     }
     let devices = match &how.devices[..] {
         [] => sides.first().map(|l| a_device(&l.side)).unwrap_or_default(),
@@ -390,8 +392,12 @@ impl Look<'_> {
             questions = questions.into_iter().take(MOST_QUESTIONS).collect();
         }
         let pins = asked::pins(&sides[s].side);
-        for (host, port, over) in tvs_places(&named, overrides) {
-            let found = self.tvs_at(&host, port, over.as_ref()).await;
+        // Of files in a folder nobody is asked but who the command line names.
+        let is_live = !sides[s].targets.is_empty();
+        let tvs = tvs_places(&named, overrides).into_iter();
+        for (host, port, over) in tvs.filter(|(_, _, over)| is_live || over.is_some()) {
+            let known = known_address(&sides[s].side, &host);
+            let found = self.tvs_at(&host, port, over.as_ref(), known).await;
             let at = at_host(sides, s, &host, found.as_ref().ok().and_then(|f| f.0));
             let Looked { side, .. } = &mut sides[at.0];
             let node = &mut side.nodes[at.1];
@@ -413,11 +419,14 @@ impl Look<'_> {
                 }
             }
         }
-        for (host, ports) in &named.callmanager {
+        for (host, ports) in named.callmanager.iter().filter(|_| is_live) {
             let lab = self.places.of_lab(host);
             let found = match lab {
                 Some(node) => Ok(node.address),
-                None => self.places.resolve(host).await,
+                None => {
+                    let known = known_address(&sides[s].side, host);
+                    self.resolve(host, known).await
+                }
             };
             let at = at_host(sides, s, host, found.as_ref().ok().copied());
             let Looked { side, .. } = &mut sides[at.0];
@@ -449,6 +458,7 @@ impl Look<'_> {
         host: &str,
         port: u16,
         over: Option<&TvsPlace>,
+        known: Option<Ipv4Addr>,
     ) -> Result<(Option<Ipv4Addr>, Option<SocketAddr>), String> {
         if let Some(over) = over {
             let address = self.places.resolve(&over.host).await?;
@@ -458,9 +468,20 @@ impl Look<'_> {
         if let Some(node) = self.places.of_lab(host) {
             return Ok((Some(node.address), node.tvs));
         }
-        let address = self.places.resolve(host).await?;
+        let address = self.resolve(host, known).await?;
         Ok((Some(address), Some((address, port).into())))
     }
+
+    /// The address of a host: as the resolver has it, else that of the node with this name.
+    async fn resolve(&self, host: &str, known: Option<Ipv4Addr>) -> Result<Ipv4Addr, String> {
+        let resolved = self.places.resolve(host).await;
+        resolved.or_else(|why| known.ok_or(why))
+    }
+}
+
+/// The address of the node that a host means, where that is known.
+fn known_address(side: &Side, host: &str) -> Option<Ipv4Addr> {
+    side.nodes.iter().find(|n| n.is_host(host))?.address
 }
 
 /// TVS that configurations name, with where they really are if `overrides` say it: by the name that
@@ -546,6 +567,35 @@ fn node_of(side: &mut Side, host: &str, address: Option<Ipv4Addr>) -> usize {
     side.nodes.len() - 1
 }
 
+/// Calls nodes that are known by their address alone as their lists do, and the side after the first
+/// of them. Their addresses go on to mean them.
+fn name_nodes(side: &mut Side) {
+    let is_dotted = |text: &str| text.parse::<Ipv4Addr>().is_ok();
+    for n in 0..side.nodes.len() {
+        let node = &side.nodes[n];
+        if node.address.is_none() || !is_dotted(&node.name) {
+            continue;
+        }
+        let Some(name) = host_of_list(node).filter(|name| !is_dotted(name)) else {
+            continue;
+        };
+        let is_taken = side.nodes.iter().any(|n| n.is_host(&name));
+        // Nodes that serve one list between them are not told apart by it.
+        let host = Some(&name);
+        let lists = side
+            .nodes
+            .iter()
+            .filter(|n| host_of_list(n).as_ref() == host);
+        if is_taken || lists.count() > 1 {
+            continue;
+        }
+        if side.name == side.nodes[n].name {
+            side.name.clone_from(&name);
+        }
+        side.nodes[n].name = name;
+    }
+}
+
 /// Keeps the list of cached files, if a node gave it.
 fn note_cached_files(side: &mut Side) {
     if side.parameters.cached_files.get().is_some() {
@@ -553,7 +603,7 @@ fn note_cached_files(side: &mut Side) {
     }
     let services = side.nodes.iter().flat_map(|n| [&n.http, &n.tftp]);
     let mut lists = services.filter_map(|s| match s.replies.get(CACHED_FILES) {
-        Some(Known::Yes(FileReply::File(bytes))) => Some(read::cached_files(bytes)),
+        Some(Known::Yes(FileReply::File(bytes))) => Some(cached_files(bytes)),
         _ => None,
     });
     side.parameters.cached_files = match lists.next() {

@@ -71,7 +71,7 @@ pub(super) fn files(node: &mut Node, service: Service, seen: FilesSeen) -> Vec<S
             Err(why) => Known::No(why),
         };
     }
-    into.certificate = seen.certificate.or(into.certificate.take());
+    into.certificate = seen.certificate.or_else(|| into.certificate.take());
     into.others = Known::No(format!("{name} of {of} was not asked for it"));
     let mut lost: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (file, answer) in seen.files {
@@ -189,16 +189,6 @@ pub(super) fn tvs(
     failures
 }
 
-/// The names in a list of cached files.
-pub(super) fn cached_files(bytes: &[u8]) -> Vec<String> {
-    /// Names that are kept: as many phones as a large cluster has, several times over.
-    const MOST: usize = 1_000_000;
-    let text = String::from_utf8_lossy(bytes);
-    let names = text.split(|c: char| c.is_whitespace() || c == ',' || c == ';');
-    let names = names.filter(|n| !n.is_empty()).take(MOST);
-    names.map(str::to_owned).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -241,11 +231,5 @@ mod tests {
         let silent = seen(look::Door::Silent, &[("a", lost())]);
         let failures = files(&mut node, Service::Tftp, silent);
         assert_eq!(failures.len(), 1, "{failures:?}");
-    }
-
-    #[test]
-    fn cached_files_are_read_however_they_are_listed() {
-        let names = cached_files(b"a.cnf.xml\r\nb.cnf.xml.sgn\n\n c ");
-        assert_eq!(names, ["a.cnf.xml", "b.cnf.xml.sgn", "c"]);
     }
 }
