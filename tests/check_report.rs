@@ -436,3 +436,30 @@ fn an_answer_without_phones_is_no_good_news() {
     assert!(last.contains("\x1b[31m0 of 0 phones follow"), "{last}");
     assert!(runbook(&answer).contains("How many phones may reset together was not reckoned"));
 }
+
+#[test]
+fn the_guide_explains_every_condition() {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "docs", "check.md"]
+        .iter()
+        .collect();
+    let guide = std::fs::read_to_string(&path).unwrap();
+    for name in trustline::check::conditions::NAMES {
+        let row = format!("| `{name}` |");
+        assert!(guide.contains(&row), "docs/check.md has no row for {name}");
+    }
+    for line in guide
+        .lines()
+        .filter(|l| l.starts_with("| `") && l.contains("-"))
+    {
+        let name = line.split('`').nth(1).unwrap_or_default();
+        let is_condition = guide
+            .split("## What must be true")
+            .nth(1)
+            .and_then(|rest| rest.split("\n## ").next())
+            .is_some_and(|section| section.contains(line));
+        if is_condition {
+            let known = trustline::check::conditions::NAMES.contains(&name);
+            assert!(known, "docs/check.md explains {name}, which there is not");
+        }
+    }
+}

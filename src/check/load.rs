@@ -72,7 +72,7 @@ impl Rates {
 pub struct Demand<'a> {
     /// How many there are.
     pub phones: u64,
-    /// The events of one, of all its resets.
+    /// The events of one. Of several resets the first counts: later ones come after a pause.
     pub events: &'a [Event],
     /// True if its boot ended where something was not read, so that it asks for more than is known.
     pub is_cut_off: bool,
@@ -95,7 +95,8 @@ pub fn load(sides: &Sides, demands: &[Demand<'_>], settings: &Settings, rates: &
     let mut nodes: BTreeMap<At, Asked> = BTreeMap::new();
     let mut longest = 0;
     for demand in demands {
-        let of_one = of_one(sides, demand.events);
+        let boot = first_boot(demand.events);
+        let of_one = of_one(sides, boot);
         for (at, one) in of_one {
             let n = demand.phones;
             let all = nodes.entry(at).or_default();
@@ -110,7 +111,7 @@ pub fn load(sides: &Sides, demands: &[Demand<'_>], settings: &Settings, rates: &
             all.of_tftp += if one.requests > 0 { n } else { 0 };
             all.of_tvs += if one.questions > 0 { n } else { 0 };
         }
-        longest = longest.max(boot_secs(demand.events));
+        longest = longest.max(boot_secs(boot));
     }
     let phones: u64 = demands.iter().map(|d| d.phones).sum();
     let patience = Patience::of(settings);
@@ -219,6 +220,13 @@ fn of_one(sides: &Sides, events: &[Event]) -> BTreeMap<At, Asked> {
         }
     }
     nodes
+}
+
+/// The events up to the second boot.
+fn first_boot(events: &[Event]) -> &[Event] {
+    let is_boot = |e: &Event| matches!(e.kind, Kind::Boot { .. });
+    let second = events.iter().skip(1).position(is_boot);
+    second.map_or(events, |n| &events[..=n])
 }
 
 /// Seconds from the first event to the last, rounded up.

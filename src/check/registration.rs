@@ -113,9 +113,23 @@ fn is_taken(side: &Side, device: &str) -> Result<bool, Gap> {
     }
 }
 
+/// The stores that count by the rule `cluster.lsc_trusted_by`; of several one is enough.
+pub(super) fn stores_of_issuers(rules: &Settings) -> &'static [TrustStore] {
+    match rules.word::<LscTrustedBy>() {
+        LscTrustedBy::EitherStore => &[TrustStore::Capf, TrustStore::CallManager],
+        LscTrustedBy::CallManagerTrust => &[TrustStore::CallManager],
+        LscTrustedBy::CapfTrust => &[TrustStore::Capf],
+    }
+}
+
 /// True if CallManager of the node trusts this issuer of an LSC: a CAPF of its own cluster, or a
 /// certificate in a store that counts by the rule `cluster.lsc_trusted_by`.
-fn trusts_issuer(side: &Side, node: &Node, issuer: &str, rules: &Settings) -> Result<bool, Gap> {
+pub(super) fn trusts_issuer(
+    side: &Side,
+    node: &Node,
+    issuer: &str,
+    rules: &Settings,
+) -> Result<bool, Gap> {
     let own = side.nodes.iter().flat_map(|n| &n.certificates);
     if own
         .filter(|(kind, _)| kind == "CAPF")
@@ -123,13 +137,8 @@ fn trusts_issuer(side: &Side, node: &Node, issuer: &str, rules: &Settings) -> Re
     {
         return Ok(true);
     }
-    let stores: &[TrustStore] = match rules.word::<LscTrustedBy>() {
-        LscTrustedBy::EitherStore => &[TrustStore::Capf, TrustStore::CallManager],
-        LscTrustedBy::CallManagerTrust => &[TrustStore::CallManager],
-        LscTrustedBy::CapfTrust => &[TrustStore::Capf],
-    };
     let mut unread = None;
-    for &store in stores {
+    for &store in stores_of_issuers(rules) {
         match node.stores.get(&store) {
             Some(Known::Yes(held)) if held.iter().any(|c| c.subject_text == issuer) => {
                 return Ok(true);

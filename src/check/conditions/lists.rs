@@ -28,6 +28,8 @@ pub(super) const LIST_SIZES: &str = "list-sizes";
 /// Days before its end from which a certificate is worth a remark.
 const SOON_DAYS: u64 = 30;
 const DAY: u64 = 86_400;
+/// Seconds by which a certificate may begin late: clocks differ.
+const CLOCKS_DIFFER: i64 = 86_400;
 /// Hundredths of the largest list from which its size is worth a remark.
 const NEARLY_FULL: u64 = 90;
 
@@ -333,10 +335,7 @@ fn decides(role: Role) -> bool {
 
 /// What is to be said about the dates of a certificate; nothing about one that is valid for long.
 fn date(q: &Question<'_>, c: &Certificate<'_>, places: &[String]) -> Option<Condition> {
-    let settings = q
-        .subjects
-        .first()
-        .map_or_else(Settings::default, |s| s.setup.settings.clone());
+    let settings = q.settings();
     let ignored = settings.word::<IgnoresExpiry>() == IgnoresExpiry::Yes;
     let basis = settings.basis(IgnoresExpiry::KEY);
     let now = i64::try_from(q.now).unwrap_or(i64::MAX);
@@ -358,7 +357,7 @@ fn date(q: &Question<'_>, c: &Certificate<'_>, places: &[String]) -> Option<Cond
             renew,
         ));
     }
-    if c.not_before > now {
+    if c.not_before > now.saturating_add(CLOCKS_DIFFER) {
         let text = format!("it is valid from {} on; {phones}", day(c.not_before));
         return Some(said.bad(
             text,
@@ -456,10 +455,7 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
 
 /// Lists near the size that phones do not load any more (CUCM 14SU2 Security Guide: 64 KB).
 pub(super) fn list_sizes(q: &Question<'_>) -> Vec<Condition> {
-    let settings = q
-        .subjects
-        .first()
-        .map_or_else(Settings::default, |s| s.setup.settings.clone());
+    let settings = q.settings();
     let limit = settings.count(Key::ListMaxBytes);
     let mut largest: Option<(u64, String)> = None;
     let mut conditions = Vec::new();

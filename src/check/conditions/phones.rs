@@ -2,14 +2,14 @@
 //! source.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::Said;
 use super::question::{Question, and, parse, who};
 use crate::check::answer::{Condition, Fate, Group};
-use crate::check::evidence::{Known, Node, Side};
-use crate::check::registration::has_phone;
+use crate::check::evidence::{Door, Known, Node, Side};
+use crate::check::registration::{has_phone, stores_of_issuers, trusts_issuer};
 use crate::cluster::{PublicCertificate, TrustStore};
+use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Basis;
 use crate::wire::Role;
 
@@ -138,40 +138,44 @@ fn capf_of(q: &Question<'_>) -> BTreeSet<String> {
 
 fn lsc(q: &Question<'_>, side: &Side, issuer: &str, phones: &[&str]) -> Condition {
     let name = issuer.split(';').next().unwrap_or(issuer);
-    let name = crate::trust::certificate::escape_for_terminal(name.as_bytes());
+    let name = escape_for_terminal(name.as_bytes());
     let said = Said::new(LSC_ISSUER, name, Basis::Assumed);
-    let is_callmanager = |n: &&Node| {
-        let named = q.served_hosts.values().flat_map(|h| &h.callmanager);
-        let is_named = named.into_iter().any(|host| n.is_host(host));
-        is_named || n.callmanager.get().is_some()
-    };
-    let nodes: Vec<&Node> = side.nodes.iter().filter(is_callmanager).collect();
     let own = side.nodes.iter().flat_map(|n| &n.certificates);
-    let is_own = own
+    if own
         .into_iter()
-        .any(|(kind, c)| kind == "CAPF" && c.subject_text == issuer);
-    if is_own {
+        .any(|(kind, c)| kind == "CAPF" && c.subject_text == issuer)
+    {
         return said.good(format!("{} issued it itself", side.name));
     }
-    let (mut lacking, mut unread) = (Vec::new(), Vec::new());
+    let rules = q.settings();
+    let is_callmanager = |n: &&Node| {
+        let mut named = q.served_hosts.values().flat_map(|h| &h.callmanager);
+        n.callmanager == Known::Yes(Door::Open) || named.any(|host| n.is_host(host))
+    };
+    let nodes: Vec<&Node> = side.nodes.iter().filter(is_callmanager).collect();
+    let (mut lacking, mut unread, mut half) = (Vec::new(), Vec::new(), Vec::new());
+    let stores = stores_of_issuers(&rules);
     for node in &nodes {
-        match trusts(node, issuer) {
-            Some(true) => {}
-            Some(false) => lacking.push(node.name.as_str()),
-            None => unread.push(node.name.as_str()),
+        match trusts_issuer(side, node, issuer, &rules) {
+            Ok(true) if stores.iter().all(|&store| holds(node, store, issuer)) => {}
+            Ok(true) => half.push(node.name.as_str()),
+            Ok(false) => lacking.push(node.name.as_str()),
+            Err(_) => unread.push(node.name.as_str()),
         }
     }
     let concerned = match phones {
         [] => "phones with an LSC of it, if there are any and they register over TLS".to_owned(),
         phones => who(phones),
     };
+    let names: Vec<_> = stores.iter().map(|s| s.name()).collect();
     let upload = format!(
-        "upload this CAPF certificate into CAPF-trust (on each node that runs CallManager, it does not replicate) and CallManager-trust of {}, and restart CallManager",
+        "upload this CAPF certificate into CAPF-trust (on each node that runs CallManager: it does not replicate) and CallManager-trust of {}, and restart CallManager",
         side.name
     );
     if !lacking.is_empty() {
         let text = format!(
-            "neither CAPF-trust nor CallManager-trust of {} holds it: {concerned} would be refused",
+            "it is not in {} of {}: {concerned} would be refused",
+            names.join(" or "),
             and(&lacking)
         );
         return match phones.is_empty() {
@@ -182,35 +186,32 @@ fn lsc(q: &Question<'_>, side: &Side, issuer: &str, phones: &[&str]) -> Conditio
     if !unread.is_empty() || nodes.is_empty() {
         let text = match unread.is_empty() {
             true => "which nodes run CallManager is not known".to_owned(),
-            false => format!(
-                "CAPF-trust and CallManager-trust of {} were not read",
-                and(&unread)
-            ),
+            false => format!("{} of {} were not read", names.join(" and "), and(&unread)),
         };
         return said.unknown(
             format!("{text}; it matters to {concerned}"),
             "give the certificates in these stores, or try one phone that has an LSC first",
         );
     }
-    said.good(format!(
-        "each CallManager of {} holds it in CAPF-trust or CallManager-trust (that either is enough is assumed: cluster.lsc_trusted_by)",
-        side.name
-    ))
+    let text = format!("each CallManager of {} holds it", side.name);
+    match half.is_empty() {
+        true => said.good(format!("{text} in {}", names.join(" and "))),
+        false => said.note(
+            format!(
+                "{text}, {} in one of {} alone: that one is enough is assumed (cluster.lsc_trusted_by)",
+                and(&half),
+                names.join(" and ")
+            ),
+            Some(upload),
+        ),
+    }
 }
 
-/// Whether one of the stores that count holds the issuer; none where a store was not read.
-fn trusts(node: &Node, issuer: &str) -> Option<bool> {
-    let stores = [TrustStore::Capf, TrustStore::CallManager].map(|store| node.stores.get(&store));
-    let holds = |held: &Vec<Arc<PublicCertificate>>| held.iter().any(|c| c.subject_text == issuer);
-    let read = |store: &Option<&Known<Vec<Arc<PublicCertificate>>>>| match store {
-        Some(Known::Yes(held)) => Some(holds(held)),
-        _ => None,
-    };
-    let found = stores.each_ref().map(read);
-    if found.contains(&Some(true)) {
-        return Some(true);
+fn holds(node: &Node, store: TrustStore, issuer: &str) -> bool {
+    match node.stores.get(&store) {
+        Some(Known::Yes(held)) => held.iter().any(|c| c.subject_text == issuer),
+        _ => false,
     }
-    (!found.contains(&None)).then_some(false)
 }
 
 /// Until when the phones' cluster must run: its TVS vouches for the destination (Cisco 215539 and

@@ -8,6 +8,7 @@ use crate::check::evidence::{At, FileReply, FileService, Known, Node, Side, Side
 use crate::check::predict::{Move, Subject};
 use crate::phone::flash::CONFIG;
 use crate::time::UnixSeconds;
+use crate::trust::rules::Settings;
 use crate::trust::search::SignerId;
 use crate::wire::phone_config::PhoneConfig;
 use crate::wire::{ListKind, Record, SignedFile, Strictness, TrustList};
@@ -177,6 +178,13 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// The phones' rules, for what does not differ from phone to phone. A copy, so that reading them
+    /// marks nothing as used.
+    pub(super) fn settings(&self) -> Settings {
+        let first = self.subjects.first();
+        first.map_or_else(Settings::default, |s| s.setup.settings.clone())
+    }
+
     /// The cluster's name, or a word for one that there is not.
     pub(super) fn from_name(&self) -> &'a str {
         self.from().map_or("the phones' cluster", |s| &s.name)
@@ -252,10 +260,13 @@ pub(super) fn list_replies(
         .chain(named.filter(move |(name, _)| is_list(name)))
 }
 
-/// The configurations of phones that a node serves, plain and signed.
+/// The configurations of phones that a node serves, plain and signed; one that both ways give alike
+/// once.
 pub(super) fn configs(node: &Node) -> impl Iterator<Item = (&str, &[u8])> {
-    let replies = services(node).into_iter().flat_map(|(_, s)| &s.replies);
-    replies.filter_map(|(name, reply)| {
+    let tftp = node.tftp.replies.iter();
+    let http = node.http.replies.iter();
+    let http = http.filter(|(name, reply)| node.tftp.replies.get(*name) != Some(*reply));
+    tftp.chain(http).filter_map(|(name, reply)| {
         let is_config = name.ends_with(".cnf.xml") || name.ends_with(".cnf.xml.sgn");
         match reply {
             Known::Yes(FileReply::File(bytes)) if is_config => Some((name.as_str(), &bytes[..])),

@@ -105,10 +105,7 @@ pub(super) fn option_150(q: &Question<'_>) -> Vec<Condition> {
         let fix = format!("let option 150 name the TFTP nodes of {}", q.to_name());
         return vec![said.bad("no server is given for it", fix)];
     }
-    let settings = q
-        .subjects
-        .first()
-        .map_or_else(Settings::default, |s| s.setup.settings.clone());
+    let settings = q.settings();
     let kept = usize::try_from(settings.count(Key::DhcpMaxServers)).unwrap_or(usize::MAX);
     let entries = q.plan.option_150.iter().enumerate();
     let entry = |(n, &address): (usize, &Ipv4Addr)| entry(q, n, address, kept, &settings);

@@ -8,7 +8,8 @@ use super::question::{
 };
 use crate::check::answer::Condition;
 use crate::check::evidence::{At, Door, Known, Node, SignerKey, TvsReply};
-use crate::trust::rules::{Basis, Settings, TvsCacheSurvivesBoot};
+use crate::cluster::TrustStore;
+use crate::trust::rules::{Basis, TvsCacheSurvivesBoot};
 use crate::trust::search::{SignerId, hex};
 use crate::wire::{ListKind, Role, SignedFile, Strictness, TrustList};
 
@@ -284,7 +285,16 @@ fn signer_known(
             hex(&signer.id.serial),
             and(&missing)
         );
-        if !knows.is_empty() {
+        let is_stored = |name: &&str| {
+            let mut nodes = asked.iter().filter(|(_, n)| n.name == **name);
+            nodes.any(|(_, n)| is_in_store(n, key))
+        };
+        if missing.iter().all(is_stored) {
+            fix = format!(
+                "restart TVS on {}: Phone-SAST-trust there holds {whose}, and TVS has not loaded it",
+                and(&missing)
+            );
+        } else if !knows.is_empty() {
             fix = format!(
                 "{}'s certificate reached {} and not {}: restart TVS on {}, and look whether the import reached every node",
                 signer.id,
@@ -329,6 +339,13 @@ fn signer_known(
         );
     }
     said.good(text)
+}
+
+fn is_in_store(node: &Node, key: &SignerKey) -> bool {
+    match node.stores.get(&TrustStore::PhoneSast) {
+        Some(Known::Yes(held)) => held.iter().any(|c| key.is_of(c)),
+        _ => false,
+    }
 }
 
 fn verb<'v>(names: &[&str], one: &'v str, many: &'v str) -> &'v str {
@@ -416,10 +433,7 @@ pub(super) fn stale_answers(q: &Question<'_>) -> Vec<Condition> {
     if longest == 0 {
         return vec![said.good("TVS lets phones keep no answer")];
     }
-    let settings = q
-        .subjects
-        .first()
-        .map_or_else(Settings::default, |s| s.setup.settings.clone());
+    let settings = q.settings();
     let restart = match settings.word::<TvsCacheSurvivesBoot>() {
         TvsCacheSurvivesBoot::No => {
             "a reset is taken to make it forget (tvs.cache_survives_boot: assumed)"

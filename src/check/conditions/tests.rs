@@ -15,7 +15,7 @@ use crate::phone::flash::CONFIG;
 use crate::phone::profile::Profile;
 use crate::phone::{BootCause, DeviceIdentity, Flash, Identity, Pace, PhoneSetup};
 use crate::time::Time;
-use crate::trust::rules::Key;
+use crate::trust::rules::{Key, LscTrustedBy};
 use crate::tvs::Found;
 use crate::wire::phone_config::SecurityMode;
 use crate::wire::{Digest, Strictness, TrustList};
@@ -590,6 +590,21 @@ const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "TVS of src-pub knows it; TVS of src-sub does not",
     ),
     (
+        "TVS was not restarted",
+        |w| {
+            let key = w.signers["dst-pub"].clone();
+            let own = w.dst(0).certificates.clone();
+            let stored = own.into_iter().map(|(_, c)| c).collect::<Vec<_>>();
+            let node = w.src(1);
+            node.tvs.replies.remove(&key);
+            node.stores
+                .insert(TrustStore::PhoneSast, Known::Yes(stored));
+        },
+        "signers-known-to-tvs",
+        State::Bad,
+        "restart TVS on src-sub: Phone-SAST-trust there holds",
+    ),
+    (
         "a TVS knows it without the role",
         |w| w.vouch(1, "dst-pub", &[3]),
         "signers-known-to-tvs",
@@ -793,8 +808,41 @@ const TABLE: &[(&str, Change, &str, State, &str)] = &[
             }
         },
         "lsc-issuer",
+        State::Note,
+        "in one of CAPF-trust and CallManager-trust alone",
+    ),
+    (
+        "and in both stores",
+        |w| {
+            w.give_lsc();
+            let capf = w.capfs();
+            for n in 0..2 {
+                for store in [TrustStore::CallManager, TrustStore::Capf] {
+                    w.dst(n).stores.insert(store, Known::Yes(capf.clone()));
+                }
+            }
+        },
+        "lsc-issuer",
         State::Good,
         "each CallManager",
+    ),
+    (
+        "and in a store that is taken not to count",
+        |w| {
+            w.give_lsc();
+            let capf = w.capfs();
+            let rule = LscTrustedBy::CapfTrust as i64;
+            let settings = &mut w.subjects[0].setup.settings;
+            settings.set(Key::LscTrustedBy, rule, Basis::Assumed);
+            for n in 0..2 {
+                w.dst(n)
+                    .stores
+                    .insert(TrustStore::CallManager, Known::Yes(capf.clone()));
+            }
+        },
+        "lsc-issuer",
+        State::Bad,
+        "not in CAPF-trust of dst-pub and dst-sub",
     ),
     (
         "and on one node only",
@@ -807,7 +855,7 @@ const TABLE: &[(&str, Change, &str, State, &str)] = &[
         },
         "lsc-issuer",
         State::Bad,
-        "of dst-sub holds it",
+        "CAPF-trust or CallManager-trust of dst-sub: SEP001122334401 would be refused",
     ),
     (
         "and no store was read",

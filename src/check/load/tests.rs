@@ -198,3 +198,29 @@ fn a_stranger_is_no_node() {
     assert!(found.nodes.is_empty());
     assert_eq!(found.batch, 7);
 }
+
+#[test]
+fn a_second_reset_is_not_at_the_same_time() {
+    let boot_event = |seconds| {
+        event(
+            seconds,
+            Kind::Boot {
+                cause: "reset".into(),
+                option_150: Vec::new(),
+                ctl_sha1: None,
+                itl_sha1: None,
+            },
+        )
+    };
+    let mut events = vec![boot_event(0)];
+    events.extend(boot("10.1.1.2", None));
+    events.push(boot_event(600));
+    events.extend(boot("10.1.1.2", None));
+    let demand = Demand {
+        phones: 1,
+        events: &events,
+        is_cut_off: false,
+    };
+    let found = load(&sides(), &[demand], &Settings::default(), &Rates::default());
+    assert_eq!(found.nodes[0].requests, 2);
+}

@@ -251,7 +251,9 @@ fn fix(out: &mut String, group: &Group, paint: Paint) {
     }
     // The whole names, to be compared with what the certificate list of the node shows.
     for action in &fix.actions {
-        if let Action::Import { certificate, .. } = action {
+        if let Action::Import { certificate, .. } = action
+            && !fix.text.contains(&certificate.serial)
+        {
             part(out, "", &line(&certificate_text(certificate)));
         }
     }
@@ -282,14 +284,19 @@ fn conditions(all: &[Condition], paint: Paint) -> String {
     }
     let mut out = format!("{}\n", paint.strong("What must be true first"));
     for state in [State::Bad, State::Unknown, State::Note] {
-        for c in all.iter().filter(|c| c.state == state) {
+        let mut same = all.iter().filter(|c| c.state == state).peekable();
+        while let Some(c) = same.next() {
             let sure = match c.basis {
                 "documented" => String::new(),
                 basis => format!(" [{basis}]"),
             };
             let text = format!("{}: {}: {}{sure}", c.name, line(&c.about), line(&c.text));
             item(&mut out, &mark(paint, state), 4, &text);
-            if let Some(fix) = &c.fix {
+            // What the next one asks for too stands once, under the last.
+            let goes_on = same
+                .peek()
+                .is_some_and(|next| next.name == c.name && next.fix == c.fix);
+            if let Some(fix) = c.fix.as_ref().filter(|_| !goes_on) {
                 for (n, text) in wrap(&line(fix), WIDTH - 13).iter().enumerate() {
                     let label = if n == 0 { "do:" } else { "" };
                     let _ = writeln!(out, "       {label:<3} {text}");

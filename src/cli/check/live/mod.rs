@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::inputs::{Target, TvsPlace};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, SignerKey};
@@ -239,7 +239,9 @@ impl Look<'_> {
             });
         }
         while let Some(done) = tasks.join_next().await {
-            let Ok((at, seen)) = done else { continue };
+            let Some((at, seen)) = finished(done) else {
+                continue;
+            };
             let side = &mut sides[at.0].side;
             let Some(node) = side.nodes.get_mut(at.1) else {
                 continue;
@@ -328,11 +330,11 @@ impl Look<'_> {
             });
         }
         while let Some(done) = tasks.join_next().await {
-            let Ok(JobDone {
+            let Some(JobDone {
                 at,
                 tvs,
                 callmanager,
-            }) = done
+            }) = finished(done)
             else {
                 continue;
             };
@@ -505,6 +507,16 @@ fn tvs_places(named: &Named, overrides: &[TvsPlace]) -> Vec<(String, u16, Option
         found.push((name.clone(), over.port, Some(over.clone())));
     }
     found
+}
+
+/// What a task found. One that panicked is a bug of ours, and goes on to be one.
+fn finished<T>(joined: Result<T, JoinError>) -> Option<T> {
+    match joined {
+        Ok(found) => Some(found),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // Nobody cancels them.
+        Err(_) => None,
+    }
 }
 
 async fn seen_at<F: Future<Output = FilesSeen>>(
