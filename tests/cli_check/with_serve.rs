@@ -158,6 +158,37 @@ fn one_dead_node_does_not_hide_the_others() {
     );
 }
 
+#[test]
+fn without_a_phone_it_is_said_how_to_name_one() {
+    let clusters = Clusters::after("all");
+    let lab = clusters.path("ready.json");
+    let mut args = vec![
+        "check",
+        "--from",
+        "tftp://src-pub",
+        "--to",
+        "tftp://dst-pub",
+    ];
+    args.extend(["--lab", &lab, "--rate", "500"]);
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(
+        crate::stderr(&output).contains("--device"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        told(&output).contains("put SEP<MAC>.cnf.xml.sgn"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        !told(&output).contains("nobody looked"),
+        "{}",
+        said(&output)
+    );
+}
+
 /// What was looked at is kept, and says the same when nobody is there any more.
 #[test]
 fn a_recording_of_live_clusters_says_the_same_again() {
