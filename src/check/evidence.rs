@@ -65,6 +65,12 @@ pub enum FileReply {
 }
 
 impl FileReply {
+    /// True if the server says that there is no such file. Over HTTP CUCM was seen to say so with 404
+    /// and with 503; another status says nothing of the file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Status(404 | 503))
+    }
+
     /// The file, if that is what came.
     pub fn file(&self) -> Option<&Arc<[u8]>> {
         match self {

@@ -223,7 +223,7 @@ pub(super) fn offered(node: &Node, kind: ListKind) -> Known<Option<&Arc<[u8]>>> 
         for (_, reply) in list_replies(service, kind) {
             match reply {
                 Known::Yes(FileReply::File(bytes)) => return Known::Yes(Some(bytes)),
-                Known::Yes(_) => is_missing = true,
+                Known::Yes(reply) => is_missing |= reply.is_missing(),
                 Known::No(_) => {}
             }
         }
