@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use super::evidence::{Known, Node, Parameters, Side, TvsService};
 use super::recording;
-use crate::cluster::PublicCertificate;
+use crate::cluster::{PublicCertificate, TrustStore};
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Settings;
 use certificates::Loose;
@@ -99,6 +99,13 @@ pub fn read(files: &Files, options: &Options<'_>) -> Read {
     } else {
         parameters = said::parameters(&pile, options);
         by_hand(&pile, &mut drafts, options, &mut problems);
+    }
+    if let Some(why) = &problems.capf_lost {
+        // Own CAPF certificates make LSCs trusted too, so nobody knows all that does.
+        for draft in &mut drafts {
+            let store = draft.node.stores.entry(TrustStore::Capf);
+            *store.or_default() = Known::No(why.clone());
+        }
     }
     let mut failures = listed.as_ref().map_or(Vec::new(), |l| l.failures.clone());
     let name = listed.map_or_else(|| options.name.to_owned(), |l| l.name);
@@ -276,6 +283,8 @@ impl Sentences {
 pub(super) struct Problems {
     failures: Sentences,
     notes: Sentences,
+    /// Why an own CAPF certificate of the cluster is not there that was.
+    pub(super) capf_lost: Option<String>,
 }
 
 impl Problems {

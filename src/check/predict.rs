@@ -7,11 +7,13 @@ use super::evidence::Sides;
 use super::rehearsal::{self, Gap};
 use super::verdict::{self, Judged, Life};
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
+use crate::phone::flash::CONFIG;
 use crate::phone::{Flash, PhoneSetup};
 use crate::scenario::judge::why;
 use crate::scenario::words::Verdict;
 use crate::time::Time;
 use crate::trust::rules::Key;
+use crate::wire::ListKind;
 
 /// A phone that is asked about.
 #[derive(Clone, Debug)]
@@ -134,7 +136,8 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
         };
         let judged = verdict::judge(&life, sides);
         let follows = matches!(judged.verdict, Verdict::Migrated | Verdict::Unchanged);
-        let settled = follows || boot.gap.is_some() || boot.flash == before;
+        let settled =
+            follows || boot.gap.is_some() || is_same(&before, &boot.flash, &events[last..]);
         flash = boot.flash;
         start += boot.took;
         if settled || resets >= plan.resets.max(1) {
@@ -169,4 +172,12 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
             first_failure = Some(failure).filter(|(reasons, ..)| !reasons.is_empty());
         }
     }
+}
+
+/// True if another boot would be like this one: the phone holds what it held, and keeps no new answer
+/// of TVS. Its notes change in every boot.
+fn is_same(before: &Flash, after: &Flash, boot: &[Event]) -> bool {
+    let held = [ListKind::Ctl.file_name(), ListKind::Itl.file_name(), CONFIG];
+    let keeps = |e: &Event| matches!(e.kind, Kind::TvsCached { .. });
+    held.iter().all(|file| before.get(file) == after.get(file)) && !boot.iter().any(keeps)
 }

@@ -24,7 +24,7 @@ use super::evidence::{
     FileReply, FileService, Known, Node, Parameters, SignerKey, TvsReply, TvsService,
 };
 use super::folder::{Problems, certificates_of};
-use crate::cluster::{PublicCertificate, TrustStore};
+use crate::cluster::{CertificateKind, PublicCertificate, TrustStore};
 use crate::phone::file_facts;
 use crate::trust::certificate::escape_for_terminal;
 use crate::tvs::Found;
@@ -173,9 +173,13 @@ impl Reader<'_, '_> {
         });
         let mut certificates = Vec::new();
         for own in file.certificates {
-            // Without the file there is no such certificate; the problem is noted.
-            if let Ok(certificate) = self.certificate(&own.file) {
-                certificates.push((own.kind, certificate));
+            match self.certificate(&own.file) {
+                Ok(certificate) => certificates.push((own.kind, certificate)),
+                Err(why) if own.kind == CertificateKind::Capf.name() => {
+                    self.problems.capf_lost.get_or_insert(why);
+                }
+                // Without the file there is no such certificate; the problem is noted.
+                Err(_) => {}
             }
         }
         let mut stores = BTreeMap::new();

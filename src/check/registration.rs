@@ -148,7 +148,14 @@ pub(super) fn trusts_issuer(
             None => unread = Some((store, "nobody looked")),
         }
     }
+    let knows_own = side.nodes.iter().flat_map(|n| &n.certificates);
+    let knows_own = knows_own.into_iter().any(|(kind, _)| kind == "CAPF");
     match unread {
+        // Every cluster has a CAPF.
+        None if !knows_own => Err(Gap {
+            what: format!("the CAPF certificate of {}", side.name),
+            why: "no input has it".into(),
+        }),
         None => Ok(false),
         Some((store, why)) => Err(Gap {
             what: format!("{} of {}", store.name(), node.name),

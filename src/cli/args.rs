@@ -102,7 +102,7 @@ pub enum Command {
     #[command(help_template = TEMPLATE, before_help = INSPECT_EXAMPLES, after_help = exit_code::HELP)]
     Inspect(InspectArgs),
     /// Say which phones will follow from one cluster to another, from files or live, and mend the rest
-    #[command(help_template = TEMPLATE, before_help = super::check::args::EXAMPLES, after_help = exit_code::HELP)]
+    #[command(help_template = TEMPLATE, before_help = super::check::args::EXAMPLES, after_help = super::check::args::after_help())]
     Check(super::check::args::CheckArgs),
     /// Compare two trust lists by what they mean: signers, certificates, roles
     #[command(help_template = TEMPLATE, before_help = DIFF_EXAMPLES, after_help = exit_code::HELP)]

@@ -157,7 +157,7 @@ fn with_actions(
                     "set-option-150",
                     &[("to", format!("{home:?}")), phones.clone()],
                 );
-                step("reset-phones", &[phones.clone()]);
+                step("reset-phones", std::slice::from_ref(&phones));
                 let back = servers(&boot.servers());
                 step("set-option-150", &[("to", format!("{back:?}")), phones]);
             }

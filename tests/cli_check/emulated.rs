@@ -1,7 +1,7 @@
 //! Clusters of a scenario as inputs.
 
 use crate::golden::run;
-use crate::{said, stdout};
+use crate::{said, told};
 
 const SCENARIO: &str = "scenarios/non-secure-migration.toml";
 
@@ -20,13 +20,13 @@ fn a_scenario_is_looked_at_before_its_phones_move() {
     let output = check(&[]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(
-        stdout(&output).contains("follows through TVS"),
+        told(&output).contains("follows through TVS"),
         "{}",
         said(&output)
     );
     let output = check(&["--steps", "0"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(stdout(&output).contains("stranded"), "{}", said(&output));
+    assert!(told(&output).contains("stranded"), "{}", said(&output));
 }
 
 #[test]

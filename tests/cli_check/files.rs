@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::golden::run;
-use crate::{said, stderr, stdout};
+use crate::{said, stderr, stdout, told};
 
 const SCENARIO: &str = "scenarios/non-secure-migration.toml";
 
@@ -35,7 +35,7 @@ fn a_recording_says_the_same_again() {
     let output = run(&args);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     assert!(
-        stdout(&output).contains("follows through TVS"),
+        told(&output).contains("follows through TVS"),
         "{}",
         said(&output)
     );
@@ -76,7 +76,7 @@ fn what_is_taken_away_is_unknown_and_never_good() {
     assert!(taken > 0, "the destination has lists");
     let output = run(&["check", "--from", text(&from), "--to", text(&to)]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(stdout(&output).contains("0 of"), "{}", said(&output));
+    assert!(told(&output).contains("0 of"), "{}", said(&output));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn an_inventory_is_checked_row_by_row() {
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(stderr(&output).contains("line 3"), "{}", said(&output));
     assert!(
-        stdout(&output).contains("2 of 2 phones follow"),
+        told(&output).contains("2 of 2 phones follow"),
         "{}",
         said(&output)
     );

@@ -34,3 +34,12 @@ fn stdout(output: &Output) -> String {
 fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
+
+/// What it told, with each break of a line as a space.
+fn told(output: &Output) -> String {
+    let words: Vec<_> = stdout(output)
+        .split_whitespace()
+        .map(str::to_owned)
+        .collect();
+    words.join(" ")
+}

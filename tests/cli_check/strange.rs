@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::golden::run;
-use crate::{said, stdout};
+use crate::{said, stdout, told};
 
 /// The other side, of a scenario.
 const TO: &str = "scenarios/non-secure-migration.toml#destination";
@@ -68,7 +68,7 @@ fn half_dead_servers_end_in_time_and_the_other_side_is_read() {
         let said = said(&output);
         assert!(said.contains(expected), "{said}");
         assert!(said.contains("TFTP of 127.0.0.1 does not answer"), "{said}");
-        assert!(stdout(&output).contains("unknown"), "{said}");
+        assert!(told(&output).contains("unknown"), "{said}");
     }
 }
 
@@ -85,11 +85,11 @@ fn nobody_there_is_named() {
     ]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(
-        stdout(&output).contains("does not resolve"),
+        told(&output).contains("does not resolve"),
         "{}",
         said(&output)
     );
-    assert!(stdout(&output).contains("unknown"), "{}", said(&output));
+    assert!(told(&output).contains("unknown"), "{}", said(&output));
 }
 
 #[test]

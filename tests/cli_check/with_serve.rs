@@ -5,7 +5,7 @@ use std::process::Output;
 
 use crate::golden::{command, run};
 use crate::served::Served;
-use crate::{said, stdout};
+use crate::{said, told};
 
 /// Two clusters with a node each, four steps: trust, TVS restart, option 150, reset.
 const SCENARIO: &str = "testdata/scenarios/suite/follows.toml";
@@ -57,7 +57,7 @@ fn what_is_asked_of_live_clusters_says_who_follows() {
         let clusters = Clusters::after(steps);
         let output = clusters.check(&[]);
         assert_eq!(output.status.code(), Some(code), "{}", said(&output));
-        assert!(stdout(&output).contains(expected), "{}", said(&output));
+        assert!(told(&output).contains(expected), "{}", said(&output));
         drop(clusters.served);
     }
 }
@@ -71,7 +71,7 @@ fn a_tvs_elsewhere_is_asked_there() {
     let tvs = format!("--tvs={http}");
     let output = clusters.check(&[&tvs, "--timeout", "1"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(stdout(&output).contains("unknown"), "{}", said(&output));
+    assert!(told(&output).contains("unknown"), "{}", said(&output));
     assert!(said(&output).contains("TVS of"), "{}", said(&output));
     let real = clusters.served.at("src-pub", "tvs").to_string();
     let tvs = format!("--tvs={real}");
@@ -111,7 +111,82 @@ fn servers_of_option_150_are_nodes_or_addresses() {
     assert!(said(&output).contains("did you mean dst-pub?"));
     let output = clusters.check(&["--option-150", "10.255.0.1"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-    assert!(stdout(&output).contains("10.255.0.1"), "{}", said(&output));
+    assert!(told(&output).contains("10.255.0.1"), "{}", said(&output));
+}
+
+/// A node that says nothing is named, and what the others say counts.
+#[test]
+fn one_dead_node_does_not_hide_the_others() {
+    let clusters = Clusters::after("all");
+    let mute = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let tftp = mute.local_addr().unwrap().port();
+    let http = closed.local_addr().unwrap().port();
+    drop(closed);
+    let lab = clusters.path("ready.json");
+    let from = format!("tftp://src-pub,tftp://127.0.0.1:{tftp},http://127.0.0.1:{http}");
+    let mut args = vec![
+        "check",
+        "--from",
+        &from,
+        "--to",
+        "tftp://dst-pub",
+        "--lab",
+        &lab,
+    ];
+    args.extend([
+        "--rate",
+        "500",
+        "--timeout",
+        "0.5",
+        "--device",
+        "SEP001122334401",
+    ]);
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let told = told(&output);
+    assert!(told.contains("follows through TVS"), "{}", said(&output));
+    assert!(
+        told.contains("TFTP of 127.0.0.1 does not answer"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        told.contains("127.0.0.1 hands out no files"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn without_a_phone_it_is_said_how_to_name_one() {
+    let clusters = Clusters::after("all");
+    let lab = clusters.path("ready.json");
+    let mut args = vec![
+        "check",
+        "--from",
+        "tftp://src-pub",
+        "--to",
+        "tftp://dst-pub",
+    ];
+    args.extend(["--lab", &lab, "--rate", "500"]);
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(
+        crate::stderr(&output).contains("--device"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        told(&output).contains("put SEP<MAC>.cnf.xml.sgn"),
+        "{}",
+        said(&output)
+    );
+    assert!(
+        !told(&output).contains("nobody looked"),
+        "{}",
+        said(&output)
+    );
 }
 
 /// What was looked at is kept, and says the same when nobody is there any more.
@@ -159,7 +234,7 @@ fn a_tvs_is_asked_beside_a_folder() {
     args.extend(["--tvs", &tvs]);
     let output = run(&args);
     assert!(
-        stdout(&output).contains("follows through TVS"),
+        told(&output).contains("follows through TVS"),
         "{}",
         said(&output)
     );

@@ -18,6 +18,9 @@ const NOT_SERVED: &str = "not-served.txt";
 const SERVICES: &str = "services.txt";
 /// The most names that `not-served.txt` may have.
 const MAX_NAMES: usize = 10_000;
+/// The most certificates of a trust store, or beside what a node serves: a large cluster's store has
+/// some dozens.
+const MAX_CERTIFICATES: usize = 1_000;
 /// The most .p12 files of a cluster: each takes up to a second of work.
 const MAX_P12: usize = 32;
 
@@ -30,6 +33,9 @@ pub(super) enum How {
     Recorded,
 }
 
+/// A file with its name.
+type Named<'a> = (&'a str, &'a Arc<[u8]>);
+
 /// What lies in a node's folder.
 #[derive(Default)]
 struct Content<'a> {
@@ -37,7 +43,7 @@ struct Content<'a> {
     /// Those of them that somebody fetched one by one.
     fetched: BTreeSet<String>,
     certificates: Vec<(&'a str, &'a Arc<[u8]>, bool)>,
-    stores: BTreeMap<TrustStore, Vec<(&'a str, &'a Arc<[u8]>)>>,
+    stores: BTreeMap<TrustStore, Vec<Named<'a>>>,
     not_served: Vec<String>,
     services: Option<&'a [u8]>,
     unused: Vec<&'a str>,
@@ -308,6 +314,12 @@ fn loose(
             Ok(read) => all.extend(read),
             Err(why) => problems.fail(format!("{path}: {why}")),
         }
+        if all.len() > MAX_CERTIFICATES {
+            problems.fail(format!(
+                "{place}: more than the limit of {MAX_CERTIFICATES} certificates; the rest is not used"
+            ));
+            break;
+        }
     }
     all
 }
@@ -315,11 +327,17 @@ fn loose(
 /// What a trust store holds; unknown as a whole if one of its files cannot be read.
 fn store_of(
     store: TrustStore,
-    files: &[(&str, &Arc<[u8]>)],
+    files: &[Named<'_>],
     place: &str,
     problems: &mut Problems,
 ) -> Known<Vec<Arc<PublicCertificate>>> {
     let mut held: Vec<Arc<PublicCertificate>> = Vec::new();
+    if files.len() > MAX_CERTIFICATES {
+        let why =
+            format!("{place}, {store}: more than the limit of {MAX_CERTIFICATES} certificates");
+        problems.fail(why.clone());
+        return Known::No(why);
+    }
     for (file, bytes) in files {
         let path = format!("{place}, {store}, {}", escape_for_terminal(file.as_bytes()));
         match certificates::certificates_of(bytes) {

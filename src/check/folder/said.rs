@@ -23,6 +23,8 @@ pub(super) const PARAMETERS: &str = "parameters.txt";
 const MAX_CONFIGS: usize = 2_000;
 /// The most names in a list of cached files.
 const MAX_CACHED: usize = 500_000;
+/// The most records of a list that are looked at; one that a phone loads has far fewer than 100.
+const MAX_RECORDS: usize = 1_000;
 /// The most letters of a host name (RFC 1035).
 const MAX_HOST: usize = 255;
 
@@ -219,7 +221,7 @@ impl Told {
         let subject = record.subject().and_then(common_name);
         let common = subject.unwrap_or_default();
         let octets = record.ip_address().filter(|ip| *ip != [0; 4]);
-        let address = dns.parse().ok().or(octets.map(Ipv4Addr::from));
+        let address = dns.parse().ok().or_else(|| octets.map(Ipv4Addr::from));
         let hosts = [dns.as_str(), said_host(&common)];
         let hosts = hosts
             .into_iter()
@@ -271,7 +273,8 @@ pub(super) fn told(drafts: &[Draft]) -> Vec<Told> {
                 continue;
             };
             if let Ok(list) = TrustList::parse(bytes, &Strictness::default()) {
-                all.extend(list.records.iter().map(|r| Told::of(by, kind, r)));
+                let records = list.records.iter().take(MAX_RECORDS);
+                all.extend(records.map(|r| Told::of(by, kind, r)));
             }
         }
     }

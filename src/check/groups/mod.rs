@@ -12,6 +12,7 @@ use super::evidence::Sides;
 use super::fix::{self, Ground, Mended};
 use super::predict::{Move, Prediction, Subject, Way, predict};
 use super::rehearsal::Gap;
+use crate::cluster::is_device_name;
 use crate::event::{Kind, ReasonFacts};
 use crate::scenario::words::Verdict;
 use crate::trust::rules::{Key, Settings};
@@ -169,6 +170,12 @@ fn each_text(group: &mut Group, change: &dyn Fn(&mut String)) {
 
 fn unread(phone: &Asked, gap: &Gap) -> Found {
     let text = told_gap(gap);
+    // A phone that nobody named has no device name to put into the words.
+    let device = Some(&phone.name).filter(|name| is_device_name(name));
+    let missing = match device {
+        Some(device) => text.replace(device, ANY_DEVICE),
+        None => text,
+    };
     Found {
         group: Group {
             phones: vec![phone.name.clone()],
@@ -177,13 +184,13 @@ fn unread(phone: &Asked, gap: &Gap) -> Found {
             resets: 0,
             reasons: Vec::new(),
             signer: None,
-            missing: Some(text.replace(&phone.name, ANY_DEVICE)),
+            missing: Some(missing),
             rests_on: None,
             fix: None,
             back: None,
             status: Vec::new(),
         },
-        device: phone.name.clone(),
+        device: device.cloned().unwrap_or_default(),
     }
 }
 

@@ -58,7 +58,7 @@ pub fn subjects(sides: &Sides, entries: &[Entry], how: &How<'_>) -> Found {
     let mut home = Home::new(sides, entries, how);
     let mut found = Found::default();
     if entries.is_empty() {
-        for at in home.tftp_nodes() {
+        for at in tftp_nodes(sides) {
             found.asked.push(home.phone_of(at));
         }
         if found.asked.is_empty() {
@@ -99,6 +99,10 @@ struct Home<'a> {
     configs: BTreeMap<&'a str, (&'a str, &'a Arc<[u8]>)>,
     /// A phone of each group whose configuration was read.
     groups: BTreeMap<&'a str, &'a str>,
+    /// The first node of the phones' cluster that serves lists.
+    first: Option<At>,
+    /// Configurations that stand for those of other phones, by their device.
+    kept: BTreeMap<&'a str, Config>,
     /// The configuration that all phones share as far as trust goes, if they do.
     shared: OnceCell<Option<Config>>,
     /// Rules of each model.
@@ -114,7 +118,9 @@ impl<'a> Home<'a> {
             for (name, bytes) in files_of(node).filter(|(name, _)| name.contains(".tlv")) {
                 let kind = ListKind::of_file_name(name).unwrap_or(ListKind::Itl);
                 let sha1 = file_facts("", bytes).sha1;
-                lists.entry(sha1).or_insert((at, kind, Arc::clone(bytes)));
+                lists
+                    .entry(sha1)
+                    .or_insert_with(|| (at, kind, Arc::clone(bytes)));
             }
         }
         let mut configs = BTreeMap::new();
@@ -144,19 +150,12 @@ impl<'a> Home<'a> {
             lists,
             configs,
             groups,
+            first: tftp_nodes(sides).next(),
+            kept: BTreeMap::new(),
             shared: OnceCell::new(),
             firmware: BTreeMap::new(),
             remarks: BTreeMap::new(),
         }
-    }
-
-    fn tftp_nodes(&self) -> Vec<At> {
-        let nodes = self.sides.nodes().filter(|(at, _)| at.0 == 0);
-        let has_lists = |node: &Node| files_of(node).any(|(name, _)| name.contains(".tlv"));
-        nodes
-            .filter(|(_, node)| has_lists(node))
-            .map(|(at, _)| at)
-            .collect()
     }
 
     /// A phone of the inventory.
@@ -317,11 +316,9 @@ impl<'a> Home<'a> {
                 ),
             })?;
             flash.put(kind.file_name(), Arc::clone(bytes));
-            if found_at.0 == 0 {
-                node.get_or_insert(*found_at);
-            }
+            node.get_or_insert(*found_at);
         }
-        let node = node.or_else(|| self.tftp_nodes().first().copied());
+        let node = node.or(self.first);
         let node = node.and_then(|at| self.sides.node(at));
         for (kind, held) in said {
             if held.is_some() {
@@ -350,7 +347,7 @@ impl<'a> Home<'a> {
         let group = entry.group.as_deref();
         let same_group = group.and_then(|g| self.groups.get(g)).copied();
         if let Some(other) = same_group
-            && let Some(config) = self.read(other)?
+            && let Some(config) = self.kept(other)?
         {
             let text = format!(
                 "whose configuration no input has: that of {other}, of the same group, counts"
@@ -379,6 +376,18 @@ impl<'a> Home<'a> {
             ),
         };
         Err(Gap { what, why })
+    }
+
+    /// The same of a device whose configuration stands for those of others.
+    fn kept(&mut self, device: &'a str) -> Result<Option<Config>, Gap> {
+        if let Some(kept) = self.kept.get(device) {
+            return Ok(Some(kept.clone()));
+        }
+        let read = self.read(device)?;
+        if let Some(config) = &read {
+            self.kept.insert(device, config.clone());
+        }
+        Ok(read)
     }
 
     /// The configuration of a device that was read; an error where it is there and tells nothing.
@@ -442,6 +451,15 @@ impl<'a> Home<'a> {
         });
         notes.collect()
     }
+}
+
+/// The nodes of the phones' cluster that serve lists.
+fn tftp_nodes(sides: &Sides) -> impl Iterator<Item = At> {
+    let nodes = sides.nodes().filter(|(at, _)| at.0 == 0);
+    let has_lists = |node: &Node| files_of(node).any(|(name, _)| name.contains(".tlv"));
+    nodes
+        .filter(move |(_, node)| has_lists(node))
+        .map(|(at, _)| at)
 }
 
 /// What trust and registration hang on is the same.

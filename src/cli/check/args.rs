@@ -8,6 +8,7 @@ use clap::Args as ClapArgs;
 use super::inputs::{Input, TvsPlace};
 use crate::check::load::Rates;
 use crate::cli::args::{Format, Setting, parse_date, parse_setting};
+use crate::cli::exit_code;
 use crate::cli::phone::args::{Device, parse_device, parse_model};
 use crate::time::UnixSeconds;
 
@@ -15,12 +16,27 @@ use crate::time::UnixSeconds;
 pub const EXAMPLES: &str = "\
 Examples:
   trustline check --from old/ --to new/ --phones inventory.csv
-  trustline check --from tftp://10.0.0.5,tftp://10.0.0.6 --to tftp://10.1.0.5 --device SEP001122334455
-  trustline check --from tftp://10.0.0.5,old-stores/ --to http://10.1.0.5:6970 --phones inventory.csv \\
-      --csv work.csv --runbook move.md --record looked-at/
-  trustline check --from tftp://10.0.0.5 --to tftp://10.1.0.5 --phones inventory.csv --dry-run
+  trustline check --from tftp://10.0.0.5,tftp://10.0.0.6 --to tftp://10.1.0.5 \\
+    --device SEP001122334455
+  trustline check --from tftp://10.0.0.5,old-stores/ --to http://10.1.0.5:6970 \\
+    --phones inventory.csv --csv work.csv --runbook move.md --record looked-at/
+  trustline check --from tftp://10.0.0.5 --to tftp://10.1.0.5 --dry-run
   trustline check --from scenarios/non-secure-migration.toml#source \\
-      --to scenarios/non-secure-migration.toml#destination";
+    --to scenarios/non-secure-migration.toml#destination";
+
+const WHAT: &str = "\
+Nothing is changed on either side. A live node is asked for its lists and for configurations of
+phones over TFTP, HTTP and HTTPS; its TVS is asked, as a phone would, one question for each signer of
+the other side; CallManager's port is opened and closed. What could not be read makes a fate unknown,
+never good.
+
+Here 0 says that all phones follow, 1 that some are stranded or register untrusted, 3 that a side
+could not be read or a fate is not known: the table is printed all the same.";
+
+/// What stands below the help.
+pub(crate) fn after_help() -> String {
+    format!("{WHAT}\n\n{}", exit_code::HELP)
+}
 
 /// The longest that a user may wait for one server.
 const MOST_SECONDS: f64 = 600.0;
@@ -28,12 +44,6 @@ const MOST_SECONDS: f64 = 600.0;
 const FASTEST: f64 = 10_000.0;
 
 /// Arguments of `check`.
-///
-/// Says of each phone whether it will follow from one cluster to the other, why not, and the smallest
-/// change that mends it, before anything is touched. Both sides are only read: of a live node its
-/// lists and configurations over TFTP, HTTP and HTTPS, what its TVS says of the other side's signers
-/// (one question each, asked as a phone would), and whether its CallManager's port is open. What could
-/// not be read makes a fate unknown, never good.
 #[derive(Debug, ClapArgs)]
 pub struct CheckArgs {
     /// The cluster that the phones are in: folders of its files, live nodes (tftp://HOST[:PORT],

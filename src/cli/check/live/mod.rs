@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use super::inputs::{Target, TvsPlace};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, SignerKey};
@@ -88,8 +88,8 @@ pub(super) struct Looked {
     pub(super) targets: Vec<Target>,
 }
 
-/// Looks at all sides. Gives the phones whose files were asked for.
-pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str)) -> Vec<String> {
+/// Looks at all sides.
+pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str)) {
     let places = Places {
         lab: how.lab.clone(),
         within: how.within,
@@ -111,11 +111,18 @@ pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str
         given => given.to_vec(),
     };
     let names: Vec<_> = devices.iter().flat_map(|d| of_phone(d)).collect();
-    if !names.is_empty() {
+    if names.is_empty() {
+        progress(&format!(
+            "no phone is named, and --from gives no {CACHED_FILES}: name one with --device, or all with \
+             --phones"
+        ));
+    } else {
         look.files(sides, &names, false, progress).await;
     }
     look.services(sides, &devices, progress).await;
-    devices
+    for looked in sides.iter_mut().filter(|l| !l.targets.is_empty()) {
+        nobody_named(&mut looked.side);
+    }
 }
 
 struct Look<'a> {
@@ -239,7 +246,9 @@ impl Look<'_> {
             });
         }
         while let Some(done) = tasks.join_next().await {
-            let Ok((at, seen)) = done else { continue };
+            let Some((at, seen)) = finished(done) else {
+                continue;
+            };
             let side = &mut sides[at.0].side;
             let Some(node) = side.nodes.get_mut(at.1) else {
                 continue;
@@ -328,11 +337,11 @@ impl Look<'_> {
             });
         }
         while let Some(done) = tasks.join_next().await {
-            let Ok(JobDone {
+            let Some(JobDone {
                 at,
                 tvs,
                 callmanager,
-            }) = done
+            }) = finished(done)
             else {
                 continue;
             };
@@ -507,6 +516,16 @@ fn tvs_places(named: &Named, overrides: &[TvsPlace]) -> Vec<(String, u16, Option
     found
 }
 
+/// What a task found. One that panicked is a bug of ours, and goes on to be one.
+fn finished<T>(joined: Result<T, JoinError>) -> Option<T> {
+    match joined {
+        Ok(found) => Some(found),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // Nobody cancels them.
+        Err(_) => None,
+    }
+}
+
 async fn seen_at<F: Future<Output = FilesSeen>>(
     is_wanted: bool,
     at: Option<SocketAddr>,
@@ -593,6 +612,27 @@ fn name_nodes(side: &mut Side) {
             side.name.clone_from(&name);
         }
         side.nodes[n].name = name;
+    }
+}
+
+/// Says why TVS and CallManager of a node were not looked at.
+fn nobody_named(side: &mut Side) {
+    let unseen = |door: &Known<Door>| *door == Known::not_looked_at();
+    for node in &mut side.nodes {
+        if unseen(&node.tvs.door) {
+            let why = "no configuration of a phone that was read names it";
+            node.tvs.door = Known::No(why.into());
+            if node.tvs.certificate == Known::not_looked_at() {
+                node.tvs.certificate = Known::No(why.into());
+            }
+            if node.tvs.others == Known::not_looked_at() {
+                node.tvs.others = Known::No(why.into());
+            }
+        }
+        if unseen(&node.callmanager) {
+            let why = "no configuration that was read names it";
+            node.callmanager = Known::No(why.into());
+        }
     }
 }
 

@@ -229,7 +229,7 @@ mod tests {
         let failures = files(&mut node, Service::Tftp, found);
         assert_eq!(failures, ["a and 2 more files over TFTP of : cut off"]);
         let silent = seen(look::Door::Silent, &[("a", lost())]);
-        let failures = files(&mut node, Service::Tftp, silent);
+        let failures = files(&mut Node::default(), Service::Tftp, silent);
         assert_eq!(failures.len(), 1, "{failures:?}");
     }
 }
