@@ -288,7 +288,7 @@ fn batches(book: &mut Book, answer: &Answer) {
     let waits: usize = waits.sum();
     if waits > 0 {
         book.plain(&format!(
-            "{} wait: they do not follow yet, or nobody can say.",
+            "**Not yet {}: of them the check does not say that they follow.** Leave option 150 of their scopes as it is, and do not reset them, until it does.",
             phones(waits)
         ));
     }
