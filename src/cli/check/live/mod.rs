@@ -96,6 +96,7 @@ pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str
     let places = Places {
         lab: how.lab.clone(),
         within: how.within,
+        resolved: BTreeMap::new(),
     };
     let mut look = Look {
         how,
@@ -150,9 +151,47 @@ struct JobDone {
     callmanager: Option<Option<look::Door>>,
 }
 
+/// The servers of a side that are asked.
+struct Servers {
+    /// TVS: host and port of the configuration, and what the command line says in its place.
+    tvs: Vec<(String, u16, Option<TvsPlace>)>,
+    /// CallManager: host and ports.
+    callmanager: Vec<(String, Vec<u16>)>,
+}
+
+impl Servers {
+    /// Those that a side's files name; of files in a folder nobody but who the command line names.
+    fn of(looked: &mut Looked, overrides: &[TvsPlace]) -> Self {
+        let is_live = !looked.targets.is_empty();
+        let mut named = Named::by(&looked.side);
+        let mut tvs = tvs_places(&named, overrides);
+        if is_live {
+            looked.side.failures.append(&mut named.left_out);
+        } else {
+            tvs.retain(|(_, _, over)| over.is_some());
+            named.callmanager.clear();
+        }
+        Self {
+            tvs,
+            callmanager: named.callmanager,
+        }
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = &str> {
+        let overrides = self.tvs.iter().filter_map(|(_, _, over)| over.as_ref());
+        let tvs = self.tvs.iter().map(|(host, _, _)| host.as_str());
+        let callmanager = self.callmanager.iter().map(|(host, _)| host.as_str());
+        let overrides = overrides.map(|over| over.host.as_str());
+        overrides.chain(tvs).chain(callmanager)
+    }
+}
+
 impl Look<'_> {
     /// Finds the live nodes, and gives each its place among the nodes of its side.
     async fn find(&mut self, sides: &mut [Looked]) {
+        let targets = sides.iter().flat_map(|l| &l.targets);
+        let hosts: Vec<_> = targets.map(|t| t.host.clone()).collect();
+        self.places.resolve_all(hosts).await;
         for (s, looked) in sides.iter_mut().enumerate() {
             for target in &looked.targets {
                 let side = &mut looked.side;
@@ -275,16 +314,26 @@ impl Look<'_> {
     }
 
     /// Asks TVS and CallManager of the sides with live nodes, as their configurations name them.
-    async fn services(&self, sides: &mut [Looked], devices: &[String], progress: &dyn Fn(&str)) {
+    async fn services(
+        &mut self,
+        sides: &mut [Looked],
+        devices: &[String],
+        progress: &dyn Fn(&str),
+    ) {
         let mut jobs: BTreeMap<At, Job> = BTreeMap::new();
-        for s in 0..sides.len() {
+        let mut servers = Vec::new();
+        for (s, looked) in sides.iter_mut().enumerate() {
             let overrides: &[TvsPlace] = match s {
                 0 => &self.how.tvs,
                 _ => &[],
             };
-            if !sides[s].targets.is_empty() || !overrides.is_empty() {
-                self.plan(s, sides, overrides, &mut jobs).await;
-            }
+            servers.push(Servers::of(looked, overrides));
+        }
+        let hosts = servers.iter().flat_map(Servers::hosts);
+        let hosts: Vec<_> = hosts.map(str::to_owned).collect();
+        self.places.resolve_all(hosts).await;
+        for (s, servers) in servers.into_iter().enumerate() {
+            self.plan(s, sides, servers, &mut jobs).await;
         }
         let device = devices.first().map_or(NO_DEVICE, String::as_str);
         let device = format!("{}-{device}", self.how.model);
@@ -382,10 +431,12 @@ impl Look<'_> {
         &self,
         s: usize,
         sides: &mut [Looked],
-        overrides: &[TvsPlace],
+        servers: Servers,
         jobs: &mut BTreeMap<At, Job>,
     ) {
-        let named = Named::by(&sides[s].side);
+        if servers.tvs.is_empty() && servers.callmanager.is_empty() {
+            return;
+        }
         let mut questions = BTreeMap::new();
         let is_alone = sides.len() == 1;
         for (_, other) in sides
@@ -404,10 +455,7 @@ impl Look<'_> {
             questions = questions.into_iter().take(MOST_QUESTIONS).collect();
         }
         let pins = asked::pins(&sides[s].side);
-        // Of files in a folder nobody is asked but who the command line names.
-        let is_live = !sides[s].targets.is_empty();
-        let tvs = tvs_places(&named, overrides).into_iter();
-        for (host, port, over) in tvs.filter(|(_, _, over)| is_live || over.is_some()) {
+        for (host, port, over) in servers.tvs {
             let known = known_address(&sides[s].side, &host);
             let found = self.tvs_at(&host, port, over.as_ref(), known).await;
             let at = at_host(sides, s, &host, found.as_ref().ok().and_then(|f| f.0));
@@ -431,7 +479,7 @@ impl Look<'_> {
                 }
             }
         }
-        for (host, ports) in named.callmanager.iter().filter(|_| is_live) {
+        for (host, ports) in &servers.callmanager {
             let lab = self.places.of_lab(host);
             let found = match lab {
                 Some(node) => Ok(node.address),
@@ -548,7 +596,7 @@ mod tests {
     fn named(hosts: &[&str]) -> Named {
         Named {
             tvs: hosts.iter().map(|h| ((*h).to_owned(), 2_445)).collect(),
-            callmanager: Vec::new(),
+            ..Named::default()
         }
     }
 
