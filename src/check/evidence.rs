@@ -156,6 +156,9 @@ pub struct TvsService {
     pub replies: BTreeMap<SignerKey, Known<TvsReply>>,
     /// Why nothing is known of other signers.
     pub others: Known<TvsReply>,
+    /// True if nobody asked it: certificate and answers are concluded from certificates and trust
+    /// stores, by the rules `tvs.restart_needed` and `tvs.roles_of_store`.
+    pub derived: bool,
 }
 
 impl TvsService {

@@ -54,7 +54,10 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
     let said = Said::new(
         TVS_CERTIFICATES,
         format!("TVS of {}", node.name),
-        Basis::Documented,
+        match node.tvs.derived {
+            true => Basis::Assumed,
+            false => Basis::Documented,
+        },
     );
     let der = match &node.tvs.certificate {
         Known::Yes(der) => der,
@@ -89,6 +92,11 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
             "whether phones' lists hold its certificate: no list of theirs was read",
             "give the ITL that the phones hold",
         ),
+        (false, true) if node.tvs.derived => said.note(
+            "nobody asked: concluded from the certificates that inputs and lists have; if it shows \
+             that one, the phones' lists hold it",
+            Some(ask_live(q)),
+        ),
         (false, true) => said.good("the phones' lists hold the certificate that it shows"),
         (false, false) => said.bad(
             format!(
@@ -101,6 +109,12 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
             ),
         ),
     }
+}
+
+/// What turns a conclusion about TVS into something that was read.
+fn ask_live(q: &Question<'_>) -> String {
+    let from = q.source_name();
+    format!("let the check ask TVS of {from} (TCP port 2445), or give a recording that did")
 }
 
 /// A signer of lists that phones will be offered.
@@ -232,10 +246,18 @@ fn signer_known(
 ) -> Condition {
     let signs = and(&signer.signs);
     let whose = q.whose(&signer.id);
+    let concluded: Vec<&str> = asked
+        .iter()
+        .filter(|(_, n)| signer.is_asked && n.tvs.derived)
+        .map(|(_, n)| n.name.as_str())
+        .collect();
     let said = Said::new(
         SIGNERS_KNOWN,
         format!("{whose} (signs {signs})"),
-        Basis::Documented,
+        match concluded.is_empty() {
+            true => Basis::Documented,
+            false => Basis::Assumed,
+        },
     );
     if !signer.is_asked {
         return said
@@ -275,6 +297,12 @@ fn signer_known(
     }
     for (name, why) in &unread {
         texts.push(format!("what TVS of {name} says is not known ({why})"));
+    }
+    if !concluded.is_empty() {
+        texts.push(format!(
+            "nobody asked: concluded from the stores of {} (tvs.restart_needed, tvs.roles_of_store)",
+            and(&concluded)
+        ));
     }
     let text = texts.join("; ");
     let missing: Vec<&str> = lacks.iter().chain(&without_role).copied().collect();
@@ -337,6 +365,9 @@ fn signer_known(
             format!("{text}; whether one of them runs is not known"),
             "give `utils service list` of these nodes, or let the check reach their TCP port 2445",
         );
+    }
+    if !concluded.is_empty() {
+        return said.note(text, Some(ask_live(q)));
     }
     said.good(text)
 }

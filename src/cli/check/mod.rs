@@ -107,10 +107,8 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         phones = found.asked;
         gathered.notes.extend(found.notes);
     }
-    for note in &gathered.notes {
-        output.note(note);
-    }
-    let answer = answered::answer(&sides, &phones, &plan, args, clock);
+    let notes = gathered.notes;
+    let answer = answered::answer(&sides, &phones, &plan, args, clock, notes);
     output.result(&match args.format {
         Format::Human => report::human(&answer, output.paint()),
         Format::Json => report::json(&answer),

@@ -141,7 +141,10 @@ fn before(book: &mut Book, answer: &Answer) {
     for failure in &answer.failures {
         book.bullet(&format!("could not be read: {}", text(failure)));
     }
-    if !answer.failures.is_empty() {
+    for note in &answer.notes {
+        book.bullet(&format!("concluded rather than read: {}", text(note)));
+    }
+    if !answer.failures.is_empty() || !answer.notes.is_empty() {
         book.end();
     }
 }

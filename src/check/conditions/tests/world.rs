@@ -126,6 +126,7 @@ pub(super) fn node(cluster: &mut Cluster, spec: &NodeSpec) -> Node {
             certificate: Known::Yes(identity.unwrap()),
             replies: BTreeMap::new(),
             others: Known::Yes(TvsReply::Unknown),
+            derived: false,
         },
         callmanager: Known::Yes(Door::Open),
         certificates,
