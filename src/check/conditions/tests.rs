@@ -129,6 +129,7 @@ fn node(cluster: &mut Cluster, spec: &NodeSpec) -> Node {
             others: Known::Yes(TvsReply::Unknown),
         },
         callmanager: Known::Yes(Door::Open),
+        callmanager_ports: BTreeMap::new(),
         certificates,
         stores: stores.into_iter().collect(),
     }

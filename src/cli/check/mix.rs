@@ -50,6 +50,10 @@ fn add_node(known: &mut Node, other: Node) {
     }
     learn(&mut known.tvs.others, others);
     learn(&mut known.callmanager, other.callmanager);
+    for (port, door) in other.callmanager_ports {
+        let known = known.callmanager_ports.entry(port);
+        learn(known.or_default(), door);
+    }
     for certificate in other.certificates {
         if !known.certificates.contains(&certificate) {
             known.certificates.push(certificate);

@@ -189,9 +189,74 @@ pub(super) fn tvs(
     failures
 }
 
+/// Puts what was seen of CallManager's ports into a node, and says what could not be read. No port is
+/// the one that a lab has in place of all.
+pub(super) fn callmanager(
+    node: &mut Node,
+    seen: Vec<(Option<u16>, Option<look::Door>)>,
+) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (port, seen) in seen {
+        let of = match port {
+            Some(port) => format!("CallManager of {} (TCP {port})", node.name),
+            None => format!("CallManager of {}", node.name),
+        };
+        let found = match seen {
+            Some(seen) => Known::Yes(door(seen)),
+            None => Known::No("there was no time left to look".into()),
+        };
+        match &found {
+            Known::Yes(Door::Silent) => failures.push(format!(
+                "{of} does not answer: check what filters packets between"
+            )),
+            Known::Yes(_) => {}
+            Known::No(why) => failures.push(format!("{of}: {why}")),
+        }
+        match port {
+            Some(port) => {
+                node.callmanager_ports.insert(port, found);
+            }
+            None => node.callmanager = found,
+        }
+    }
+    if let Some(door) = at_any(node.callmanager_ports.values()) {
+        node.callmanager = door;
+    }
+    failures
+}
+
+/// Whether a service answers at any of its ports.
+fn at_any<'a>(doors: impl Iterator<Item = &'a Known<Door>>) -> Option<Known<Door>> {
+    let worth = |door: &&Known<Door>| match door {
+        Known::Yes(Door::Open) => 3,
+        Known::No(_) => 2,
+        Known::Yes(Door::Refused) => 1,
+        Known::Yes(Door::Silent) => 0,
+    };
+    doors.max_by_key(worth).cloned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_open_port_says_nothing_of_another_one() {
+        let mut node = Node::default();
+        let seen = vec![
+            (Some(5_060), Some(look::Door::Open)),
+            (Some(5_061), Some(look::Door::Refused)),
+        ];
+        assert!(callmanager(&mut node, seen).is_empty());
+        assert_eq!(node.callmanager, Known::Yes(Door::Open));
+        assert_eq!(node.callmanager_at(Some(5_060)), Known::Yes(Door::Open));
+        assert_eq!(node.callmanager_at(Some(5_061)), Known::Yes(Door::Refused));
+        assert!(node.callmanager_at(Some(2_000)).get().is_none());
+        assert!(node.callmanager_at(None).get().is_none());
+        let failures = callmanager(&mut node, vec![(Some(2_000), Some(look::Door::Silent))]);
+        assert_eq!(failures.len(), 1);
+        assert!(failures[0].contains("TCP 2000"), "{failures:?}");
+    }
 
     fn seen(door: look::Door, files: &[(&str, FileAnswer)]) -> FilesSeen {
         let files = files.iter().map(|(n, a)| ((*n).to_owned(), a.clone()));
