@@ -191,22 +191,22 @@ fn failed(seen: &mut TvsSeen, error: DialError, within: Duration) -> String {
         DialError::Failed(AskError::Connect(kind)) => (Door::of_failure(kind), kind.to_string()),
         DialError::Failed(AskError::Timeout(Phase::Connect)) => {
             let why = format!("no connection within {}", seconds(within));
-            (Door::Silent, why)
+            (Ok(Door::Silent), why)
         }
         DialError::Failed(AskError::Timeout(Phase::Handshake)) => {
             let why = format!(
                 "it takes the connection and does not come to TLS within {}",
                 seconds(within)
             );
-            (Door::Open, why)
+            (Ok(Door::Open), why)
         }
         error @ DialError::TooOld { .. } if !LEGACY_BUILT_IN => {
-            (Door::Open, format!("{error}: {ALLOW_LEGACY}"))
+            (Ok(Door::Open), format!("{error}: {ALLOW_LEGACY}"))
         }
-        other => (Door::Open, other.to_string()),
+        other => (Ok(Door::Open), other.to_string()),
     };
     if seen.door != Ok(Door::Open) {
-        seen.door = Ok(door);
+        seen.door = door;
     }
     if seen.certificate.is_err() {
         seen.certificate = Err(why.clone());

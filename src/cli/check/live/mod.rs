@@ -146,7 +146,7 @@ struct Job {
 struct JobDone {
     at: At,
     tvs: Option<(u16, Vec<Question>, TvsSeen)>,
-    callmanager: Vec<(Option<u16>, Option<look::Door>)>,
+    callmanager: Vec<(Option<u16>, Result<look::Door, String>)>,
 }
 
 /// The servers of a side that are asked.

@@ -193,7 +193,7 @@ pub(super) fn tvs(
 /// the one that a lab has in place of all.
 pub(super) fn callmanager(
     node: &mut Node,
-    seen: Vec<(Option<u16>, Option<look::Door>)>,
+    seen: Vec<(Option<u16>, Result<look::Door, String>)>,
 ) -> Vec<String> {
     let mut failures = Vec::new();
     for (port, seen) in seen {
@@ -202,8 +202,8 @@ pub(super) fn callmanager(
             None => format!("CallManager of {}", node.name),
         };
         let found = match seen {
-            Some(seen) => Known::Yes(door(seen)),
-            None => Known::No("there was no time left to look".into()),
+            Ok(seen) => Known::Yes(door(seen)),
+            Err(why) => Known::No(why),
         };
         match &found {
             Known::Yes(Door::Silent) => failures.push(format!(
@@ -244,8 +244,8 @@ mod tests {
     fn an_open_port_says_nothing_of_another_one() {
         let mut node = Node::default();
         let seen = vec![
-            (Some(5_060), Some(look::Door::Open)),
-            (Some(5_061), Some(look::Door::Refused)),
+            (Some(5_060), Ok(look::Door::Open)),
+            (Some(5_061), Ok(look::Door::Refused)),
         ];
         assert!(callmanager(&mut node, seen).is_empty());
         assert_eq!(node.callmanager, Known::Yes(Door::Open));
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(node.callmanager_at(Some(5_061)), Known::Yes(Door::Refused));
         assert!(node.callmanager_at(Some(2_000)).get().is_none());
         assert!(node.callmanager_at(None).get().is_none());
-        let failures = callmanager(&mut node, vec![(Some(2_000), Some(look::Door::Silent))]);
+        let failures = callmanager(&mut node, vec![(Some(2_000), Ok(look::Door::Silent))]);
         assert_eq!(failures.len(), 1);
         assert!(failures[0].contains("TCP 2000"), "{failures:?}");
     }
