@@ -295,7 +295,8 @@ impl Look<'_> {
             };
             for (service, seen) in Service::ALL.into_iter().zip(seen) {
                 let Some(seen) = seen else { continue };
-                side.failures.extend(read::files(node, service, seen));
+                side.failures
+                    .extend(read::files(node, service, seen, is_first));
             }
             let serves = |node: &Node| {
                 let open = Known::Yes(Door::Open);

@@ -49,8 +49,14 @@ pub(super) fn door(seen: look::Door) -> Door {
     }
 }
 
-/// Puts what was seen of a file service into a node, and says what could not be read.
-pub(super) fn files(node: &mut Node, service: Service, seen: FilesSeen) -> Vec<String> {
+/// Puts what was seen of a file service into a node, and says what could not be read. At first its
+/// door is as other inputs have it, who may have concluded it from files; later as it was seen.
+pub(super) fn files(
+    node: &mut Node,
+    service: Service,
+    seen: FilesSeen,
+    is_first: bool,
+) -> Vec<String> {
     let mut failures = Vec::new();
     let (of, name) = (node.name.clone(), service.name());
     let into = service.of(node);
@@ -62,7 +68,7 @@ pub(super) fn files(node: &mut Node, service: Service, seen: FilesSeen) -> Vec<S
         Err(why) => failures.push(format!("{name} of {of}: {why}")),
         Ok(look::Door::Open | look::Door::Refused) => {}
     }
-    let was_open = into.door == Known::Yes(Door::Open);
+    let was_open = !is_first && into.door == Known::Yes(Door::Open);
     let is_open = was_open || seen.door == Ok(look::Door::Open);
     // One that has answered before is there: what it does not answer any more is lost, each by itself.
     if !was_open {
@@ -275,12 +281,27 @@ mod tests {
         };
         let html = FileAnswer::File(b"<html>\x1b".to_vec());
         let found = seen(look::Door::Open, &[("ITLFile.tlv", html)]);
-        let failures = files(&mut node, Service::Http, found);
+        let failures = files(&mut node, Service::Http, found, true);
         assert_eq!(failures.len(), 1);
         assert!(failures[0].contains("begins with `<html>"), "{failures:?}");
         assert!(!failures[0].contains('\u{1b}'));
         assert!(node.http.reply("ITLFile.tlv").get().is_some());
         assert!(node.http.reply("CTLFile.tlv").get().is_none());
+    }
+
+    #[test]
+    fn a_door_that_files_spoke_for_is_as_it_is_seen() {
+        let mut node = Node::default();
+        node.tftp.door = Known::Yes(Door::Open);
+        let silent = || seen(look::Door::Silent, &[]);
+        let failures = files(&mut node, Service::Tftp, silent(), true);
+        assert_eq!(failures.len(), 1);
+        assert_eq!(node.tftp.door, Known::Yes(Door::Silent));
+        // What has answered in this look is there.
+        let open = seen(look::Door::Open, &[]);
+        assert!(files(&mut node, Service::Tftp, open, true).is_empty());
+        assert_eq!(files(&mut node, Service::Tftp, silent(), false).len(), 1);
+        assert_eq!(node.tftp.door, Known::Yes(Door::Open));
     }
 
     #[test]
@@ -291,10 +312,10 @@ mod tests {
             look::Door::Open,
             &[("a", lost()), ("b", lost()), ("c", lost())],
         );
-        let failures = files(&mut node, Service::Tftp, found);
+        let failures = files(&mut node, Service::Tftp, found, true);
         assert_eq!(failures, ["a and 2 more files over TFTP of : cut off"]);
         let silent = seen(look::Door::Silent, &[("a", lost())]);
-        let failures = files(&mut Node::default(), Service::Tftp, silent);
+        let failures = files(&mut Node::default(), Service::Tftp, silent, true);
         assert_eq!(failures.len(), 1, "{failures:?}");
     }
 }
