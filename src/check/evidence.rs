@@ -183,8 +183,10 @@ pub struct Node {
     pub https: FileService,
     /// TVS.
     pub tvs: TvsService,
-    /// Whether CallManager takes registrations.
+    /// Whether CallManager takes registrations, at whatever port.
     pub callmanager: Known<Door>,
+    /// The same by TCP port, where somebody knocked at single ports: then nothing is known of others.
+    pub callmanager_ports: BTreeMap<u16, Known<Door>>,
     /// Its own certificates that were exported, by the name of what they are for.
     pub certificates: Vec<(String, Arc<PublicCertificate>)>,
     /// What its trust stores hold, those that replicate too.
@@ -192,6 +194,19 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether CallManager takes registrations at this port; none is one that nobody can name.
+    pub fn callmanager_at(&self, port: Option<u16>) -> Known<Door> {
+        if self.callmanager_ports.is_empty() {
+            return self.callmanager.clone();
+        }
+        let known = port.map(|port| (port, self.callmanager_ports.get(&port)));
+        match known {
+            Some((_, Some(door))) => door.clone(),
+            Some((port, None)) => Known::No(format!("nobody knocked at TCP port {port}")),
+            None => Known::No("the phone's configuration does not name its port".into()),
+        }
+    }
+
     /// True if a configuration means this node by `host`: its name, in any case, or its address.
     pub fn is_host(&self, host: &str) -> bool {
         self.name.eq_ignore_ascii_case(host)

@@ -31,6 +31,13 @@ pub(super) fn nodes_reachable(q: &Question<'_>) -> Vec<Condition> {
 
 const LOOK: &str = "give the cluster's TFTP nodes (tftp://HOST), or a folder with what they serve and the output of `utils service list` as services.txt";
 
+/// Ports of CallManager that were knocked at and do not answer.
+fn closed_ports(node: &Node) -> Vec<String> {
+    let ports = node.callmanager_ports.iter();
+    let closed = ports.filter(|(_, d)| d.get().is_some_and(|d| *d != Door::Open));
+    closed.map(|(port, _)| port.to_string()).collect()
+}
+
 fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
     let is_named = q.plan.option_150.contains(&q.sides.address(at));
     let is_host = |hosts: &BTreeSet<String>| hosts.iter().any(|h| q.sides.host(h) == Some(at));
@@ -73,6 +80,13 @@ fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
             _ => "",
         };
         texts.push(format!("{name} {word}{aside}"));
+        if name == "CallManager" && found == State::Good {
+            let closed = closed_ports(node);
+            if !closed.is_empty() {
+                texts.push(format!("but not at TCP {}", closed.join(", ")));
+                state = worse(state, State::Note);
+            }
+        }
         match found {
             State::Bad => fixes.push(fix),
             State::Unknown => fixes.push(LOOK),

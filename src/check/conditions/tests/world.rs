@@ -129,6 +129,7 @@ pub(super) fn node(cluster: &mut Cluster, spec: &NodeSpec) -> Node {
             derived: false,
         },
         callmanager: Known::Yes(Door::Open),
+        callmanager_ports: BTreeMap::new(),
         certificates,
         stores: stores.into_iter().collect(),
     }

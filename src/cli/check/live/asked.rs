@@ -9,7 +9,7 @@ use crate::cluster::PublicCertificate;
 use crate::net::look::Question;
 use crate::trust::certificate::escape_for_terminal;
 use crate::wire::header::without_nul;
-use crate::wire::phone_config::{PhoneConfig, SecurityMode};
+use crate::wire::phone_config::PhoneConfig;
 use crate::wire::{Role, SignedFile, Strictness, TrustList};
 
 /// Every file of a node that was read, by name, with what it came over.
@@ -83,7 +83,7 @@ const MOST_PORTS: usize = 8;
 pub(super) struct Named {
     /// TVS: host and port.
     pub(super) tvs: Vec<(String, u16)>,
-    /// CallManager: host, and ports by which phones register there, the likely one first.
+    /// CallManager: host, and the ports at which its phones register there.
     pub(super) callmanager: Vec<(String, Vec<u16>)>,
     /// What is beyond the limits, in words for a person.
     pub(super) left_out: Vec<String>,
@@ -135,13 +135,8 @@ impl Named {
             ));
         }
         for member in config.callmanager_group.iter().take(MOST_CALLMANAGER) {
-            let ports = match config.device_security_mode {
-                SecurityMode::NonSecure => vec![member.sip_port, member.ethernet_phone_port],
-                SecurityMode::Authenticated | SecurityMode::Encrypted => {
-                    vec![member.secured_sip_port]
-                }
-            };
             let host = &member.host;
+            let port = config.registration_port(host);
             let is_same = |(h, _): &(String, _)| h.eq_ignore_ascii_case(host);
             let at = match self.callmanager.iter().position(is_same) {
                 Some(at) => at,
@@ -156,11 +151,9 @@ impl Named {
             };
             let mut is_full = false;
             let known = &mut self.callmanager[at].1;
-            for port in ports {
-                if !known.contains(&port) {
-                    is_full |= known.len() >= MOST_PORTS;
-                    known.extend((known.len() < MOST_PORTS).then_some(port));
-                }
+            if let Some(port) = port.filter(|p| !known.contains(p)) {
+                is_full = known.len() >= MOST_PORTS;
+                known.extend((!is_full).then_some(port));
             }
             if is_full {
                 self.leave_out(format!(
@@ -249,7 +242,7 @@ mod tests {
     fn a_file_does_not_name_hosts_without_end() {
         let usual = Named::by(&side(1, 3));
         assert_eq!((usual.callmanager.len(), usual.left_out.len()), (3, 0));
-        assert_eq!(usual.callmanager[0].1, [5_060, 2_000]);
+        assert_eq!(usual.callmanager[0].1, [5_060]);
         let many = Named::by(&side(1, 2_000));
         assert_eq!(many.callmanager.len(), MOST_CALLMANAGER);
         assert_eq!(many.left_out.len(), 1, "{:?}", many.left_out);

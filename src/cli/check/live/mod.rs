@@ -8,7 +8,7 @@ mod nodes;
 mod places;
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,14 +141,15 @@ struct Job {
     tvs: Option<SocketAddr>,
     questions: BTreeMap<SignerKey, Question>,
     pins: Vec<Vec<u8>>,
-    callmanager: Vec<SocketAddr>,
+    /// Sockets, with the ports that phones know them by; none is whichever they know.
+    callmanager: BTreeSet<(Option<u16>, SocketAddr)>,
 }
 
 /// What came of it.
 struct JobDone {
     at: At,
     tvs: Option<(u16, Vec<Question>, TvsSeen)>,
-    callmanager: Option<Option<look::Door>>,
+    callmanager: Vec<(Option<u16>, Result<look::Door, String>)>,
 }
 
 /// The servers of a side that are asked.
@@ -297,7 +298,8 @@ impl Look<'_> {
             };
             for (service, seen) in Service::ALL.into_iter().zip(seen) {
                 let Some(seen) = seen else { continue };
-                side.failures.extend(read::files(node, service, seen));
+                side.failures
+                    .extend(read::files(node, service, seen, is_first));
             }
             let serves = |node: &Node| {
                 let open = Known::Yes(Door::Open);
@@ -367,20 +369,15 @@ impl Look<'_> {
                     }
                     None => None,
                 };
-                let mut door = None;
-                for to in &job.callmanager {
-                    let knocked = look::knock(*to, within, &turns).await;
-                    let is_open = knocked == Some(look::Door::Open);
-                    door = match door {
-                        None | Some(None | Some(look::Door::Silent)) => Some(knocked),
-                        refused if !is_open => refused,
-                        _ => Some(knocked),
-                    };
-                    if is_open {
-                        break;
-                    }
+                let mut knocks = JoinSet::new();
+                for (port, to) in job.callmanager {
+                    let turns = turns.clone();
+                    knocks.spawn(async move { (port, look::knock(to, within, &turns).await) });
                 }
-                let callmanager = door;
+                let mut callmanager = Vec::new();
+                while let Some(done) = knocks.join_next().await {
+                    callmanager.extend(finished(done));
+                }
                 JobDone {
                     at,
                     tvs,
@@ -405,24 +402,8 @@ impl Look<'_> {
                 let failures = read::tvs(node, port, &questions, seen);
                 side.failures.extend(failures);
             }
-            match callmanager {
-                None => {}
-                Some(None) => {
-                    let why = "there was no time left to look";
-                    node.callmanager = Known::No(why.into());
-                    let text = format!("CallManager of {}: {why}", node.name);
-                    side.failures.push(text);
-                }
-                Some(Some(door)) => {
-                    node.callmanager = Known::Yes(read::door(door));
-                    if door == look::Door::Silent {
-                        side.failures.push(format!(
-                            "CallManager of {} does not answer: check what filters packets between",
-                            node.name
-                        ));
-                    }
-                }
-            }
+            let failures = read::callmanager(node, callmanager);
+            side.failures.extend(failures);
         }
     }
 
@@ -493,15 +474,18 @@ impl Look<'_> {
             let node = &mut side.nodes[at.1];
             match (lab, found) {
                 (Some(of_lab), _) => match of_lab.callmanager {
-                    Some(to) => jobs.entry(at).or_default().callmanager = vec![to],
+                    Some(to) => {
+                        let job = jobs.entry(at).or_default();
+                        job.callmanager.insert((None, to));
+                    }
                     None => {
                         let why = "the lab's ready line names no port of CallManager for it";
                         node.callmanager = Known::No(why.into());
                     }
                 },
                 (None, Ok(address)) => {
-                    let doors = ports.iter().map(|p| SocketAddr::from((address, *p)));
-                    jobs.entry(at).or_default().callmanager = doors.collect();
+                    let doors = ports.iter().map(|&p| (Some(p), (address, p).into()));
+                    jobs.entry(at).or_default().callmanager.extend(doors);
                 }
                 (None, Err(why)) => {
                     let text = format!("CallManager of {}: {why}", node.name);
