@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use der::pem::{LineEnding, encode_string};
-use trustline::check::answer::State;
+use trustline::check::answer::{Fate, State};
 use trustline::check::conditions;
 use trustline::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, TvsReply};
 use trustline::check::folder::{self, Files, Options, Read};
@@ -731,6 +731,51 @@ fn phones_of_an_inventory_hold_what_was_read() {
         let subject = asked.subject.as_ref().unwrap();
         let prediction = sent(sides, subject, "destination");
         assert_eq!(prediction.verdict, Verdict::Migrated, "{}", asked.name);
+    }
+}
+
+#[test]
+fn a_phone_of_a_group_whose_configuration_nobody_read_is_not_taken_for_another() {
+    let (folders, _) = migration();
+    let sides = sides_of(&folders);
+    let none = BTreeMap::new();
+    let configured = |side: &Side| {
+        let replies = side.nodes.iter().flat_map(|n| &n.tftp.replies);
+        let names = replies.filter(|(_, r)| matches!(r, Known::Yes(FileReply::File(_))));
+        let mut devices = names.filter_map(|(name, _)| name.strip_suffix(".cnf.xml.sgn"));
+        devices.find(|d| d.starts_with("SEP")).unwrap().to_owned()
+    };
+    let device = configured(&sides.sides[0]);
+    let csv = |rows: &str| {
+        let text = format!("device,callmanager_group\n{device},g1\n{rows}");
+        inventory::read("phones.csv", text.as_bytes()).unwrap()
+    };
+    let of_rows = |rows: &str| inventory::subjects(&sides, &csv(rows).entries, &how(&none));
+    // The other group's only configuration was withheld.
+    let found = of_rows("SEPAAAAAAAAAAAA,g2\n");
+    assert!(found.asked[0].subject.is_ok());
+    let gap = found.asked[1].subject.as_ref().unwrap_err();
+    assert!(gap.why.contains("group g2"), "{gap:?}");
+    // Of the same group it is known; where nobody says a group it is a guess, and told as one.
+    let found = of_rows("SEPAAAAAAAAAAAA,g1\nSEPBBBBBBBBBBBB,\n");
+    let taken = |at: usize| found.asked[at].subject.as_ref().unwrap().taken;
+    assert!(!taken(0).configuration && !taken(1).configuration && taken(2).configuration);
+    let note = |n: &String| n.starts_with("SEPBBBBBBBBBBBB: whose configuration no input has");
+    assert!(found.notes.iter().any(note), "{:?}", found.notes);
+    let plan = Move {
+        option_150: vec![sides.address(At(1, 0))],
+        resets: 3,
+    };
+    let groups = groups(&sides, &found.asked, &plan, &Settings::default());
+    let of_guess = groups
+        .iter()
+        .find(|g| g.phones.iter().any(|p| p == "SEPBBBBBBBBBBBB"));
+    let of_guess = of_guess.unwrap();
+    if let Some(rests_on) = &of_guess.rests_on {
+        assert_eq!(rests_on.basis, "assumed");
+        assert!(rests_on.rules.iter().any(|r| r.contains("another phone")));
+    } else {
+        assert_eq!(of_guess.fate, Fate::Unknown);
     }
 }
 

@@ -169,6 +169,7 @@ fn subject(device: &str, profile: &str, sides: &Sides) -> Subject {
         flash,
         earlier: Vec::new(),
         now: Time::ZERO,
+        taken: crate::check::predict::Taken::default(),
     }
 }
 
