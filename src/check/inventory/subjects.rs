@@ -297,11 +297,19 @@ impl<'a> Home<'a> {
             self.remark(text.to_owned(), &entry.device);
         }
         let mut flash = self.lists_at(entry, None)?;
+        let is_said = entry.itl.is_some();
+        if !is_said && let Some(node) = self.node_of_lists(entry) {
+            let text = format!(
+                "of which nobody said what ITL they hold: the one that {node} serves now counts; put \
+                 itl_sha1 of the phones into the inventory"
+            );
+            self.remark(text, &entry.device);
+        }
         let config = self.config(entry)?;
         flash.put(CONFIG, config.xml);
         let taken = Taken {
             configuration: config.is_guess,
-            lists: false,
+            lists: !is_said,
         };
         Ok((flash, taken))
     }
@@ -342,6 +350,16 @@ impl<'a> Home<'a> {
             }
         }
         Ok(flash)
+    }
+
+    /// The node whose lists stand for those that nobody said.
+    fn node_of_lists(&self, entry: &Entry) -> Option<&'a str> {
+        let said = match &entry.ctl {
+            Some(Held::Sha1(sha1)) => self.lists.get(sha1).map(|(at, ..)| *at),
+            _ => None,
+        };
+        let node = self.sides.node(said.or(self.first)?)?;
+        Some(&node.name)
     }
 
     /// The configuration that a phone holds: its own, else that of another one of its group. Where
