@@ -469,6 +469,28 @@ fn a_flat_folder_is_a_node_with_the_name_that_its_lists_have() {
     less.remove("services.txt");
     let less = read("somewhere", &less).side;
     assert_eq!(less.nodes[0].tftp.door, Known::Yes(Door::Open));
+    assert!(less.nodes[0].tftp.concluded && less.nodes[0].http.concluded);
+    assert!(!node.tftp.concluded && !node.https.concluded);
+    let sides = Sides {
+        sides: vec![less.clone()],
+    };
+    let plan = Move {
+        option_150: vec![sides.address(At(0, 0))],
+        resets: 3,
+    };
+    let clock = looked.phones[0].1.setup.clock;
+    let all = conditions::all(&sides, &plan, &[], clock, &[]);
+    let entry = all.iter().find(|c| c.name == "option-150").unwrap();
+    assert_eq!(entry.state, State::Note, "{entry:?}");
+    let told = all.iter().filter(|c| c.name == "nodes-reachable");
+    let mut told = told.filter(|c| c.about.contains("src-pub"));
+    let found = told.next().unwrap();
+    assert!(
+        found
+            .text
+            .contains("TFTP not asked: files lie in the folder"),
+        "{found:?}"
+    );
     let Known::No(why) = &less.nodes[0].tvs.door else {
         panic!("TVS was not looked at")
     };
@@ -717,9 +739,24 @@ fn phones_of_an_inventory_hold_what_was_read() {
         "of the same group",
         "XX-1",
         "unknown model",
+        "SEPAAAAAAAAAAAA: of which nobody said what ITL they hold: the one that src-pub serves",
     ] {
         assert!(notes.contains(part), "{part} in {notes}");
     }
+    // A list that is taken for theirs is no good news of these phones.
+    let plan = Move {
+        option_150: vec![sides.address(At(1, 0))],
+        resets: 3,
+    };
+    let held: Vec<Subject> = [0, 1].map(|at| (**subject(at).unwrap()).clone()).to_vec();
+    assert!(!held[0].taken.lists && held[1].taken.lists);
+    let clock = held[0].setup.clock;
+    let all = conditions::all(sides, &plan, &held, clock, &[]);
+    let lists = all.iter().filter(|c| c.name == "phones-lists");
+    let states: Vec<_> = lists.map(|c| (c.state, c.basis)).collect();
+    assert_eq!(states.len(), 2, "{states:?}");
+    assert!(states.contains(&(State::Good, "documented")));
+    assert!(states.contains(&(State::Note, "assumed")));
     // Whoever is known behaves as the real one does.
     let prediction = sent(sides, subject(0).unwrap(), "destination");
     assert_eq!(prediction.verdict, Verdict::Migrated);

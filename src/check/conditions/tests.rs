@@ -91,6 +91,7 @@ fn node(cluster: &mut Cluster, spec: &NodeSpec) -> Node {
     let reply = |bytes: Arc<[u8]>| Known::Yes(FileReply::File(bytes));
     let files = FileService {
         door: Known::Yes(Door::Open),
+        concluded: false,
         certificate: None,
         replies: served
             .into_iter()
