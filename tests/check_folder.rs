@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use der::pem::{LineEnding, encode_string};
-use trustline::check::answer::State;
+use trustline::check::answer::{Fate, State};
 use trustline::check::conditions;
 use trustline::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, TvsReply};
 use trustline::check::folder::{self, Files, Options, Read};
@@ -469,6 +469,28 @@ fn a_flat_folder_is_a_node_with_the_name_that_its_lists_have() {
     less.remove("services.txt");
     let less = read("somewhere", &less).side;
     assert_eq!(less.nodes[0].tftp.door, Known::Yes(Door::Open));
+    assert!(less.nodes[0].tftp.concluded && less.nodes[0].http.concluded);
+    assert!(!node.tftp.concluded && !node.https.concluded);
+    let sides = Sides {
+        sides: vec![less.clone()],
+    };
+    let plan = Move {
+        option_150: vec![sides.address(At(0, 0))],
+        resets: 3,
+    };
+    let clock = looked.phones[0].1.setup.clock;
+    let all = conditions::all(&sides, &plan, &[], clock, &[]);
+    let entry = all.iter().find(|c| c.name == "option-150").unwrap();
+    assert_eq!(entry.state, State::Note, "{entry:?}");
+    let told = all.iter().filter(|c| c.name == "nodes-reachable");
+    let mut told = told.filter(|c| c.about.contains("src-pub"));
+    let found = told.next().unwrap();
+    assert!(
+        found
+            .text
+            .contains("TFTP not asked: files lie in the folder"),
+        "{found:?}"
+    );
     let Known::No(why) = &less.nodes[0].tvs.door else {
         panic!("TVS was not looked at")
     };
@@ -717,9 +739,24 @@ fn phones_of_an_inventory_hold_what_was_read() {
         "of the same group",
         "XX-1",
         "unknown model",
+        "SEPAAAAAAAAAAAA: of which nobody said what ITL they hold: the one that src-pub serves",
     ] {
         assert!(notes.contains(part), "{part} in {notes}");
     }
+    // A list that is taken for theirs is no good news of these phones.
+    let plan = Move {
+        option_150: vec![sides.address(At(1, 0))],
+        resets: 3,
+    };
+    let held: Vec<Subject> = [0, 1].map(|at| (**subject(at).unwrap()).clone()).to_vec();
+    assert!(!held[0].taken.lists && held[1].taken.lists);
+    let clock = held[0].setup.clock;
+    let all = conditions::all(sides, &plan, &held, clock, &[]);
+    let lists = all.iter().filter(|c| c.name == "phones-lists");
+    let states: Vec<_> = lists.map(|c| (c.state, c.basis)).collect();
+    assert_eq!(states.len(), 2, "{states:?}");
+    assert!(states.contains(&(State::Good, "documented")));
+    assert!(states.contains(&(State::Note, "assumed")));
     // Whoever is known behaves as the real one does.
     let prediction = sent(sides, subject(0).unwrap(), "destination");
     assert_eq!(prediction.verdict, Verdict::Migrated);
@@ -731,6 +768,51 @@ fn phones_of_an_inventory_hold_what_was_read() {
         let subject = asked.subject.as_ref().unwrap();
         let prediction = sent(sides, subject, "destination");
         assert_eq!(prediction.verdict, Verdict::Migrated, "{}", asked.name);
+    }
+}
+
+#[test]
+fn a_phone_of_a_group_whose_configuration_nobody_read_is_not_taken_for_another() {
+    let (folders, _) = migration();
+    let sides = sides_of(&folders);
+    let none = BTreeMap::new();
+    let configured = |side: &Side| {
+        let replies = side.nodes.iter().flat_map(|n| &n.tftp.replies);
+        let names = replies.filter(|(_, r)| matches!(r, Known::Yes(FileReply::File(_))));
+        let mut devices = names.filter_map(|(name, _)| name.strip_suffix(".cnf.xml.sgn"));
+        devices.find(|d| d.starts_with("SEP")).unwrap().to_owned()
+    };
+    let device = configured(&sides.sides[0]);
+    let csv = |rows: &str| {
+        let text = format!("device,callmanager_group\n{device},g1\n{rows}");
+        inventory::read("phones.csv", text.as_bytes()).unwrap()
+    };
+    let of_rows = |rows: &str| inventory::subjects(&sides, &csv(rows).entries, &how(&none));
+    // The other group's only configuration was withheld.
+    let found = of_rows("SEPAAAAAAAAAAAA,g2\n");
+    assert!(found.asked[0].subject.is_ok());
+    let gap = found.asked[1].subject.as_ref().unwrap_err();
+    assert!(gap.why.contains("group g2"), "{gap:?}");
+    // Of the same group it is known; where nobody says a group it is a guess, and told as one.
+    let found = of_rows("SEPAAAAAAAAAAAA,g1\nSEPBBBBBBBBBBBB,\n");
+    let taken = |at: usize| found.asked[at].subject.as_ref().unwrap().taken;
+    assert!(!taken(0).configuration && !taken(1).configuration && taken(2).configuration);
+    let note = |n: &String| n.starts_with("SEPBBBBBBBBBBBB: whose configuration no input has");
+    assert!(found.notes.iter().any(note), "{:?}", found.notes);
+    let plan = Move {
+        option_150: vec![sides.address(At(1, 0))],
+        resets: 3,
+    };
+    let groups = groups(&sides, &found.asked, &plan, &Settings::default());
+    let of_guess = groups
+        .iter()
+        .find(|g| g.phones.iter().any(|p| p == "SEPBBBBBBBBBBBB"));
+    let of_guess = of_guess.unwrap();
+    if let Some(rests_on) = &of_guess.rests_on {
+        assert_eq!(rests_on.basis, "assumed");
+        assert!(rests_on.rules.iter().any(|r| r.contains("another phone")));
+    } else {
+        assert_eq!(of_guess.fate, Fate::Unknown);
     }
 }
 

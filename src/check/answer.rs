@@ -45,7 +45,8 @@ pub struct RestsOn {
     /// `documented`, `inferred` or `assumed`: the weakest rule whose other choice would change the
     /// fate.
     pub basis: &'static str,
-    /// The rules of that basis whose other choice changes the fate.
+    /// The rules of that basis whose other choice changes the fate; what is assumed of the phones
+    /// themselves, in words.
     pub rules: Vec<String>,
 }
 

@@ -10,6 +10,9 @@ use super::predict::{Move, Prediction, Subject, predict};
 use crate::event::{Event, Kind};
 use crate::trust::rules::{self, Basis, Key};
 
+/// Stands among the rules where no rule says it, but a guess about the phone.
+const OTHERS_CONFIGURATION: &str = "its configuration names the servers that another phone's does";
+
 /// Finds out for a phone. None where the fate is not known. A choice that needs something that nobody
 /// read counts as one that changes the fate: nobody can say that it does not.
 pub fn rests_on(
@@ -48,11 +51,13 @@ pub fn rests_on(
     Some(told(Basis::Documented, &[]))
 }
 
-/// The same, where the phone asked a TVS whose answers nobody heard: these were concluded by rules of
-/// its cluster, and one of them is assumed.
+/// The same, with what was concluded about the phone: the answers of a TVS that it asked and that
+/// nobody heard follow from rules of its cluster, of which one is assumed; that it holds what another
+/// phone holds is assumed too.
 pub fn with_concluded(
     found: Option<RestsOn>,
     sides: &Sides,
+    subject: &Subject,
     prediction: &Prediction,
 ) -> Option<RestsOn> {
     let asks_derived = |e: &Event| match &e.kind {
@@ -65,19 +70,23 @@ pub fn with_concluded(
         }
         _ => false,
     };
-    let mut found = found?;
+    let mut concluded = told(Basis::Assumed, &[]);
     if prediction.events.iter().any(asks_derived) {
-        let concluded = told(
-            Basis::Assumed,
-            &[Key::TvsRestartNeeded, Key::TvsRolesOfStore],
-        );
-        if found.basis != concluded.basis {
-            found = concluded;
-        } else {
-            found.rules.extend(concluded.rules);
-        }
+        let rules = [Key::TvsRestartNeeded, Key::TvsRolesOfStore];
+        concluded.rules = told(Basis::Assumed, &rules).rules;
     }
-    Some(found)
+    if subject.taken.configuration {
+        concluded.rules.push(OTHERS_CONFIGURATION.into());
+    }
+    let mut found = found?;
+    if concluded.rules.is_empty() {
+        return Some(found);
+    }
+    if found.basis == concluded.basis {
+        found.rules.extend(concluded.rules);
+        return Some(found);
+    }
+    Some(concluded)
 }
 
 fn told(basis: Basis, decisive: &[Key]) -> RestsOn {

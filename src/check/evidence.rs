@@ -85,6 +85,8 @@ impl FileReply {
 pub struct FileService {
     /// Whether anybody answers.
     pub door: Known<Door>,
+    /// True if nobody asked, and the door counts as open because files of the node lie in a folder.
+    pub concluded: bool,
     /// The certificate that the server shows, DER; nothing without TLS.
     pub certificate: Option<Vec<u8>>,
     /// What it said, by the name that was asked for.

@@ -28,6 +28,17 @@ pub struct Subject {
     pub earlier: Vec<Event>,
     /// The time on the clock by which its kept TVS answers run out.
     pub now: Time,
+    /// What of its flash nobody read nor said.
+    pub taken: Taken,
+}
+
+/// What of a phone's flash is taken from elsewhere, since nobody read or said what the phone holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Taken {
+    /// Its configuration is that of another phone, which nobody said to be of the same group.
+    pub configuration: bool,
+    /// Its lists are those that a node serves now.
+    pub lists: bool,
 }
 
 /// What is going to be done with phones.

@@ -239,6 +239,7 @@ impl Reader<'_, '_> {
         let replies = replies.collect();
         FileService {
             door,
+            concluded: service.concluded,
             certificate,
             replies,
             others: self.said(service.others),

@@ -9,7 +9,7 @@ use crate::check::evidence::{
     TvsService,
 };
 use crate::check::places::signer_of;
-use crate::check::predict::Subject;
+use crate::check::predict::{Subject, Taken};
 use crate::cluster::{
     CertificateKind, FileAnswer, HttpAnswer, Lab, NodeId, PublicCertificate, Service, TrustStore,
 };
@@ -52,6 +52,7 @@ pub fn before_move(scenario: &Scenario) -> Result<Looked, RunError> {
         flash: p.flash.clone(),
         earlier: p.home_events.clone(),
         now: rehearsed.now,
+        taken: Taken::default(),
     };
     let phones = rehearsed.phones.iter();
     let phones = phones.map(|p| (p.home.clone(), subject(p))).collect();

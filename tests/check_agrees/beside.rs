@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use trustline::check::evidence::{Door, Known, Side, Sides};
-use trustline::check::predict::{Move, Prediction, Subject, predict};
+use trustline::check::predict::{Move, Prediction, Subject, Taken, predict};
 use trustline::cluster::Lab;
 use trustline::event::{Event, Kind};
 use trustline::phone::power::BootEnd;
@@ -158,6 +158,7 @@ pub(crate) fn asked(boot: &Boot, before: &Flash, earlier: Vec<Event>) -> (Subjec
         flash: boot.before.clone(),
         earlier,
         now: boot.at,
+        taken: Taken::default(),
     };
     let plan = Move {
         option_150: boot.servers(),

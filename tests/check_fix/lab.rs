@@ -11,7 +11,7 @@ use trustline::check::evidence::{
 };
 use trustline::check::fix::{Certificates, Changed, Ground};
 use trustline::check::groups::{Asked, groups};
-use trustline::check::predict::{Move, Prediction, Subject, predict};
+use trustline::check::predict::{Move, Prediction, Subject, Taken, predict};
 use trustline::cluster::{
     CertificateKind, Cluster, ClusterMode, ClusterSettings, ClusterSpec, FileAnswer, HttpAnswer,
     KeyPool, NodeSpec, Release, Service, Target, TrustStore,
@@ -364,6 +364,7 @@ pub(crate) fn subject(device: &str) -> Subject {
         flash: Flash::default(),
         earlier: Vec::new(),
         now: Time::ZERO,
+        taken: Taken::default(),
     }
 }
 

@@ -50,7 +50,11 @@ pub(super) fn phones_lists(q: &Question<'_>) -> Vec<Condition> {
 }
 
 fn phones_list(q: &Question<'_>, held: &Held<'_>) -> Condition {
-    let said = Said::new(PHONES_LISTS, who(&held.phones), Basis::Documented);
+    let basis = match held.is_guess {
+        true => Basis::Assumed,
+        false => Basis::Documented,
+    };
+    let said = Said::new(PHONES_LISTS, who(&held.phones), basis);
     let mut has_tvs = false;
     let mut is_blank = false;
     let mut stale = Vec::new();
@@ -96,6 +100,14 @@ fn phones_list(q: &Question<'_>, held: &Held<'_>) -> Condition {
             and(&stale)
         );
         let fix = "reset the phones at home first, so that they take the newest list";
+        return said.note(text, Some(fix.into()));
+    }
+    if held.is_guess {
+        let text = format!(
+            "nobody said which lists these phones hold; those that {} serves now, {read}, are whole",
+            q.source_name()
+        );
+        let fix = "put itl_sha1 of the phones into the inventory (--phones)";
         return said.note(text, Some(fix.into()));
     }
     said.good(format!(

@@ -32,6 +32,8 @@ pub(super) struct Held<'a> {
     pub(super) ctl: Option<&'a Arc<[u8]>>,
     pub(super) itl: Option<&'a Arc<[u8]>>,
     pub(super) phones: Vec<&'a str>,
+    /// True if nobody said that these phones hold them.
+    pub(super) is_guess: bool,
 }
 
 /// Hosts that configurations name.
@@ -64,11 +66,14 @@ impl<'a> Question<'a> {
         for subject in subjects {
             let ctl = subject.flash.get(ListKind::Ctl.file_name());
             let itl = subject.flash.get(ListKind::Itl.file_name());
-            let same = held.entry((ctl, itl)).or_insert_with(|| Held {
-                ctl,
-                itl,
-                phones: Vec::new(),
-            });
+            let same = held
+                .entry((ctl, itl, subject.taken.lists))
+                .or_insert_with(|| Held {
+                    ctl,
+                    itl,
+                    phones: Vec::new(),
+                    is_guess: subject.taken.lists,
+                });
             same.phones.push(&subject.setup.identity.device);
             if let Some(config) = subject.flash.get(CONFIG) {
                 own_hosts.take(config);

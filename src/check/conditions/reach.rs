@@ -29,6 +29,9 @@ pub(super) fn nodes_reachable(q: &Question<'_>) -> Vec<Condition> {
         .collect()
 }
 
+/// A service counts as there because somebody has files of it.
+const NOT_ASKED: &str = "not asked: files lie in the folder";
+
 const LOOK: &str = "give the cluster's TFTP nodes (tftp://HOST), or a folder with what they serve and the output of `utils service list` as services.txt";
 
 /// Ports of CallManager that were knocked at and do not answer.
@@ -45,18 +48,32 @@ fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
     let of_destination = q.sides.nodes().filter(|(other, _)| other.0 == q.to_index());
     let mut served = of_destination.filter_map(|(other, _)| q.served_hosts.get(&other));
     let registers = served.any(|hosts| is_host(&hosts.callmanager));
-    let services: [(&str, &Known<Door>, bool, &str); 4] = [
-        ("TFTP", &node.tftp.door, is_named, "start Cisco Tftp"),
-        ("HTTP", &node.http.door, false, "open TCP port 6970"),
+    let services: [(&str, &Known<Door>, bool, bool, &str); 4] = [
+        (
+            "TFTP",
+            &node.tftp.door,
+            node.tftp.concluded,
+            is_named,
+            "start Cisco Tftp",
+        ),
+        (
+            "HTTP",
+            &node.http.door,
+            node.http.concluded,
+            false,
+            "open TCP port 6970",
+        ),
         (
             "TVS",
             &node.tvs.door,
+            false,
             is_asked,
             "start Cisco Trust Verification Service, and open TCP port 2445 to the phones",
         ),
         (
             "CallManager",
             &node.callmanager,
+            false,
             registers,
             "start Cisco CallManager",
         ),
@@ -64,7 +81,12 @@ fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
     let mut state = State::Good;
     let mut texts = Vec::new();
     let mut fixes = Vec::new();
-    for (name, door, is_needed, fix) in services {
+    for (name, door, is_concluded, is_needed, fix) in services {
+        if is_concluded {
+            texts.push(format!("{name} {NOT_ASKED}"));
+            state = worse(state, State::Note);
+            continue;
+        }
         let (found, word) = match door {
             Known::Yes(Door::Open) => (State::Good, "answers".to_owned()),
             Known::Yes(Door::Refused) => (State::Bad, "refuses connections".to_owned()),
@@ -193,6 +215,9 @@ fn entry(
             );
             let basis = settings.basis(Key::DhcpMaxServers);
             Said { basis, ..said }.note(text, None)
+        }
+        Known::Yes(Some(_)) if node.tftp.concluded => {
+            said.note(format!("{address}, TFTP {NOT_ASKED}, an ITL too"), None)
         }
         Known::Yes(Some(_)) => said.good(format!("{address}, its TFTP answers and serves an ITL")),
         Known::Yes(None) => said.bad(

@@ -191,9 +191,10 @@ fn tftp(
             for_every_phone(list, &content.fetched, &mut replies, place, problems);
         }
     }
-    let door = match &doors.tftp {
-        Known::No(_) if how == How::ByHand && !content.served.is_empty() => Known::Yes(Door::Open),
-        said => said.clone(),
+    let concluded = doors.tftp.get().is_none() && how == How::ByHand && !content.served.is_empty();
+    let door = match concluded {
+        true => Known::Yes(Door::Open),
+        false => doors.tftp.clone(),
     };
     let others = match how {
         How::ByHand => format!(
@@ -204,6 +205,7 @@ fn tftp(
     };
     FileService {
         door,
+        concluded,
         certificate: None,
         replies,
         others: Known::No(others),

@@ -162,8 +162,8 @@ impl Apart {
             likeness.bytes(&[settings.basis(rule.key) as u8]);
         }
         likeness.text(&format!(
-            "{:?} {} {} {:?} {:?}",
-            setup.pace, setup.clock, setup.clock_ahead, setup.cause, subject.now
+            "{:?} {} {} {:?} {:?} {:?}",
+            setup.pace, setup.clock, setup.clock_ahead, setup.cause, subject.now, subject.taken
         ));
         match &setup.identity.certificate {
             None => likeness.text("no certificate"),

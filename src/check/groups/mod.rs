@@ -311,7 +311,7 @@ impl Asking<'_> {
             .bases
             .entry(key)
             .or_insert_with(|| rests_on(sides, subject, plan, prediction));
-        with_concluded(found.clone(), sides, prediction)
+        with_concluded(found.clone(), sides, subject, prediction)
     }
 }
 

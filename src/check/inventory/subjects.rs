@@ -8,7 +8,7 @@ use super::{Entry, Held};
 use crate::check::evidence::{At, FileReply, Known, Node, Sides};
 use crate::check::folder::configuration;
 use crate::check::groups::Asked;
-use crate::check::predict::Subject;
+use crate::check::predict::{Subject, Taken};
 use crate::check::rehearsal::Gap;
 use crate::cluster::is_device_name;
 use crate::phone::flash::CONFIG;
@@ -87,6 +87,8 @@ struct Config {
     device: String,
     xml: Arc<[u8]>,
     parsed: Arc<PhoneConfig>,
+    /// True if it stands for that of a phone of which nobody said that it is alike.
+    is_guess: bool,
 }
 
 /// The cluster that the phones are in.
@@ -167,7 +169,7 @@ impl<'a> Home<'a> {
         });
         let subject = self
             .flash(entry)
-            .map(|flash| self.subject(&entry.device, &model, entry.has_lsc, flash));
+            .map(|held| self.subject(&entry.device, &model, entry.has_lsc, held));
         Asked {
             name: entry.device.clone(),
             model: entry.model.clone().unwrap_or_default(),
@@ -193,9 +195,9 @@ impl<'a> Home<'a> {
                 let flash = self.lists_at(&entry, Some(at)).and_then(|mut flash| {
                     let config = self.config(&entry)?;
                     flash.put(CONFIG, config.xml);
-                    Ok(flash)
+                    Ok((flash, Taken::default()))
                 });
-                flash.map(|flash| self.subject(&device, &model, None, flash))
+                flash.map(|held| self.subject(&device, &model, None, held))
             }
         };
         Asked {
@@ -231,7 +233,7 @@ impl<'a> Home<'a> {
         device: &str,
         model: &str,
         has_lsc: Option<bool>,
-        flash: Flash,
+        (flash, taken): (Flash, Taken),
     ) -> Box<Subject> {
         let (profile, settings) = self.firmware(model, device);
         // What an LSC says nobody reads off a phone. With an empty one it is known that there is one,
@@ -261,6 +263,7 @@ impl<'a> Home<'a> {
             flash,
             earlier: Vec::new(),
             now: Time::ZERO,
+            taken,
         })
     }
 
@@ -285,18 +288,30 @@ impl<'a> Home<'a> {
         (profile, settings)
     }
 
-    fn flash(&mut self, entry: &Entry) -> Result<Flash, Gap> {
+    fn flash(&mut self, entry: &Entry) -> Result<(Flash, Taken), Gap> {
         if let Some(flash) = self.how.flashes.get(&entry.device) {
             if agrees(flash, entry) {
-                return Ok(flash.clone());
+                return Ok((flash.clone(), Taken::default()));
             }
             let text = "whose flash has other lists than the inventory says: the inventory counts";
             self.remark(text.to_owned(), &entry.device);
         }
         let mut flash = self.lists_at(entry, None)?;
+        let is_said = entry.itl.is_some();
+        if !is_said && let Some(node) = self.node_of_lists(entry) {
+            let text = format!(
+                "of which nobody said what ITL they hold: the one that {node} serves now counts; put \
+                 itl_sha1 of the phones into the inventory"
+            );
+            self.remark(text, &entry.device);
+        }
         let config = self.config(entry)?;
         flash.put(CONFIG, config.xml);
-        Ok(flash)
+        let taken = Taken {
+            configuration: config.is_guess,
+            lists: !is_said,
+        };
+        Ok((flash, taken))
     }
 
     /// The lists that a phone holds, of this node where nobody says which.
@@ -337,8 +352,19 @@ impl<'a> Home<'a> {
         Ok(flash)
     }
 
-    /// The configuration that a phone holds: its own, else that of another one of its group, else the
-    /// one that all have.
+    /// The node whose lists stand for those that nobody said.
+    fn node_of_lists(&self, entry: &Entry) -> Option<&'a str> {
+        let said = match &entry.ctl {
+            Some(Held::Sha1(sha1)) => self.lists.get(sha1).map(|(at, ..)| *at),
+            _ => None,
+        };
+        let node = self.sides.node(said.or(self.first)?)?;
+        Some(&node.name)
+    }
+
+    /// The configuration that a phone holds: its own, else that of another one of its group. Where
+    /// nobody says of which group it is, the one that all have is a guess; a phone of a group whose
+    /// configuration nobody read may have other servers than all of them.
     fn config(&mut self, entry: &Entry) -> Result<Config, Gap> {
         let device = entry.device.as_str();
         if let Some(own) = self.read(device)? {
@@ -355,13 +381,18 @@ impl<'a> Home<'a> {
             self.remark(text, device);
             return Ok(config);
         }
-        if let Some(config) = self.shared() {
+        if group.is_none()
+            && let Some(config) = self.shared()
+        {
             let other = &config.device;
             let text = format!(
                 "whose configuration no input has: that of {other} counts, as all that were read name the same servers"
             );
             self.remark(text, device);
-            return Ok(config);
+            return Ok(Config {
+                is_guess: true,
+                ..config
+            });
         }
         let what = format!("the configuration that {device} holds");
         let why = match group {
@@ -411,6 +442,7 @@ impl<'a> Home<'a> {
             device: device.to_owned(),
             xml: xml.into(),
             parsed: Arc::new(parsed),
+            is_guess: false,
         }))
     }
 

@@ -97,6 +97,9 @@ pub(super) struct Service {
     pub(super) certificate: Option<Body>,
     pub(super) replies: BTreeMap<String, Look<Said>>,
     pub(super) others: Look<Said>,
+    /// True if nobody asked, and the door counts as open because files lie in a folder.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) concluded: bool,
 }
 
 /// A file of the recording.

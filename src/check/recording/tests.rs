@@ -113,6 +113,7 @@ impl Dice<'_> {
         }
         FileService {
             door: self.door(),
+            concluded: self.rng.chance(300),
             certificate: self.rng.chance(300).then(|| self.certificate().der.clone()),
             replies,
             others: self.reply(),

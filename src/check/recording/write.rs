@@ -230,6 +230,7 @@ impl Out<'_> {
         }
         Service {
             door: door(&service.door),
+            concluded: service.concluded,
             certificate,
             replies,
             others: self.said(folder, "", &service.others),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::check::evidence::Side;
-use crate::check::predict::Subject;
+use crate::check::predict::{Subject, Taken};
 use crate::cli::args::Setting;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
@@ -99,6 +99,7 @@ impl World {
             flash: p.flash.clone(),
             earlier: p.home_events.iter().chain(&p.events).cloned().collect(),
             now: self.rehearsed.now,
+            taken: Taken::default(),
         })
         .collect()
     }

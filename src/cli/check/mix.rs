@@ -81,7 +81,14 @@ fn add_tvs(known: &mut TvsService, other: TvsService) {
 }
 
 fn add_files(known: &mut FileService, other: FileService) {
-    learn(&mut known.door, other.door);
+    // Who asked knows better than who has files of it.
+    if known.concluded && !other.concluded && other.door.get().is_some() {
+        known.door = other.door;
+        known.concluded = false;
+    } else if known.door.get().is_none() {
+        known.concluded = other.concluded;
+        learn(&mut known.door, other.door);
+    }
     known.certificate = known.certificate.take().or(other.certificate);
     for (name, reply) in other.replies {
         learn(known.replies.entry(name).or_default(), reply);

@@ -198,12 +198,12 @@ fn explain(out: &mut String, group: &Group, paint: Paint) {
         && rests_on.basis != Basis::Documented.to_string()
     {
         for (n, name) in rests_on.rules.iter().enumerate() {
-            let what = rules::find(name).map_or("", |r| r.what);
+            let what = rules::find(name).map_or_else(String::new, |r| format!(": {}", r.what));
             let label = if n == 0 { "rests on" } else { "" };
             part(
                 out,
                 label,
-                &format!("{} {}: {what}", rests_on.basis, line(name)),
+                &format!("{} {}{what}", rests_on.basis, line(name)),
             );
         }
     }

@@ -90,6 +90,7 @@ pub(super) fn node(cluster: &mut Cluster, spec: &NodeSpec) -> Node {
     let reply = |bytes: Arc<[u8]>| Known::Yes(FileReply::File(bytes));
     let files = FileService {
         door: Known::Yes(Door::Open),
+        concluded: false,
         certificate: None,
         replies: served
             .into_iter()
@@ -169,6 +170,7 @@ pub(super) fn subject(device: &str, profile: &str, sides: &Sides) -> Subject {
         flash,
         earlier: Vec::new(),
         now: Time::ZERO,
+        taken: crate::check::predict::Taken::default(),
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn files(
         Err(why) => failures.push(format!("{name} of {of}: {why}")),
         Ok(look::Door::Open | look::Door::Refused) => {}
     }
-    let was_open = !is_first && into.door == Known::Yes(Door::Open);
+    let was_open = !is_first && into.door == Known::Yes(Door::Open) && !into.concluded;
     let is_open = was_open || seen.door == Ok(look::Door::Open);
     // One that has answered before is there: what it does not answer any more is lost, each by itself.
     if !was_open {
@@ -77,6 +77,7 @@ pub(super) fn files(
             Err(why) => Known::No(why),
         };
     }
+    into.concluded = false;
     into.certificate = seen.certificate.or_else(|| into.certificate.take());
     into.others = Known::No(format!("{name} of {of} was not asked for it"));
     let mut lost: BTreeMap<String, Vec<String>> = BTreeMap::new();
