@@ -116,20 +116,22 @@ fn may_write(option: &str, path: &Path, start: &str) -> Result<(), Failure> {
         let text = format!("{option} {}: {why}", shown(path));
         Failure::new(ExitCode::Unreachable, text)
     };
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    let lost = |e: io::Error| refused(format!("cannot be looked at: {e}"));
+    let taken = || refused("something else is there, and is left alone; name a new file".into());
+    // Whoever opens a pipe waits for the one at its other end.
+    match fs::metadata(path) {
+        Ok(at) if at.is_file() => {}
+        Ok(_) => return Err(taken()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(refused(format!("cannot be looked at: {e}"))),
-    };
-    let is_file = file.metadata().is_ok_and(|m| m.is_file());
+        Err(e) => return Err(lost(e)),
+    }
+    let mut file = File::open(path).map_err(lost)?;
     let mut held = vec![0; start.len()];
-    let begins = is_file && file.read_exact(&mut held).is_ok() && held == start.as_bytes();
-    let is_empty = is_file && file.metadata().is_ok_and(|m| m.len() == 0);
+    let begins = file.read_exact(&mut held).is_ok() && held == start.as_bytes();
+    let is_empty = file.metadata().is_ok_and(|m| m.len() == 0);
     match begins || is_empty {
         true => Ok(()),
-        false => Err(refused(
-            "something else is there, and is left alone; name a new file".into(),
-        )),
+        false => Err(taken()),
     }
 }
 
@@ -186,5 +188,17 @@ mod tests {
             assert_eq!(may().is_ok(), expected, "{held}");
         }
         assert!(may_write("--csv", dir.path(), WORK_LIST).is_err());
+    }
+
+    /// A pipe that nobody writes to.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.is_ok_and(|m| m.success()), "mkfifo is not there");
+        let refused = may_write("--csv", &path, WORK_LIST).unwrap_err();
+        assert!(refused.text.contains("something else"), "{}", refused.text);
     }
 }
