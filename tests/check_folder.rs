@@ -12,8 +12,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use der::pem::{LineEnding, encode_string};
+use trustline::check::answer::State;
+use trustline::check::conditions;
 use trustline::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, TvsReply};
 use trustline::check::folder::{self, Files, Options, Read};
+use trustline::check::groups::{Asked, groups};
 use trustline::check::inventory::{self, Held, How};
 use trustline::check::predict::{Move, Prediction, Subject, predict};
 use trustline::check::recording;
@@ -23,7 +26,7 @@ use trustline::phone::Flash;
 use trustline::scenario::exported::{self, Looked};
 use trustline::scenario::words::Verdict;
 use trustline::scenario::{Rules, parse};
-use trustline::trust::rules::Settings;
+use trustline::trust::rules::{self, Key, Settings};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -38,11 +41,15 @@ fn looked(text: &str) -> Option<Looked> {
 }
 
 fn read(name: &str, files: &Files) -> Read {
+    read_by(name, files, &Settings::default())
+}
+
+fn read_by(name: &str, files: &Files, settings: &Settings) -> Read {
     let options = Options {
         name,
         place: name,
         passwords: &["secret".to_owned(), String::new()],
-        settings: &Settings::default(),
+        settings,
     };
     folder::read(files, &options)
 }
@@ -258,6 +265,79 @@ fn migration() -> (Vec<(String, Files)>, Subject) {
     let folders: Vec<_> = folders.map(|s| (s.name.clone(), by_hand(s))).collect();
     let subject = subjects(&looked)["source"].clone();
     (folders, subject)
+}
+
+#[test]
+fn a_tvs_that_may_not_have_been_restarted_is_not_told_by_its_stores() {
+    let (folders, subject) = migration();
+    let mut settings = Settings::default();
+    let rule = rules::rule(Key::TvsRestartNeeded);
+    settings.choose(rule, rule.parse("yes").unwrap());
+    let sides = Sides {
+        sides: folders
+            .iter()
+            .map(|(name, files)| read_by(name, files, &settings).side)
+            .collect(),
+    };
+    let found = sent(&sides, &subject, "destination");
+    assert_eq!(found.verdict, Verdict::Unknown);
+    let gap = found.gap.unwrap();
+    assert!(gap.why.contains("tvs.restart_needed"), "{gap:?}");
+}
+
+#[test]
+fn what_rests_on_stores_alone_says_so() {
+    let (folders, subject) = migration();
+    let sides = sides_of(&folders);
+    let plan = Move {
+        option_150: sides
+            .nodes()
+            .filter(|(at, _)| at.0 == 1)
+            .map(|(at, _)| sides.address(at))
+            .collect(),
+        resets: 3,
+    };
+    let asked = [Asked {
+        name: subject.setup.identity.device.clone(),
+        model: String::new(),
+        subject: Ok(Box::new(subject.clone())),
+    }];
+    let said = |sides: &Sides| {
+        let groups = groups(sides, &asked, &plan, &Settings::default());
+        let clock = subject.setup.clock;
+        let all = conditions::all(sides, &plan, &[subject.clone()], clock, &groups);
+        let of_tvs = ["signers-known-to-tvs", "tvs-certificates"];
+        let told: Vec<_> = all
+            .into_iter()
+            .filter(|c| of_tvs.contains(&c.name))
+            .collect();
+        (groups, told)
+    };
+    let (groups, told) = said(&sides);
+    assert!(groups[0].fate.follows());
+    let rests_on = groups[0].rests_on.as_ref().unwrap();
+    assert_eq!(rests_on.basis, "assumed");
+    for rule in ["tvs.restart_needed", "tvs.roles_of_store"] {
+        assert!(rests_on.rules.iter().any(|r| r == rule), "{rests_on:?}");
+    }
+    for name in ["signers-known-to-tvs", "tvs-certificates"] {
+        assert!(told.iter().any(|c| c.name == name), "{told:?}");
+    }
+    for c in &told {
+        let is_told = c.state == State::Note && c.text.contains("nobody asked: concluded");
+        assert!(is_told && c.basis == "assumed", "{c:?}");
+    }
+    // The same of a TVS that was heard: nothing is assumed of it.
+    let mut heard = sides.clone();
+    for side in &mut heard.sides {
+        for node in &mut side.nodes {
+            node.tvs.derived = false;
+        }
+    }
+    let (groups, told) = said(&heard);
+    let rests_on = groups[0].rests_on.as_ref().unwrap();
+    assert!(!rests_on.rules.iter().any(|r| r == "tvs.restart_needed"));
+    assert!(told.iter().all(|c| c.state == State::Good), "{told:?}");
 }
 
 #[test]

@@ -272,6 +272,7 @@ fn mixed_answer() -> Answer {
         conditions: conditions(),
         load: load(),
         failures: vec!["src-sub: TVS, TCP port 2445: it speaks TLS 1.0 only".into()],
+        notes: Vec::new(),
     }
 }
 
@@ -296,6 +297,7 @@ fn good_answer() -> Answer {
             ..load()
         },
         failures: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -324,6 +326,7 @@ fn hostile_answer() -> Answer {
             ..load()
         },
         failures: vec![NASTY.into()],
+        notes: Vec::new(),
     }
 }
 

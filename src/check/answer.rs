@@ -253,4 +253,6 @@ pub struct Answer {
     pub load: Load,
     /// What could not be read.
     pub failures: Vec<String>,
+    /// What was concluded rather than read.
+    pub notes: Vec<String>,
 }

@@ -1,11 +1,13 @@
 //! What a fate rests on: the weakest rule whose other listed choice would change it.
 //!
 //! It is found by trying: each rule that the prediction used is set to each of its other choices, and
-//! the phone's machine runs again. Rules of clusters are left out: what clusters do was looked at.
+//! the phone's machine runs again. Rules of clusters are left out, since what clusters do was looked
+//! at; only where answers of TVS were concluded ([`with_concluded`]) they count.
 
 use super::answer::RestsOn;
 use super::evidence::Sides;
 use super::predict::{Move, Prediction, Subject, predict};
+use crate::event::{Event, Kind};
 use crate::trust::rules::{self, Basis, Key};
 
 /// Finds out for a phone. None where the fate is not known. A choice that needs something that nobody
@@ -44,6 +46,38 @@ pub fn rests_on(
         }
     }
     Some(told(Basis::Documented, &[]))
+}
+
+/// The same, where the phone asked a TVS whose answers nobody heard: these were concluded by rules of
+/// its cluster, and one of them is assumed.
+pub fn with_concluded(
+    found: Option<RestsOn>,
+    sides: &Sides,
+    prediction: &Prediction,
+) -> Option<RestsOn> {
+    let asks_derived = |e: &Event| match &e.kind {
+        Kind::TvsAsked { server, .. } => {
+            let host = server
+                .rsplit_once(':')
+                .map_or(&server[..], |(host, _)| host);
+            let node = sides.host(host).and_then(|at| sides.node(at));
+            node.is_some_and(|n| n.tvs.derived)
+        }
+        _ => false,
+    };
+    let mut found = found?;
+    if prediction.events.iter().any(asks_derived) {
+        let concluded = told(
+            Basis::Assumed,
+            &[Key::TvsRestartNeeded, Key::TvsRolesOfStore],
+        );
+        if found.basis != concluded.basis {
+            found = concluded;
+        } else {
+            found.rules.extend(concluded.rules);
+        }
+    }
+    Some(found)
 }
 
 fn told(basis: Basis, decisive: &[Key]) -> RestsOn {

@@ -65,6 +65,12 @@ pub enum FileReply {
 }
 
 impl FileReply {
+    /// True if the server says that there is no such file. Over HTTP CUCM was seen to say so with 404
+    /// and with 503; another status says nothing of the file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Status(404 | 503))
+    }
+
     /// The file, if that is what came.
     pub fn file(&self) -> Option<&Arc<[u8]>> {
         match self {
@@ -150,6 +156,9 @@ pub struct TvsService {
     pub replies: BTreeMap<SignerKey, Known<TvsReply>>,
     /// Why nothing is known of other signers.
     pub others: Known<TvsReply>,
+    /// True if nobody asked it: certificate and answers are concluded from certificates and trust
+    /// stores, by the rules `tvs.restart_needed` and `tvs.roles_of_store`.
+    pub derived: bool,
 }
 
 impl TvsService {

@@ -251,6 +251,7 @@ fn unknown_tvs(why: &str) -> TvsService {
         certificate: Known::No(why.to_owned()),
         replies: BTreeMap::new(),
         others: Known::No(why.to_owned()),
+        derived: false,
     }
 }
 

@@ -124,6 +124,7 @@ fn unknown_tvs(why: &str) -> TvsService {
         certificate: Known::No(why.to_owned()),
         replies: BTreeMap::new(),
         others: Known::No(why.to_owned()),
+        derived: false,
     }
 }
 
@@ -282,6 +283,7 @@ impl Reader<'_, '_> {
             },
             replies,
             others: self.answer(tvs.others),
+            derived: tvs.derived,
         }
     }
 

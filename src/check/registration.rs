@@ -88,7 +88,7 @@ pub fn has_phone(side: &Side, device: &str) -> Option<bool> {
         for name in &names {
             match service.reply(name) {
                 Known::Yes(FileReply::File(_)) => return Some(true),
-                Known::Yes(_) => is_missing = true,
+                Known::Yes(reply) => is_missing |= reply.is_missing(),
                 Known::No(_) => {}
             }
         }

@@ -116,7 +116,10 @@ fn worse(a: State, b: State) -> State {
 pub(super) fn option_150(q: &Question<'_>) -> Vec<Condition> {
     if q.plan.option_150.is_empty() {
         let said = Said::new(OPTION_150, "option 150", Basis::Documented);
-        let fix = format!("let option 150 name the TFTP nodes of {}", q.to_name());
+        let fix = format!(
+            "let option 150 name the TFTP nodes of {}",
+            q.destination_name()
+        );
         return vec![said.bad("no server is given for it", fix)];
     }
     let settings = q.settings();
@@ -154,9 +157,12 @@ fn entry(
         let text = format!(
             "{} belongs to {}: phones that take it stay there",
             node.name,
-            q.from_name()
+            q.source_name()
         );
-        let fix = format!("let option 150 name nodes of {} alone", q.to_name());
+        let fix = format!(
+            "let option 150 name nodes of {} alone",
+            q.destination_name()
+        );
         return said.bad(text, fix);
     }
     match &node.tftp.door {
@@ -281,7 +287,10 @@ pub(super) fn dns_names(q: &Question<'_>) -> Vec<Condition> {
     let destination = q.served_hosts.iter().filter(|(at, _)| at.0 == q.to_index());
     let served: Vec<&Hosts> = destination.map(|(_, hosts)| hosts).collect();
     vec![
-        names_of(format!("configurations of {}", q.to_name()), &served),
+        names_of(
+            format!("configurations of {}", q.destination_name()),
+            &served,
+        ),
         names_of("configurations that phones hold".into(), &[&q.own_hosts]),
     ]
 }

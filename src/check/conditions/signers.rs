@@ -38,7 +38,7 @@ pub(super) fn tvs_certificates(q: &Question<'_>) -> Vec<Condition> {
         ));
     }
     if conditions.is_empty() {
-        let said = Said::new(TVS_CERTIFICATES, q.from_name(), Basis::Documented);
+        let said = Said::new(TVS_CERTIFICATES, q.source_name(), Basis::Documented);
         conditions.push(match q.own_hosts.read {
             0 => said.unknown("no TVS is known", "give a phone's configuration, or --tvs HOST:PORT"),
             _ => said.bad(
@@ -54,7 +54,10 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
     let said = Said::new(
         TVS_CERTIFICATES,
         format!("TVS of {}", node.name),
-        Basis::Documented,
+        match node.tvs.derived {
+            true => Basis::Assumed,
+            false => Basis::Documented,
+        },
     );
     let der = match &node.tvs.certificate {
         Known::Yes(der) => der,
@@ -89,6 +92,11 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
             "whether phones' lists hold its certificate: no list of theirs was read",
             "give the ITL that the phones hold",
         ),
+        (false, true) if node.tvs.derived => said.note(
+            "nobody asked: concluded from the certificates that inputs and lists have; if it shows \
+             that one, the phones' lists hold it",
+            Some(ask_live(q)),
+        ),
         (false, true) => said.good("the phones' lists hold the certificate that it shows"),
         (false, false) => said.bad(
             format!(
@@ -97,10 +105,16 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
             ),
             format!(
                 "reset these phones at {} first, so that they take its newest ITL",
-                q.from_name()
+                q.source_name()
             ),
         ),
     }
+}
+
+/// What turns a conclusion about TVS into something that was read.
+fn ask_live(q: &Question<'_>) -> String {
+    let from = q.source_name();
+    format!("let the check ask TVS of {from} (TCP port 2445), or give a recording that did")
 }
 
 /// A signer of lists that phones will be offered.
@@ -132,7 +146,7 @@ pub(super) fn signers_known(q: &Question<'_>) -> Vec<Condition> {
         take_signers(q, n, &mut signers);
     }
     if signers.is_empty() {
-        let said = Said::new(SIGNERS_KNOWN, q.to_name(), Basis::Documented);
+        let said = Said::new(SIGNERS_KNOWN, q.destination_name(), Basis::Documented);
         return vec![said.unknown(
             "who signs its lists is not known: none was read",
             "give the lists of its TFTP nodes",
@@ -232,10 +246,18 @@ fn signer_known(
 ) -> Condition {
     let signs = and(&signer.signs);
     let whose = q.whose(&signer.id);
+    let concluded: Vec<&str> = asked
+        .iter()
+        .filter(|(_, n)| signer.is_asked && n.tvs.derived)
+        .map(|(_, n)| n.name.as_str())
+        .collect();
     let said = Said::new(
         SIGNERS_KNOWN,
         format!("{whose} (signs {signs})"),
-        Basis::Documented,
+        match concluded.is_empty() {
+            true => Basis::Documented,
+            false => Basis::Assumed,
+        },
     );
     if !signer.is_asked {
         return said
@@ -276,9 +298,15 @@ fn signer_known(
     for (name, why) in &unread {
         texts.push(format!("what TVS of {name} says is not known ({why})"));
     }
+    if !concluded.is_empty() {
+        texts.push(format!(
+            "nobody asked: concluded from the stores of {} (tvs.restart_needed, tvs.roles_of_store)",
+            and(&concluded)
+        ));
+    }
     let text = texts.join("; ");
     let missing: Vec<&str> = lacks.iter().chain(&without_role).copied().collect();
-    let from = q.from_name();
+    let from = q.source_name();
     if !missing.is_empty() {
         let mut fix = format!(
             "import {whose} (serial {}) into Phone-SAST-trust and CallManager-trust of {from}, then restart TVS on {}",
@@ -338,6 +366,9 @@ fn signer_known(
             "give `utils service list` of these nodes, or let the check reach their TCP port 2445",
         );
     }
+    if !concluded.is_empty() {
+        return said.note(text, Some(ask_live(q)));
+    }
     said.good(text)
 }
 
@@ -369,7 +400,11 @@ pub(super) fn configuration_signers(q: &Question<'_>) -> Vec<Condition> {
         }
     }
     if found.is_empty() {
-        let said = Said::new(CONFIGURATION_SIGNERS, q.to_name(), Basis::Documented);
+        let said = Said::new(
+            CONFIGURATION_SIGNERS,
+            q.destination_name(),
+            Basis::Documented,
+        );
         return vec![said.unknown(
             "no signed configuration was read",
             "let the check read SEP<MAC>.cnf.xml.sgn of a phone at the destination (--phones)",
@@ -418,7 +453,7 @@ pub(super) fn configuration_signers(q: &Question<'_>) -> Vec<Condition> {
 /// How long phones go on with what TVS told them (Cisco 213407: 24 hours).
 pub(super) fn stale_answers(q: &Question<'_>) -> Vec<Condition> {
     let (asked, _) = q.asked_tvs();
-    let said = Said::new(STALE_ANSWERS, q.from_name(), Basis::Documented);
+    let said = Said::new(STALE_ANSWERS, q.source_name(), Basis::Documented);
     let answers = asked.iter().flat_map(|(_, n)| n.tvs.replies.values());
     let longest = answers.filter_map(|reply| match reply {
         Known::Yes(TvsReply::Found(found)) => Some(found.ttl_secs),

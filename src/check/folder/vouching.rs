@@ -10,7 +10,7 @@ use super::said::{Told, told};
 use super::{Draft, Options, Problems};
 use crate::check::evidence::{Known, Node, SignerKey, TvsReply};
 use crate::cluster::{CertificateKind, PublicCertificate, TrustStore};
-use crate::trust::rules::{Key, TvsRolesOfStore};
+use crate::trust::rules::{Key, TvsRestartNeeded, TvsRolesOfStore};
 use crate::tvs::Found;
 use crate::wire::{ListKind, Role};
 
@@ -20,7 +20,12 @@ struct Entry {
     roles: Vec<Role>,
 }
 
-/// Says for every node without answers of its TVS what that would answer.
+/// Why stores tell nothing of a TVS that answers from what it loaded at its start.
+const NOT_ASKED: &str = "nobody asked TVS, and it may not have loaded what its stores hold since \
+    its last start (tvs.restart_needed): ask it live, or give a recording";
+
+/// Says for every node without answers of its TVS what that would answer. Where a TVS must be
+/// restarted to know what was imported, stores do not tell that.
 pub(super) fn derive(drafts: &mut [Draft], options: &Options<'_>, problems: &mut Problems) {
     let lists = told(drafts);
     let own = own(drafts, is_mixed(&lists));
@@ -29,8 +34,14 @@ pub(super) fn derive(drafts: &mut [Draft], options: &Options<'_>, problems: &mut
         .filter(|d| !has_callmanager(d))
         .map(|d| format!("{} ({}/certificates)", d.node.name, d.place))
         .collect();
+    let restart = options.settings.word::<TvsRestartNeeded>();
     let mut derived = Vec::new();
     for draft in drafts.iter_mut().filter(|d| !d.keeps_tvs) {
+        draft.node.tvs.derived = true;
+        if restart == TvsRestartNeeded::Yes {
+            draft.node.tvs.others = Known::No(NOT_ASKED.into());
+            continue;
+        }
         match entries(&draft.node, &own, &lists, options) {
             Ok(entries) => {
                 derived.push(draft.node.name.clone());

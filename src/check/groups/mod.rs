@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::answer::{Fate, Fix, Group, RestsOn, WayBack};
 use super::back::way_back;
-use super::basis::rests_on;
+use super::basis::{rests_on, with_concluded};
 use super::evidence::Sides;
 use super::fix::{self, Ground, Mended};
 use super::predict::{Move, Prediction, Subject, Way, predict};
@@ -311,7 +311,7 @@ impl Asking<'_> {
             .bases
             .entry(key)
             .or_insert_with(|| rests_on(sides, subject, plan, prediction));
-        found.clone()
+        with_concluded(found.clone(), sides, prediction)
     }
 }
 

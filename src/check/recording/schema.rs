@@ -157,6 +157,9 @@ pub(super) struct Tvs {
     pub(super) certificate: Look<Body>,
     pub(super) replies: Vec<Asked>,
     pub(super) others: Look<Answer>,
+    /// True if nobody asked it, and this is what its certificates and trust stores let conclude.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) derived: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -143,6 +143,7 @@ impl Dice<'_> {
             certificate: self.known(|d| d.certificate().der.clone()),
             replies,
             others: self.tvs_reply(),
+            derived: self.rng.chance(300),
         }
     }
 

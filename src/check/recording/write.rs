@@ -260,6 +260,7 @@ impl Out<'_> {
             certificate,
             replies,
             others: self.answer(&tvs.others),
+            derived: tvs.derived,
         };
         self.json(TVS, &file);
     }

@@ -12,13 +12,14 @@ use crate::cli::exit_code::ExitCode;
 use crate::time::UnixSeconds;
 use crate::trust::rules::Settings;
 
-/// Says what becomes of the phones.
+/// Says what becomes of the phones. `notes` are what was concluded rather than read.
 pub(super) fn answer(
     sides: &Sides,
     phones: &[Asked],
     plan: &Move,
     args: &CheckArgs,
     now: UnixSeconds,
+    notes: Vec<String>,
 ) -> Answer {
     let mut rules = Settings::default();
     Setting::apply_all(&args.set, &mut rules);
@@ -44,6 +45,7 @@ pub(super) fn answer(
         conditions: conditions::all(sides, plan, &subjects, now, &groups),
         load: demand(sides, phones, &groups, plan, args),
         failures: failures.collect(),
+        notes,
         groups,
     }
 }

@@ -34,21 +34,7 @@ fn add_node(known: &mut Node, other: Node) {
     add_files(&mut known.tftp, other.tftp);
     add_files(&mut known.http, other.http);
     add_files(&mut known.https, other.https);
-    let TvsService {
-        port,
-        door,
-        certificate,
-        replies,
-        others,
-    } = other.tvs;
-    known.tvs.port = known.tvs.port.or(port);
-    learn(&mut known.tvs.door, door);
-    learn(&mut known.tvs.certificate, certificate);
-    for (signer, reply) in replies {
-        let known = known.tvs.replies.entry(signer);
-        learn(known.or_default(), reply);
-    }
-    learn(&mut known.tvs.others, others);
+    add_tvs(&mut known.tvs, other.tvs);
     learn(&mut known.callmanager, other.callmanager);
     for (port, door) in other.callmanager_ports {
         let known = known.callmanager_ports.entry(port);
@@ -62,6 +48,36 @@ fn add_node(known: &mut Node, other: Node) {
     for (store, held) in other.stores {
         learn(known.stores.entry(store).or_default(), held);
     }
+}
+
+/// What a TVS was heard to say counts before what anybody concluded of it, whoever comes first.
+fn add_tvs(known: &mut TvsService, other: TvsService) {
+    let was_asked = |tvs: &TvsService| !tvs.derived && !tvs.replies.is_empty();
+    let (mut first, mut second) = (std::mem::take(known), other);
+    if first.derived && was_asked(&second) {
+        std::mem::swap(&mut first, &mut second);
+    }
+    *known = first;
+    let TvsService {
+        port,
+        door,
+        certificate,
+        replies,
+        others,
+        derived,
+    } = second;
+    known.port = known.port.or(port);
+    learn(&mut known.door, door);
+    if derived && was_asked(known) {
+        return;
+    }
+    known.derived |= derived;
+    learn(&mut known.certificate, certificate);
+    for (signer, reply) in replies {
+        let known = known.replies.entry(signer);
+        learn(known.or_default(), reply);
+    }
+    learn(&mut known.others, others);
 }
 
 fn add_files(known: &mut FileService, other: FileService) {
@@ -88,7 +104,7 @@ fn learn<T>(known: &mut Known<T>, other: Known<T>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::evidence::{Door, FileReply};
+    use crate::check::evidence::{Door, FileReply, SignerKey, TvsReply};
 
     fn node(name: &str, file: Option<(&str, Known<FileReply>)>) -> Side {
         let mut node = Node {
@@ -123,5 +139,32 @@ mod tests {
         let mut lost = node("p", Some(("f", Known::No("cut off".into()))));
         add(&mut lost, node("p", Some(("f", Known::No("gone".into())))));
         assert_eq!(*lost.nodes[0].tftp.reply("f"), Known::No("cut off".into()));
+    }
+
+    #[test]
+    fn what_a_tvs_said_counts_before_what_its_stores_let_conclude() {
+        let key = SignerKey::new(b"CN=a", &[1]);
+        let tvs = |derived: bool, reply: TvsReply| {
+            let mut side = node("pub", None);
+            let tvs = &mut side.nodes[0].tvs;
+            tvs.derived = derived;
+            tvs.replies.insert(key.clone(), Known::Yes(reply));
+            if derived {
+                tvs.others = Known::Yes(TvsReply::Unknown);
+            }
+            side
+        };
+        let heard = || tvs(false, TvsReply::Unknown);
+        let concluded = || tvs(true, TvsReply::Closed);
+        for (mut first, second) in [(heard(), concluded()), (concluded(), heard())] {
+            add(&mut first, second);
+            let tvs = &first.nodes[0].tvs;
+            assert!(!tvs.derived && tvs.others.get().is_none());
+            assert_eq!(*tvs.reply(&key), Known::Yes(TvsReply::Unknown));
+        }
+        // Of a TVS that was not asked anything, conclusions stay what they are.
+        let mut first = node("pub", None);
+        add(&mut first, concluded());
+        assert!(first.nodes[0].tvs.derived);
     }
 }

@@ -32,6 +32,13 @@ pub fn human(answer: &Answer, paint: Paint) -> String {
         }
         out.push('\n');
     }
+    if !answer.notes.is_empty() {
+        let _ = writeln!(out, "{}", paint.strong("Concluded rather than read"));
+        for note in &answer.notes {
+            item(&mut out, "-", 1, &line(note));
+        }
+        out.push('\n');
+    }
     out.push_str(&last_line(answer, paint));
     out
 }

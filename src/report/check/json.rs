@@ -17,6 +17,7 @@ struct Document<'a> {
     conditions: &'a [Condition],
     load: &'a Load,
     failures: &'a [String],
+    notes: &'a [String],
 }
 
 /// The whole answer.
@@ -30,6 +31,7 @@ pub fn json(answer: &Answer) -> String {
         conditions,
         load,
         failures,
+        notes,
     } = answer;
     let document = Document {
         schema_version: SCHEMA_VERSION,
@@ -40,6 +42,7 @@ pub fn json(answer: &Answer) -> String {
         conditions,
         load,
         failures,
+        notes,
     };
     // These types have no map with keys that are no text: nothing here can fail.
     serde_json::to_string_pretty(&document).unwrap_or_default() + "\n"

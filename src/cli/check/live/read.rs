@@ -191,6 +191,7 @@ pub(super) fn tvs(
         },
         replies,
         others: Known::No("TVS was asked about the signers of the other side alone".into()),
+        derived: false,
     };
     failures
 }
