@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::CheckArgs;
 use super::files::write_folder;
@@ -21,8 +21,14 @@ const RUNBOOK: &str = "# Moving the phones of ";
 /// Makes sure of all that is to be written, before anybody is asked.
 ///
 /// # Errors
-/// Something else is where one of them is to be.
+/// Something else is where one of them is to be, or two are to be in one place.
 pub(super) fn may_write_all(args: &CheckArgs) -> Result<(), Failure> {
+    let outputs = [
+        ("--csv", &args.csv),
+        ("--runbook", &args.runbook),
+        ("--record", &args.record),
+    ];
+    apart(outputs.map(|(option, path)| (option, path.as_deref())))?;
     if let Some(path) = &args.csv {
         may_write("--csv", path, WORK_LIST)?;
     }
@@ -45,6 +51,43 @@ pub(super) fn may_write_all(args: &CheckArgs) -> Result<(), Failure> {
                 shown(dir)
             ),
         )),
+    }
+}
+
+/// Makes sure that no two outputs go to one place.
+///
+/// # Errors
+/// Two do.
+fn apart(outputs: [(&str, Option<&Path>); 3]) -> Result<(), Failure> {
+    let named: Vec<_> = outputs
+        .into_iter()
+        .filter_map(|(option, path)| path.map(|path| (option, path, whole(path))))
+        .collect();
+    for (n, (option, path, at)) in named.iter().enumerate() {
+        if let Some((other, ..)) = named[..n].iter().find(|(.., other)| other == at) {
+            let text = format!(
+                "{other} and {option} {}: both would be written to one place; name another for one of \
+                 them",
+                shown(path)
+            );
+            return Err(Failure::new(ExitCode::Usage, text));
+        }
+    }
+    Ok(())
+}
+
+/// A path without what makes two of one: links and dots in the folder, and where we are.
+fn whole(path: &Path) -> PathBuf {
+    if let Ok(whole) = path.canonicalize() {
+        return whole;
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    match (folder.canonicalize(), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_path_buf(),
     }
 }
 
@@ -73,20 +116,22 @@ fn may_write(option: &str, path: &Path, start: &str) -> Result<(), Failure> {
         let text = format!("{option} {}: {why}", shown(path));
         Failure::new(ExitCode::Unreachable, text)
     };
-    let mut file = match File::open(path) {
-        Ok(file) => file,
+    let lost = |e: io::Error| refused(format!("cannot be looked at: {e}"));
+    let taken = || refused("something else is there, and is left alone; name a new file".into());
+    // Whoever opens a pipe waits for the one at its other end.
+    match fs::metadata(path) {
+        Ok(at) if at.is_file() => {}
+        Ok(_) => return Err(taken()),
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(e) => return Err(refused(format!("cannot be looked at: {e}"))),
-    };
-    let is_file = file.metadata().is_ok_and(|m| m.is_file());
+        Err(e) => return Err(lost(e)),
+    }
+    let mut file = File::open(path).map_err(lost)?;
     let mut held = vec![0; start.len()];
-    let begins = is_file && file.read_exact(&mut held).is_ok() && held == start.as_bytes();
-    let is_empty = is_file && file.metadata().is_ok_and(|m| m.len() == 0);
+    let begins = file.read_exact(&mut held).is_ok() && held == start.as_bytes();
+    let is_empty = file.metadata().is_ok_and(|m| m.len() == 0);
     match begins || is_empty {
         true => Ok(()),
-        false => Err(refused(
-            "something else is there, and is left alone; name a new file".into(),
-        )),
+        false => Err(taken()),
     }
 }
 
@@ -106,6 +151,28 @@ mod tests {
     use super::*;
 
     #[test]
+    fn two_outputs_do_not_go_to_one_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, other) = (dir.path().join("out"), dir.path().join("other"));
+        let same = dir.path().join(".").join("out");
+        let is_apart = |a: &Path, b: &Path| {
+            apart([
+                ("--csv", Some(a)),
+                ("--runbook", Some(b)),
+                ("--record", None),
+            ])
+            .is_ok()
+        };
+        for _ in 0..2 {
+            assert!(!is_apart(&path, &path));
+            assert!(!is_apart(&path, &same));
+            assert!(is_apart(&path, &other));
+            // The same once it is there.
+            fs::write(&path, "").unwrap();
+        }
+    }
+
+    #[test]
     fn only_an_earlier_file_of_the_kind_gives_way() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("out.csv");
@@ -121,5 +188,17 @@ mod tests {
             assert_eq!(may().is_ok(), expected, "{held}");
         }
         assert!(may_write("--csv", dir.path(), WORK_LIST).is_err());
+    }
+
+    /// A pipe that nobody writes to.
+    #[cfg(unix)]
+    #[test]
+    fn a_pipe_is_not_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.is_ok_and(|m| m.success()), "mkfifo is not there");
+        let refused = may_write("--csv", &path, WORK_LIST).unwrap_err();
+        assert!(refused.text.contains("something else"), "{}", refused.text);
     }
 }
