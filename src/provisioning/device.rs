@@ -196,6 +196,17 @@ impl Device {
         if names(&self.product) {
             return Some("a product");
         }
+        // A folder of such a name holds the profiles of many phones.
+        let is_folder = |serial: &str| {
+            serial == "cisco" || serial.starts_with("cp-") || serial.starts_with("spa")
+        };
+        let serial = self.serial.to_ascii_lowercase();
+        let product = self.product.to_ascii_lowercase();
+        let is_product = !serial.is_empty()
+            && (serial == product || product.strip_prefix("cp-") == Some(serial.as_str()));
+        if is_folder(&serial) || is_product {
+            return Some("a serial number");
+        }
         (names(&self.serial) && !is_serial(&self.serial)).then_some("a serial number")
     }
 
@@ -415,6 +426,31 @@ mod tests {
     const SN: &str = "2.5.4.4";
     const SERIAL: &str = "2.5.4.5";
     const NAME: &str = "2.5.4.3";
+
+    #[test]
+    fn a_serial_number_is_no_folder_of_many() {
+        let with = |serial: &str| Device {
+            product: "CP-8832-3PCC".into(),
+            serial: serial.into(),
+            mac: None,
+        };
+        for serial in [
+            "Cisco",
+            "CP-8832-3PCC",
+            "8832-3PCC",
+            "cp-7841-3pcc",
+            "SPA504G",
+        ] {
+            assert_eq!(
+                with(serial).names_another(),
+                Some("a serial number"),
+                "{serial}"
+            );
+        }
+        for serial in ["", "FCH2232D4AB", "88012BA01234"] {
+            assert_eq!(with(serial).names_another(), None, "{serial}");
+        }
+    }
 
     #[test]
     fn what_is_written_is_read_again() {

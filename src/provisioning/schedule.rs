@@ -253,7 +253,8 @@ impl Schedule {
         let retry = match self.failures > 0 && self.idle_looks_again {
             true => {
                 self.failures += 1;
-                self.retry(now)
+                // Nobody was asked, so nothing took time: at once would be without end.
+                self.retry(now).filter(|&at| at > now)
             }
             false => None,
         };

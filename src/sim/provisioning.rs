@@ -51,14 +51,21 @@ impl Surroundings<'_> {
                 Some(Step::Resolve { host, .. }) => resync.handle_lookup(self.look_up(&host)),
                 Some(Step::Connect(connect)) => {
                     connected = None;
+                    let is_tls = connect.tls.is_some();
                     let opened = self.connect(&connect, certificate);
                     resync.handle_connection(opened.map(|(server, trusted)| {
-                        connected = Some(server);
+                        connected = Some((server, is_tls));
                         trusted
                     }));
                 }
                 Some(Step::Send(request)) => resync.handle_answer(match connected.take() {
-                    Some(server) => (server.answering)(&request, certificate),
+                    // It waits for a handshake, and closes on anything else.
+                    Some((server, false)) if !server.chain.is_empty() => {
+                        Err(Fault::NoAnswer("the server speaks TLS alone".into()))
+                    }
+                    Some((server, is_tls)) => {
+                        (server.answering)(&request, certificate.filter(|_| is_tls))
+                    }
                     None => Err(Fault::NoAnswer("the connection is closed".into())),
                 }),
                 Some(Step::End(end)) => return end,
