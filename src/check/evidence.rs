@@ -65,6 +65,12 @@ pub enum FileReply {
 }
 
 impl FileReply {
+    /// True if the server says that there is no such file. Over HTTP CUCM was seen to say so with 404
+    /// and with 503; another status says nothing of the file.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::NotFound | Self::Status(404 | 503))
+    }
+
     /// The file, if that is what came.
     pub fn file(&self) -> Option<&Arc<[u8]>> {
         match self {
@@ -179,8 +185,10 @@ pub struct Node {
     pub https: FileService,
     /// TVS.
     pub tvs: TvsService,
-    /// Whether CallManager takes registrations.
+    /// Whether CallManager takes registrations, at whatever port.
     pub callmanager: Known<Door>,
+    /// The same by TCP port, where somebody knocked at single ports: then nothing is known of others.
+    pub callmanager_ports: BTreeMap<u16, Known<Door>>,
     /// Its own certificates that were exported, by the name of what they are for.
     pub certificates: Vec<(String, Arc<PublicCertificate>)>,
     /// What its trust stores hold, those that replicate too.
@@ -188,6 +196,19 @@ pub struct Node {
 }
 
 impl Node {
+    /// Whether CallManager takes registrations at this port; none is one that nobody can name.
+    pub fn callmanager_at(&self, port: Option<u16>) -> Known<Door> {
+        if self.callmanager_ports.is_empty() {
+            return self.callmanager.clone();
+        }
+        let known = port.map(|port| (port, self.callmanager_ports.get(&port)));
+        match known {
+            Some((_, Some(door))) => door.clone(),
+            Some((port, None)) => Known::No(format!("nobody knocked at TCP port {port}")),
+            None => Known::No("the phone's configuration does not name its port".into()),
+        }
+    }
+
     /// True if a configuration means this node by `host`: its name, in any case, or its address.
     pub fn is_host(&self, host: &str) -> bool {
         self.name.eq_ignore_ascii_case(host)

@@ -211,6 +211,11 @@ impl Reader<'_, '_> {
             https: self.service(file.https),
             tvs,
             callmanager: file.callmanager.into(),
+            callmanager_ports: file
+                .callmanager_ports
+                .into_iter()
+                .map(|(port, door)| (port, door.into()))
+                .collect(),
             certificates,
             stores,
         }

@@ -7,10 +7,10 @@ use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{LscTrustedBy, Settings};
 
 /// The answer, or what it hangs on that nobody read: an empty LSC is one of which no more is known
-/// than that there is one.
+/// than that there is one. `port` is the one that the phone's configuration says.
 pub(super) fn answer(
     sides: &Sides,
-    host: &str,
+    (host, port): (&str, Option<u16>),
     device: &str,
     lsc: Option<&[u8]>,
     rules: &Settings,
@@ -24,13 +24,13 @@ pub(super) fn answer(
             why: "it is none of the nodes that were looked at".into(),
         });
     };
-    match &node.callmanager {
+    match node.callmanager_at(port) {
         Known::Yes(Door::Open) => {}
         Known::Yes(Door::Refused | Door::Silent) => return Ok(Registration::NoAnswer),
         Known::No(why) => {
             return Err(Gap {
                 what: format!("whether CallManager of {} runs", node.name),
-                why: why.clone(),
+                why,
             });
         }
     }
@@ -88,7 +88,7 @@ pub fn has_phone(side: &Side, device: &str) -> Option<bool> {
         for name in &names {
             match service.reply(name) {
                 Known::Yes(FileReply::File(_)) => return Some(true),
-                Known::Yes(_) => is_missing = true,
+                Known::Yes(reply) => is_missing |= reply.is_missing(),
                 Known::No(_) => {}
             }
         }
@@ -161,5 +161,44 @@ pub(super) fn trusts_issuer(
             what: format!("{} of {}", store.name(), node.name),
             why: why.to_owned(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phone_is_answered_at_its_own_port_alone() {
+        let mut node = Node {
+            name: "pub".into(),
+            callmanager: Known::Yes(Door::Open),
+            ..Node::default()
+        };
+        node.tftp.others = Known::Yes(FileReply::NotFound);
+        let mut side = Side::default();
+        side.parameters.auto_registration = Known::Yes(true);
+        let answered = |node: &Node, port| {
+            let sides = Sides {
+                sides: vec![Side {
+                    nodes: vec![node.clone()],
+                    ..side.clone()
+                }],
+            };
+            let rules = Settings::default();
+            answer(&sides, ("pub", port), "SEP001122334401", None, &rules)
+        };
+        // Whoever says that CallManager runs says it of all ports.
+        assert_eq!(answered(&node, None), Ok(Registration::Accepted));
+        node.callmanager_ports = [
+            (5_060, Known::Yes(Door::Open)),
+            (5_061, Known::Yes(Door::Refused)),
+        ]
+        .into();
+        assert_eq!(answered(&node, Some(5_060)), Ok(Registration::Accepted));
+        assert_eq!(answered(&node, Some(5_061)), Ok(Registration::NoAnswer));
+        for port in [Some(2_000), None] {
+            assert!(answered(&node, port).is_err(), "{port:?}");
+        }
     }
 }

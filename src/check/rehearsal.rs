@@ -18,6 +18,7 @@ use crate::tftp::{Answer, FileError, FileSource, Server, ServerConfig, Transfer}
 use crate::time::Time;
 use crate::trust::rules::Key;
 use crate::tvs::{CertificateSource, Found, ServerExchange, ServerSettings};
+use crate::wire::phone_config::PhoneConfig;
 
 /// Every message takes this long. It is short against each time-out, and decides nothing.
 const ON_ITS_WAY: Duration = Duration::from_millis(1);
@@ -482,7 +483,12 @@ impl Stage<'_> {
     }
 
     fn register(&mut self, host: &str, lsc: Option<&[u8]>) {
-        match registration::answer(self.sides, host, &self.device, lsc, self.phone.settings()) {
+        let port = match self.phone.config() {
+            Some(config) => config.registration_port(host),
+            None => PhoneConfig::default().registration_port(host),
+        };
+        let (to, settings) = ((host, port), self.phone.settings());
+        match registration::answer(self.sides, to, &self.device, lsc, settings) {
             Ok(answer) => self.soon(Happening::Registered(answer)),
             Err(Gap { what, why }) => self.miss(what, &why),
         }

@@ -304,6 +304,11 @@ impl Phone {
         &self.setup.settings
     }
 
+    /// The configuration in force: a new one that it took, else that of its flash.
+    pub fn config(&self) -> Option<&PhoneConfig> {
+        self.config.as_ref()
+    }
+
     /// When to call [`Self::handle_timeout`].
     pub fn next_timeout(&self) -> Option<Time> {
         let download = self.download.as_ref().and_then(Download::next_timeout);

@@ -158,6 +158,7 @@ fn node(lab: &mut Lab, id: NodeId, devices: &[String]) -> Node {
             ..TvsService::default()
         },
         callmanager: door(is_callmanager, Door::Refused),
+        callmanager_ports: BTreeMap::new(),
         certificates,
         stores,
         name,

@@ -130,6 +130,15 @@ pub struct NamedFiles {
     pub network_locale: Option<String>,
 }
 
+/// `deviceProtocol` of phones that speak SCCP.
+const SCCP: &str = "SCCP";
+/// The port of SCCP, where a file names none.
+const SCCP_PORT: u16 = 2_000;
+/// The port of SIP, where a file names none.
+const SIP_PORT: u16 = 5_060;
+/// The port of SIP over TLS, where a file names none.
+const SECURED_SIP_PORT: u16 = 5_061;
+
 /// What a phone configuration says as far as trust and registration go. An element that is not in
 /// the file has its default; strings are without the white space around them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -140,6 +149,8 @@ pub struct PhoneConfig {
     pub callmanager_group: Vec<Member>,
     /// TVS servers, the one to ask first in front; at most [`MAX_TVS`].
     pub tvs: Vec<TvsServer>,
+    /// `deviceProtocol` is SCCP. Default SIP.
+    pub is_sccp: bool,
     /// `loadInformation`: the firmware to run.
     pub load_information: Option<String>,
     /// `versionStamp`: changes with each change of the file.
@@ -168,6 +179,7 @@ impl Default for PhoneConfig {
             full_config: true,
             callmanager_group: Vec::new(),
             tvs: Vec::new(),
+            is_sccp: false,
             load_information: None,
             version_stamp: None,
             device_security_mode: SecurityMode::default(),
@@ -230,12 +242,29 @@ pub enum ConfigError {
 }
 
 impl PhoneConfig {
+    /// The TCP port at which a phone with this configuration registers with the CallManager `host`, by
+    /// its protocol and its security mode: the one of that member of the group, else the usual one.
+    /// None for SCCP over TLS, whose port the file does not name.
+    pub fn registration_port(&self, host: &str) -> Option<u16> {
+        let is_host = |m: &&Member| m.host.eq_ignore_ascii_case(host);
+        let member = self.callmanager_group.iter().find(is_host);
+        match (self.device_security_mode, self.is_sccp) {
+            (SecurityMode::NonSecure, false) => Some(member.map_or(SIP_PORT, |m| m.sip_port)),
+            (SecurityMode::NonSecure, true) => {
+                Some(member.map_or(SCCP_PORT, |m| m.ethernet_phone_port))
+            }
+            (_, false) => Some(member.map_or(SECURED_SIP_PORT, |m| m.secured_sip_port)),
+            (_, true) => None,
+        }
+    }
+
     /// The file, in CUCM's order of elements. Characters that XML cannot hold are written as U+FFFD.
     pub fn emit(&self) -> String {
         let mut out = String::with_capacity(2_048);
         out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<device>\n");
         element(&mut out, "fullConfig", flag(self.full_config));
-        element(&mut out, "deviceProtocol", "SIP");
+        let protocol = if self.is_sccp { SCCP } else { "SIP" };
+        element(&mut out, "deviceProtocol", protocol);
         out.push_str("<devicePool>\n");
         callmanager_group(&mut out, &self.callmanager_group);
         out.push_str("</devicePool>\n<TVS>\n<members>\n");
@@ -392,6 +421,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let config = PhoneConfig {
+            is_sccp: false,
             full_config: false,
             callmanager_group: vec![Member {
                 priority: 0,
@@ -469,6 +499,30 @@ mod tests {
         assert!(text.contains("<certHash></certHash>"));
         let read = PhoneConfig::parse(text.as_bytes()).unwrap();
         assert_eq!(read.cert_hash, None);
+    }
+
+    #[test]
+    fn protocol_and_security_mode_say_the_port() {
+        let mut config = PhoneConfig {
+            callmanager_group: vec![Member {
+                priority: 0,
+                host: "pub".into(),
+                ethernet_phone_port: 1,
+                sip_port: 2,
+                secured_sip_port: 3,
+            }],
+            ..PhoneConfig::default()
+        };
+        assert_eq!(config.registration_port("PUB"), Some(2));
+        assert_eq!(config.registration_port("10.0.0.1"), Some(SIP_PORT));
+        config.device_security_mode = SecurityMode::Encrypted;
+        assert_eq!(config.registration_port("pub"), Some(3));
+        config.is_sccp = true;
+        assert_eq!(config.registration_port("pub"), None);
+        config.device_security_mode = SecurityMode::NonSecure;
+        assert_eq!(config.registration_port("pub"), Some(1));
+        let read = PhoneConfig::parse(config.emit().as_bytes()).unwrap();
+        assert!(read.is_sccp);
     }
 
     #[test]

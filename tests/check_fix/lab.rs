@@ -459,6 +459,7 @@ fn node(
             ..TvsService::default()
         },
         callmanager: up(cluster, Service::CallManager, Door::Refused),
+        callmanager_ports: BTreeMap::new(),
         certificates,
         stores,
     }

@@ -73,6 +73,52 @@ fn half_dead_servers_end_in_time_and_the_other_side_is_read() {
 }
 
 #[test]
+fn a_configuration_that_names_hosts_without_end_ends_in_time() {
+    let (_mute, tftp) = mute_udp();
+    let members: String = (0..2_000)
+        .map(|n| {
+            format!(
+                "<member><callManager><processNodeName>h{n}.invalid</processNodeName></callManager></member>"
+            )
+        })
+        .collect();
+    let file = format!(
+        "<device><devicePool><callManagerGroup><members>{members}</members></callManagerGroup>\
+         </devicePool></device>"
+    );
+    let page = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{file}",
+        file.len()
+    );
+    let http = tcp_server(page.leak().as_bytes());
+    let from = format!("tftp://127.0.0.1:{tftp},http://127.0.0.1:{http}");
+    let start = Instant::now();
+    let output = run(&[
+        "check",
+        "--from",
+        &from,
+        "--to",
+        TO,
+        "--timeout",
+        "1",
+        "--rate",
+        "500",
+        "--device",
+        "SEP001122334401",
+    ]);
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let told = told(&output);
+    assert!(told.contains("names 2000 CallManager"), "{told}");
+    assert!(told.contains("CallManager of h15.invalid"), "{told}");
+    assert!(!told.contains("CallManager of h16.invalid"), "{told}");
+}
+
+#[test]
 fn nobody_there_is_named() {
     let output = run(&[
         "check",

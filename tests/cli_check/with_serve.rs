@@ -109,6 +109,9 @@ fn servers_of_option_150_are_nodes_or_addresses() {
     let output = clusters.check(&["--option-150", "dst-pup"]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(said(&output).contains("did you mean dst-pub?"));
+    let output = clusters.check(&["--option-150", "src-pub"]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("phones would stay there"));
     let output = clusters.check(&["--option-150", "10.255.0.1"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(told(&output).contains("10.255.0.1"), "{}", said(&output));

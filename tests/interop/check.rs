@@ -1,5 +1,6 @@
 //! `trustline check` against clusters at the ports of real ones, against lists that dnsmasq serves,
-//! and against a TVS of old TLS that openssl plays. Each test has loopback addresses of its own.
+//! and against a TVS of old TLS that openssl plays. What needs real ports runs in a network namespace
+//! of its own.
 
 #![allow(
     clippy::disallowed_methods,
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 use crate::golden::command;
 use crate::peer::{files_at, s_server_with};
 use crate::phone_lab::{DEVICE, Lab, said, stdout, text};
+use crate::segment::{Segment, inside};
 use crate::served::Served;
 use crate::support::{dnsmasq, is_root};
 
@@ -61,10 +63,26 @@ impl RealPorts {
     }
 }
 
+/// True inside the network namespace that the test of this name runs once more in; outside it does
+/// that, or says why it cannot.
+fn is_in_namespace(test: &str) -> bool {
+    if inside().is_some() {
+        return true;
+    }
+    match Segment::new() {
+        Ok(segment) => segment.run_inside(&format!("check::{test}"), "real ports"),
+        Err(why) => println!("skipped: {why}"),
+    }
+    false
+}
+
 /// No port is said: all are those of real clusters.
 #[test]
 #[ignore = "needs root"]
 fn check_looks_at_the_ports_of_real_clusters() {
+    if !is_in_namespace("check_looks_at_the_ports_of_real_clusters") {
+        return;
+    }
     for (steps, code, expected) in [("none", 1, "stranded"), ("all", 0, "follows through TVS")] {
         let Some(clusters) = RealPorts::after(steps) else {
             return;
@@ -88,6 +106,9 @@ fn check_looks_at_the_ports_of_real_clusters() {
 #[test]
 #[ignore = "needs root and the Debian packages of .ci/packages"]
 fn check_reads_lists_that_dnsmasq_serves() {
+    if !is_in_namespace("check_reads_lists_that_dnsmasq_serves") {
+        return;
+    }
     let Some(clusters) = RealPorts::after("all") else {
         return;
     };

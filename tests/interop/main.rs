@@ -5,6 +5,7 @@
 
 #[cfg(feature = "sftp")]
 mod bulk_cli;
+#[cfg(target_os = "linux")]
 mod check;
 #[cfg(feature = "sftp")]
 #[path = "../sftp_net/clusters.rs"]

@@ -1,37 +1,22 @@
-//! Lists: those that phones hold, those that they will be offered, their sizes, digests and dates.
+//! Lists: those that phones hold, and those that they will be offered.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Said;
 use super::question::{
-    ALL_LISTS, Held, Question, TftpNode, and, configs, list_replies, offered, parse, services, who,
+    ALL_LISTS, Held, Question, TftpNode, and, list_replies, offered, parse, services, who,
 };
 use crate::check::answer::Condition;
 use crate::check::evidence::{FileReply, Known};
-use crate::report::text::day;
-use crate::trust::certificate::Certificate;
-use crate::trust::decide::policy;
 use crate::trust::own_signature::check_list;
-use crate::trust::rules::{Basis, IgnoresExpiry, Key, Settings, Word};
+use crate::trust::rules::Basis;
 use crate::trust::search::SignerId;
 use crate::trust::signature::{Policy, SignatureCheck};
-use crate::wire::{Digest, ListKind, Role, SignedFile, Strictness, TrustList};
+use crate::wire::{ListKind, Role, Strictness, TrustList};
 
 pub(super) const PHONES_LISTS: &str = "phones-lists";
 pub(super) const ROLLBACK_PARAMETER: &str = "rollback-parameter";
 pub(super) const DESTINATION_LISTS: &str = "destination-lists";
-pub(super) const CERTIFICATE_DATES: &str = "certificate-dates";
-pub(super) const DIGESTS: &str = "digests";
-pub(super) const LIST_SIZES: &str = "list-sizes";
-
-/// Days before its end from which a certificate is worth a remark.
-const SOON_DAYS: u64 = 30;
-const DAY: u64 = 86_400;
-/// Seconds by which a certificate may begin late: clocks differ.
-const CLOCKS_DIFFER: i64 = 86_400;
-/// Hundredths of the largest list from which its size is worth a remark.
-const NEARLY_FULL: u64 = 90;
 
 const ERASE: &str = "erase CTL and ITL at these phones by hand, or let them take a good list while they are at home";
 
@@ -55,7 +40,7 @@ fn fault(bytes: &[u8]) -> Result<TrustList<&[u8]>, String> {
 /// or ITL of the source).
 pub(super) fn phones_lists(q: &Question<'_>) -> Vec<Condition> {
     if q.held.is_empty() {
-        let said = Said::new(PHONES_LISTS, q.from_name(), Basis::Documented);
+        let said = Said::new(PHONES_LISTS, q.source_name(), Basis::Documented);
         return vec![said.unknown(
             "which lists the phones hold is not known",
             "give the ITL (and CTL) that the cluster serves, or an inventory with itl_sha1 (--phones)",
@@ -111,7 +96,7 @@ fn phones_list(q: &Question<'_>, held: &Held<'_>) -> Condition {
     if !stale.is_empty() {
         let text = format!(
             "{read} are whole; no node of {} serves this {} any more",
-            q.from_name(),
+            q.source_name(),
             and(&stale)
         );
         let fix = "reset the phones at home first, so that they take the newest list";
@@ -120,7 +105,7 @@ fn phones_list(q: &Question<'_>, held: &Held<'_>) -> Condition {
     if held.is_guess {
         let text = format!(
             "nobody said which lists these phones hold; those that {} serves now, {read}, are whole",
-            q.from_name()
+            q.source_name()
         );
         let fix = "put itl_sha1 of the phones into the inventory (--phones)";
         return said.note(text, Some(fix.into()));
@@ -217,7 +202,7 @@ fn holds_blank(held: &Held<'_>) -> bool {
 pub(super) fn destination_lists(q: &Question<'_>) -> Vec<Condition> {
     let nodes = q.tftp_nodes();
     if nodes.is_empty() {
-        let said = Said::new(DESTINATION_LISTS, q.to_name(), Basis::Documented);
+        let said = Said::new(DESTINATION_LISTS, q.destination_name(), Basis::Documented);
         return vec![said.unknown(
             "no list of any of its nodes was read",
             "give the addresses of its TFTP nodes, or their ITLFile.tlv and CTLFile.tlv",
@@ -274,232 +259,4 @@ fn destination_list(n: TftpNode<'_>, kind: ListKind) -> Condition {
         "{} bytes, {records} records, signed by {signer}",
         bytes.len()
     ))
-}
-
-/// Certificates of the lists that phones hold or will be offered, and of TVS, near their end or past
-/// it.
-pub(super) fn certificate_dates(q: &Question<'_>) -> Vec<Condition> {
-    let mut found: BTreeMap<Vec<u8>, Vec<String>> = BTreeMap::new();
-    let mut take = |der: &[u8], place: String| {
-        let places = found.entry(der.to_vec()).or_default();
-        if !places.contains(&place) {
-            places.push(place);
-        }
-    };
-    let offered_lists = q.tftp_nodes().into_iter().flat_map(|n| {
-        ALL_LISTS
-            .into_iter()
-            .filter_map(move |kind| match offered(n.node, kind) {
-                Known::Yes(Some(bytes)) => Some((bytes, format!("{kind} of {}", n.node.name))),
-                _ => None,
-            })
-    });
-    let own_lists = q.held.iter().flat_map(|h| {
-        let of = move |(kind, bytes): (ListKind, Option<&'_ Arc<[u8]>>)| {
-            bytes.map(|_| (kind, who(&h.phones)))
-        };
-        let pairs = [(ListKind::Ctl, h.ctl), (ListKind::Itl, h.itl)];
-        pairs.into_iter().filter_map(move |(kind, bytes)| {
-            let (kind, who) = of((kind, bytes))?;
-            Some((bytes?, format!("{kind} of {who}")))
-        })
-    });
-    for (bytes, place) in own_lists.chain(offered_lists) {
-        let Some(list) = parse(bytes) else { continue };
-        for record in list.records.iter().filter(|r| decides(r.role())) {
-            if let Some(der) = record.certificate() {
-                take(der, place.clone());
-            }
-        }
-    }
-    for (_, node) in q.sides.nodes() {
-        if let Known::Yes(der) = &node.tvs.certificate {
-            take(der, format!("TVS of {}", node.name));
-        }
-    }
-    let mut certificates: Vec<_> = found
-        .iter()
-        .filter_map(|(der, places)| Some((Certificate::parse(der).ok()?, places)))
-        .collect();
-    certificates.sort_by_key(|(c, _)| c.not_after);
-    let Some((first, _)) = certificates.first() else {
-        let said = Said::new(CERTIFICATE_DATES, "both clusters", Basis::Documented);
-        return vec![said.unknown("no certificate was read", "give lists of both clusters")];
-    };
-    let first_end = first.not_after;
-    let count = certificates.len();
-    let of = |(c, places): &(Certificate<'_>, &Vec<String>)| date(q, c, places);
-    let mut conditions: Vec<_> = certificates.iter().filter_map(of).collect();
-    if conditions.is_empty() {
-        let said = Said::new(CERTIFICATE_DATES, "both clusters", Basis::Documented);
-        conditions.push(said.good(format!(
-            "{count} certificates of lists and TVS are valid; the first of them ends on {}",
-            day(first_end)
-        )));
-    }
-    conditions
-}
-
-/// True for roles whose certificates the move hangs on.
-fn decides(role: Role) -> bool {
-    role.signs_lists() || role.signs_files() || role == Role::Tvs
-}
-
-/// What is to be said about the dates of a certificate; nothing about one that is valid for long.
-fn date(q: &Question<'_>, c: &Certificate<'_>, places: &[String]) -> Option<Condition> {
-    let settings = q.settings();
-    let ignored = settings.word::<IgnoresExpiry>() == IgnoresExpiry::Yes;
-    let basis = settings.basis(IgnoresExpiry::KEY);
-    let now = i64::try_from(q.now).unwrap_or(i64::MAX);
-    let soon = i64::try_from(q.now.saturating_add(SOON_DAYS * DAY)).unwrap_or(i64::MAX);
-    let signer = SignerId::of_certificate(c);
-    let said = Said::new(
-        CERTIFICATE_DATES,
-        format!("{signer} ({})", and(places)),
-        basis,
-    );
-    let phones = match ignored {
-        true => "phones are taken to ignore dates (phone.ignores_expiry), which no source says",
-        false => "phones are taken to refuse it (phone.ignores_expiry)",
-    };
-    let renew = "renew it before the move, one kind of certificate at a time, and let the phones take the new list at home; then exchange certificates again";
-    if c.not_after < now {
-        return Some(said.bad(
-            format!("it expired on {}; {phones}", day(c.not_after)),
-            renew,
-        ));
-    }
-    if c.not_before > now.saturating_add(CLOCKS_DIFFER) {
-        let text = format!("it is valid from {} on; {phones}", day(c.not_before));
-        return Some(said.bad(
-            text,
-            "look at the clocks of the nodes and at the date of this check (--date)",
-        ));
-    }
-    (c.not_after <= soon).then(|| {
-        let text = format!("it ends on {}, within {SOON_DAYS} days", day(c.not_after));
-        Said {
-            basis: Basis::Documented,
-            ..said
-        }
-        .note(text, Some(renew.into()))
-    })
-}
-
-/// Each family of phones knows the digests that the destination signs with (CUCM Security Guide, TFTP
-/// File Signature Algorithm: phones without SHA-512 stop working).
-pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
-    let mut used: BTreeMap<u8, Vec<String>> = BTreeMap::new();
-    for n in q.tftp_nodes() {
-        let mut note = |digest: Digest, what: String| {
-            let places = used.entry(digest.code()).or_default();
-            if !places.contains(&what) {
-                places.push(what);
-            }
-        };
-        for kind in ALL_LISTS {
-            if let Known::Yes(Some(bytes)) = offered(n.node, kind)
-                && let Some(list) = parse(bytes)
-            {
-                note(list.header.digest(), format!("{kind} of {}", n.node.name));
-            }
-        }
-        for (name, bytes) in configs(n.node).filter(|(name, _)| name.ends_with(".sgn")) {
-            if let Ok(file) = SignedFile::parse(bytes, &Strictness::default()) {
-                let _ = name;
-                note(
-                    file.header.digest(),
-                    format!("configurations of {}", n.node.name),
-                );
-            }
-        }
-    }
-    let mut families: BTreeMap<(&str, [bool; 2]), (&Settings, Vec<&str>)> = BTreeMap::new();
-    for subject in q.subjects {
-        let settings = &subject.setup.settings;
-        let policy = policy(&settings.clone());
-        let key = (
-            subject.setup.profile.name,
-            [policy.accept_sha256, policy.accept_sha512],
-        );
-        let family = families
-            .entry(key)
-            .or_insert_with(|| (settings, Vec::new()));
-        family.1.push(&subject.setup.identity.device);
-    }
-    if used.is_empty() || families.is_empty() {
-        let said = Said::new(DIGESTS, q.to_name(), Basis::Documented);
-        return vec![said.unknown(
-            "no signed file of the destination was read, or no phone is known",
-            "give the lists of its TFTP nodes",
-        )];
-    }
-    let pairs = families.iter().flat_map(|(key, family)| {
-        used.iter()
-            .map(move |(code, places)| (key, family, Digest::from_code(*code), places))
-    });
-    pairs
-        .map(|(&(family, [sha256, sha512]), (settings, phones), digest, places)| {
-            let (takes, basis) = match digest {
-                Digest::Sha1 => (true, Basis::Documented),
-                Digest::Sha256 => (sha256, settings.basis(Key::DigestSha256)),
-                Digest::Sha512 => (sha512, settings.basis(Key::DigestSha512)),
-                Digest::Other(_) => (false, Basis::Assumed),
-            };
-            let about = format!("{family} phones ({})", who(phones));
-            let said = Said::new(DIGESTS, about, basis);
-            let text = format!("{} signed with {digest}", and(places));
-            let fix = format!(
-                "set TFTP File Signature Algorithm of {} to SHA-1 until the phones have moved, and restart Cisco Tftp",
-                q.to_name()
-            );
-            match (takes, basis) {
-                (false, _) => said.bad(format!("{text}: this firmware is taken to refuse it"), fix),
-                (true, Basis::Assumed) => said.note(
-                    format!("{text}: no source says whether this firmware knows it"),
-                    Some(format!("try one phone first; or {fix}")),
-                ),
-                (true, _) => said.good(format!("{text}, which this firmware knows")),
-            }
-        })
-        .collect()
-}
-
-/// Lists near the size that phones do not load any more (CUCM 14SU2 Security Guide: 64 KB).
-pub(super) fn list_sizes(q: &Question<'_>) -> Vec<Condition> {
-    let settings = q.settings();
-    let limit = settings.count(Key::ListMaxBytes);
-    let mut largest: Option<(u64, String)> = None;
-    let mut conditions = Vec::new();
-    for n in q.tftp_nodes() {
-        for kind in ALL_LISTS {
-            let Known::Yes(Some(bytes)) = offered(n.node, kind) else {
-                continue;
-            };
-            let size = bytes.len() as u64;
-            let about = format!("{kind} of {}", n.node.name);
-            let said = Said::new(LIST_SIZES, about.clone(), settings.basis(Key::ListMaxBytes));
-            let fix = "remove certificates that nobody needs any more from the cluster's stores (each node adds its own to the list)";
-            if size > limit {
-                conditions
-                    .push(said.bad(format!("{size} bytes: phones load at most {limit}"), fix));
-            } else if size >= limit.saturating_mul(NEARLY_FULL) / 100 {
-                let text = format!("{size} bytes, near the {limit} that phones load at most");
-                conditions.push(said.note(text, Some(fix.into())));
-            }
-            if largest.as_ref().is_none_or(|(most, _)| size > *most) {
-                largest = Some((size, about));
-            }
-        }
-    }
-    if conditions.is_empty() {
-        let said = Said::new(LIST_SIZES, q.to_name(), settings.basis(Key::ListMaxBytes));
-        conditions.push(match largest {
-            Some((size, what)) => said.good(format!(
-                "the largest is {what} with {size} bytes; phones load {limit}"
-            )),
-            None => said.unknown("no list was read", "give the lists of its TFTP nodes"),
-        });
-    }
-    conditions
 }

@@ -2,6 +2,7 @@
 //! read, and unknown where nobody read it. They say where to look; what becomes of a phone only its
 //! own machine says ([`crate::check::predict`]).
 
+mod files;
 mod lists;
 mod phones;
 mod question;
@@ -25,9 +26,9 @@ pub const NAMES: &[&str] = &[
     lists::DESTINATION_LISTS,
     signers::SIGNERS_KNOWN,
     signers::CONFIGURATION_SIGNERS,
-    lists::CERTIFICATE_DATES,
-    lists::DIGESTS,
-    lists::LIST_SIZES,
+    files::CERTIFICATE_DATES,
+    files::DIGESTS,
+    files::LIST_SIZES,
     phones::PHONES_AT_DESTINATION,
     phones::LSC_ISSUER,
     reach::CENTRALIZED_TFTP,
@@ -55,9 +56,9 @@ pub fn all(
         lists::destination_lists,
         signers::signers_known,
         signers::configuration_signers,
-        lists::certificate_dates,
-        lists::digests,
-        lists::list_sizes,
+        files::certificate_dates,
+        files::digests,
+        files::list_sizes,
         phones::phones_at_destination,
         phones::lsc_issuer,
         reach::centralized_tftp,
@@ -66,7 +67,7 @@ pub fn all(
     ];
     let question = Question::new(sides, plan, subjects, now);
     let mut all: Vec<_> = ASKED.iter().flat_map(|ask| ask(&question)).collect();
-    all.push(phones::source_stays_up(question.from_name(), groups));
+    all.push(phones::source_stays_up(question.source_name(), groups));
     all
 }
 

@@ -104,7 +104,7 @@ pub(super) fn lsc_issuer(q: &Question<'_>) -> Vec<Condition> {
     let mut issuers: BTreeSet<String> = with_lsc.keys().cloned().collect();
     issuers.extend(capf_of(q));
     if issuers.is_empty() {
-        let said = Said::new(LSC_ISSUER, q.from_name(), Basis::Assumed);
+        let said = Said::new(LSC_ISSUER, q.source_name(), Basis::Assumed);
         return vec![said.unknown(
             "which CAPF gave phones their LSC is not known: no list of theirs has a CAPF record",
             "give CAPF.pem of the source, or the LSC of a phone",

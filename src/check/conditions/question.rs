@@ -191,12 +191,12 @@ impl<'a> Question<'a> {
     }
 
     /// The cluster's name, or a word for one that there is not.
-    pub(super) fn from_name(&self) -> &'a str {
+    pub(super) fn source_name(&self) -> &'a str {
         self.from().map_or("the phones' cluster", |s| &s.name)
     }
 
     /// Likewise of the other.
-    pub(super) fn to_name(&self) -> &'a str {
+    pub(super) fn destination_name(&self) -> &'a str {
         self.to().map_or("the destination", |s| &s.name)
     }
 }
@@ -228,7 +228,7 @@ pub(super) fn offered(node: &Node, kind: ListKind) -> Known<Option<&Arc<[u8]>>> 
         for (_, reply) in list_replies(service, kind) {
             match reply {
                 Known::Yes(FileReply::File(bytes)) => return Known::Yes(Some(bytes)),
-                Known::Yes(_) => is_missing = true,
+                Known::Yes(reply) => is_missing |= reply.is_missing(),
                 Known::No(_) => {}
             }
         }

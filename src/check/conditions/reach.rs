@@ -34,6 +34,13 @@ const NOT_ASKED: &str = "not asked: files lie in the folder";
 
 const LOOK: &str = "give the cluster's TFTP nodes (tftp://HOST), or a folder with what they serve and the output of `utils service list` as services.txt";
 
+/// Ports of CallManager that were knocked at and do not answer.
+fn closed_ports(node: &Node) -> Vec<String> {
+    let ports = node.callmanager_ports.iter();
+    let closed = ports.filter(|(_, d)| d.get().is_some_and(|d| *d != Door::Open));
+    closed.map(|(port, _)| port.to_string()).collect()
+}
+
 fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
     let is_named = q.plan.option_150.contains(&q.sides.address(at));
     let is_host = |hosts: &BTreeSet<String>| hosts.iter().any(|h| q.sides.host(h) == Some(at));
@@ -95,6 +102,13 @@ fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
             _ => "",
         };
         texts.push(format!("{name} {word}{aside}"));
+        if name == "CallManager" && found == State::Good {
+            let closed = closed_ports(node);
+            if !closed.is_empty() {
+                texts.push(format!("but not at TCP {}", closed.join(", ")));
+                state = worse(state, State::Note);
+            }
+        }
         match found {
             State::Bad => fixes.push(fix),
             State::Unknown => fixes.push(LOOK),
@@ -124,7 +138,10 @@ fn worse(a: State, b: State) -> State {
 pub(super) fn option_150(q: &Question<'_>) -> Vec<Condition> {
     if q.plan.option_150.is_empty() {
         let said = Said::new(OPTION_150, "option 150", Basis::Documented);
-        let fix = format!("let option 150 name the TFTP nodes of {}", q.to_name());
+        let fix = format!(
+            "let option 150 name the TFTP nodes of {}",
+            q.destination_name()
+        );
         return vec![said.bad("no server is given for it", fix)];
     }
     let settings = q.settings();
@@ -162,9 +179,12 @@ fn entry(
         let text = format!(
             "{} belongs to {}: phones that take it stay there",
             node.name,
-            q.from_name()
+            q.source_name()
         );
-        let fix = format!("let option 150 name nodes of {} alone", q.to_name());
+        let fix = format!(
+            "let option 150 name nodes of {} alone",
+            q.destination_name()
+        );
         return said.bad(text, fix);
     }
     match &node.tftp.door {
@@ -292,7 +312,10 @@ pub(super) fn dns_names(q: &Question<'_>) -> Vec<Condition> {
     let destination = q.served_hosts.iter().filter(|(at, _)| at.0 == q.to_index());
     let served: Vec<&Hosts> = destination.map(|(_, hosts)| hosts).collect();
     vec![
-        names_of(format!("configurations of {}", q.to_name()), &served),
+        names_of(
+            format!("configurations of {}", q.destination_name()),
+            &served,
+        ),
         names_of("configurations that phones hold".into(), &[&q.own_hosts]),
     ]
 }

@@ -38,7 +38,7 @@ pub(super) fn tvs_certificates(q: &Question<'_>) -> Vec<Condition> {
         ));
     }
     if conditions.is_empty() {
-        let said = Said::new(TVS_CERTIFICATES, q.from_name(), Basis::Documented);
+        let said = Said::new(TVS_CERTIFICATES, q.source_name(), Basis::Documented);
         conditions.push(match q.own_hosts.read {
             0 => said.unknown("no TVS is known", "give a phone's configuration, or --tvs HOST:PORT"),
             _ => said.bad(
@@ -105,7 +105,7 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
             ),
             format!(
                 "reset these phones at {} first, so that they take its newest ITL",
-                q.from_name()
+                q.source_name()
             ),
         ),
     }
@@ -113,7 +113,7 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
 
 /// What turns a conclusion about TVS into something that was read.
 fn ask_live(q: &Question<'_>) -> String {
-    let from = q.from_name();
+    let from = q.source_name();
     format!("let the check ask TVS of {from} (TCP port 2445), or give a recording that did")
 }
 
@@ -146,7 +146,7 @@ pub(super) fn signers_known(q: &Question<'_>) -> Vec<Condition> {
         take_signers(q, n, &mut signers);
     }
     if signers.is_empty() {
-        let said = Said::new(SIGNERS_KNOWN, q.to_name(), Basis::Documented);
+        let said = Said::new(SIGNERS_KNOWN, q.destination_name(), Basis::Documented);
         return vec![said.unknown(
             "who signs its lists is not known: none was read",
             "give the lists of its TFTP nodes",
@@ -306,7 +306,7 @@ fn signer_known(
     }
     let text = texts.join("; ");
     let missing: Vec<&str> = lacks.iter().chain(&without_role).copied().collect();
-    let from = q.from_name();
+    let from = q.source_name();
     if !missing.is_empty() {
         let mut fix = format!(
             "import {whose} (serial {}) into Phone-SAST-trust and CallManager-trust of {from}, then restart TVS on {}",
@@ -400,7 +400,11 @@ pub(super) fn configuration_signers(q: &Question<'_>) -> Vec<Condition> {
         }
     }
     if found.is_empty() {
-        let said = Said::new(CONFIGURATION_SIGNERS, q.to_name(), Basis::Documented);
+        let said = Said::new(
+            CONFIGURATION_SIGNERS,
+            q.destination_name(),
+            Basis::Documented,
+        );
         return vec![said.unknown(
             "no signed configuration was read",
             "let the check read SEP<MAC>.cnf.xml.sgn of a phone at the destination (--phones)",
@@ -449,7 +453,7 @@ pub(super) fn configuration_signers(q: &Question<'_>) -> Vec<Condition> {
 /// How long phones go on with what TVS told them (Cisco 213407: 24 hours).
 pub(super) fn stale_answers(q: &Question<'_>) -> Vec<Condition> {
     let (asked, _) = q.asked_tvs();
-    let said = Said::new(STALE_ANSWERS, q.from_name(), Basis::Documented);
+    let said = Said::new(STALE_ANSWERS, q.source_name(), Basis::Documented);
     let answers = asked.iter().flat_map(|(_, n)| n.tvs.replies.values());
     let longest = answers.filter_map(|reply| match reply {
         Known::Yes(TvsReply::Found(found)) => Some(found.ttl_secs),

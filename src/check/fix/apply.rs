@@ -199,6 +199,13 @@ impl Changed {
             Service::Tvs if is_refused(&node.tvs.door) => node.tvs.door = Known::Yes(Door::Open),
             Service::CallManager if is_refused(&node.callmanager) => {
                 node.callmanager = Known::Yes(Door::Open);
+                for door in node
+                    .callmanager_ports
+                    .values_mut()
+                    .filter(|d| is_refused(d))
+                {
+                    *door = Known::Yes(Door::Open);
+                }
             }
             Service::Tftp if is_stopped(node) => {
                 node.tftp.door = Known::Yes(Door::Open);

@@ -76,6 +76,9 @@ pub(super) struct NodeFile {
     pub(super) http: Service,
     pub(super) https: Service,
     pub(super) callmanager: Look<DoorWord>,
+    /// By TCP port, where it was looked at so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) callmanager_ports: BTreeMap<u16, Look<DoorWord>>,
     pub(super) certificates: Vec<Own>,
     pub(super) stores: BTreeMap<String, Look<Vec<Body>>>,
 }

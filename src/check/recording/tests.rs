@@ -177,6 +177,9 @@ impl Dice<'_> {
             https: self.service(),
             tvs: self.tvs(),
             callmanager: self.door(),
+            callmanager_ports: (0..self.rng.below(3) as u16)
+                .map(|port| (5_060 + port, self.door()))
+                .collect(),
             certificates,
             stores,
         }
@@ -301,6 +304,11 @@ fn is_no_better(now: &Side, before: &Side) -> Result<(), String> {
             fits("answer", node.tvs.reply(signer), old.tvs.reply(signer))?;
         }
         fits("CallManager", &node.callmanager, &old.callmanager)?;
+        for (port, door) in &node.callmanager_ports {
+            let old = old.callmanager_ports.get(port);
+            let old = old.ok_or_else(|| format!("CallManager at {port}"))?;
+            fits("CallManager at a port", door, old)?;
+        }
         if let Some(new) = node.certificates.iter().find(|c| {
             let is_same = |(kind, o): &(String, Arc<PublicCertificate>)| {
                 o.der == c.1.der && (*kind == c.0 || c.0.is_empty())

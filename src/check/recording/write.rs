@@ -202,6 +202,11 @@ impl Out<'_> {
             http,
             https,
             callmanager: door(&node.callmanager),
+            callmanager_ports: node
+                .callmanager_ports
+                .iter()
+                .map(|(port, known)| (*port, door(known)))
+                .collect(),
             certificates,
             stores,
         };

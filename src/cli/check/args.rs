@@ -46,9 +46,9 @@ const FASTEST: f64 = 10_000.0;
 /// Arguments of `check`.
 #[derive(Debug, ClapArgs)]
 pub struct CheckArgs {
-    /// The cluster that the phones are in: folders of its files, live nodes (tftp://HOST[:PORT],
-    /// http://HOST[:PORT]), or a scenario's cluster (FILE.toml#CLUSTER); several, with commas or
-    /// given again, are one side
+    /// The cluster that the phones are in: folders of its files, live nodes (tftp://HOST or
+    /// http://HOST, with :PORT if it is another), or a scenario's cluster (FILE.toml#CLUSTER);
+    /// several, with commas or given again, are one side
     #[arg(long, value_name = "WHERE", value_delimiter = ',', required = true)]
     pub from: Vec<Input>,
     /// The cluster that they are to follow to, in the same way
@@ -66,8 +66,8 @@ pub struct CheckArgs {
     /// The model of the phones of --device
     #[arg(long, value_name = "MODEL", value_parser = parse_model, default_value = "CP-8861")]
     pub model: String,
-    /// Where the TVS of --from are, over what configurations say: NAME=HOST[:PORT] for the server that
-    /// they call NAME, HOST[:PORT] for the first of them that has no other
+    /// Where the TVS of --from are, over what configurations say: with NAME the server that they call
+    /// so, else the first of them that has no other
     #[arg(long, value_name = "[NAME=]HOST[:PORT]", value_delimiter = ',')]
     pub tvs: Vec<TvsPlace>,
     /// A certificate to show to TVS that asks for one, as a phone shows its LSC, PEM or DER

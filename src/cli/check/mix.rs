@@ -36,6 +36,10 @@ fn add_node(known: &mut Node, other: Node) {
     add_files(&mut known.https, other.https);
     add_tvs(&mut known.tvs, other.tvs);
     learn(&mut known.callmanager, other.callmanager);
+    for (port, door) in other.callmanager_ports {
+        let known = known.callmanager_ports.entry(port);
+        learn(known.or_default(), door);
+    }
     for certificate in other.certificates {
         if !known.certificates.contains(&certificate) {
             known.certificates.push(certificate);

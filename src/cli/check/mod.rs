@@ -79,6 +79,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         sides: looked.into_iter().map(|l| l.side).collect(),
     };
     name_apart(&mut sides);
+    tell_namesakes(&mut sides);
     if let Some(dir) = &args.record {
         written::record(dir, &inputs, &sides)?;
         output.note(&format!("recorded in {}", shown(dir)));
@@ -219,8 +220,10 @@ fn option_150(sides: &Sides, args: &CheckArgs) -> Result<Vec<Ipv4Addr>, Failure>
         );
         return Err(Failure::new(ExitCode::Usage, text));
     }
+    let of_to = |name: &str| to.nodes.iter().position(|n| n.is_host(name));
     let address = |name: &String| {
-        if let Some(at) = sides.host(name) {
+        let at = of_to(name).map(|n| At(s, n));
+        if let Some(at) = at.or_else(|| sides.host(name)) {
             return Ok(sides.address(at));
         }
         name.parse().map_err(|_| {
@@ -233,5 +236,41 @@ fn option_150(sides: &Sides, args: &CheckArgs) -> Result<Vec<Ipv4Addr>, Failure>
             Failure::new(ExitCode::Usage, text)
         })
     };
-    args.option_150.iter().map(address).collect()
+    let addresses: Vec<Ipv4Addr> = args
+        .option_150
+        .iter()
+        .map(address)
+        .collect::<Result<_, _>>()?;
+    // A phone asks the second server only where the first is silent.
+    if let Some(at) = addresses.first().and_then(|a| sides.at(*a))
+        && at.0 != s
+    {
+        let node = sides.node(at).map_or("", |n| n.name.as_str());
+        let stays = &sides.sides[at.0].name;
+        let text = format!(
+            "--option-150 begins with {node} of {stays}: phones would stay there; begin with a node of {}",
+            to.name
+        );
+        return Err(Failure::new(ExitCode::Usage, text));
+    }
+    Ok(addresses)
+}
+
+/// Says where both clusters have a node of one name: what a configuration calls so is then looked for
+/// in the first.
+fn tell_namesakes(sides: &mut Sides) {
+    let [from, to] = sides.sides.as_mut_slice() else {
+        return;
+    };
+    let is_shared = |name: &str| from.nodes.iter().any(|n| n.name.eq_ignore_ascii_case(name));
+    let shared = to.nodes.iter().filter(|n| is_shared(&n.name));
+    let told: Vec<_> = shared
+        .map(|n| {
+            format!(
+                "both clusters call a node {}, so what their configurations mean by it cannot be told apart: give it by its address",
+                n.name
+            )
+        })
+        .collect();
+    to.failures.extend(told);
 }

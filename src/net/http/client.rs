@@ -60,25 +60,46 @@ pub async fn connect(
     tls: Option<&ClientTls>,
     within: Duration,
 ) -> Result<Connection, HttpFailure> {
+    let opened = connect_or_kind(address, tls, within).await;
+    opened.map_err(|(failure, _)| failure)
+}
+
+/// The same, and where TCP fails, how: a refusal of the host is told from a network without a way.
+///
+/// # Errors
+/// As for [`connect`].
+pub(crate) async fn connect_or_kind(
+    address: SocketAddr,
+    tls: Option<&ClientTls>,
+    within: Duration,
+) -> Result<Connection, (HttpFailure, Option<io::ErrorKind>)> {
     let opening = async {
-        let tcp = TcpStream::connect(address).await;
-        let tcp = tcp.map_err(|e| HttpFailure::Refused(e.kind().to_string()))?;
+        let tcp = TcpStream::connect(address).await.map_err(|e| {
+            let kind = e.kind();
+            (HttpFailure::Refused(kind.to_string()), Some(kind))
+        })?;
         // Every write is a whole request; waiting for more only costs time. A socket that refuses
         // works all the same.
         let _ = tcp.set_nodelay(true);
         let Some(tls) = tls else {
-            return Connection::open(tcp, address, None).await;
+            return Connection::open(tcp, address, None).await.map_err(only);
         };
         let name = ServerName::IpAddress(address.ip().into());
         let handshake = TlsConnector::from(tls.config()).connect(name, tcp);
         let stream = handshake.await;
-        let stream = stream.map_err(|e| HttpFailure::Tls(TlsFailure::of(&e).to_string()))?;
+        let stream = stream.map_err(|e| only(HttpFailure::Tls(TlsFailure::of(&e).to_string())))?;
         let info = TlsInfo::of(stream.get_ref().1);
-        Connection::open(stream, address, Some(info)).await
+        let opened = Connection::open(stream, address, Some(info)).await;
+        opened.map_err(only)
     };
     timeout(within, opening)
         .await
-        .unwrap_or(Err(HttpFailure::TimedOut))
+        .unwrap_or(Err(only(HttpFailure::TimedOut)))
+}
+
+/// A failure after TCP.
+fn only(failure: HttpFailure) -> (HttpFailure, Option<io::ErrorKind>) {
+    (failure, None)
 }
 
 impl Connection {

@@ -4,5 +4,6 @@ mod client;
 mod path;
 mod server;
 
+pub(crate) use client::connect_or_kind;
 pub use client::{Answer, Connection, connect};
 pub use server::{Asked, Files, Limits, Reply, ServerEvent, Site, serve, serve_site};

@@ -78,33 +78,37 @@ pub async fn tftp(at: SocketAddr, names: &[String], within: Duration, turns: &Tu
         }
         let outcome = datagrams::get(name.as_bytes(), at, config).await;
         let (door, answer) = match outcome {
-            Ok(Outcome::Done(bytes)) => (Door::Open, FileAnswer::File(bytes)),
-            Ok(outcome) if outcome.is_not_found() => (Door::Open, FileAnswer::NotFound),
+            Ok(Outcome::Done(bytes)) => (Ok(Door::Open), FileAnswer::File(bytes)),
+            Ok(outcome) if outcome.is_not_found() => (Ok(Door::Open), FileAnswer::NotFound),
             Ok(Outcome::Refused { code, text }) => {
                 let text = shortened(&text);
                 let why = format!("TFTP error {}: {text}", code.0);
-                (Door::Open, FileAnswer::Failed(why))
+                (Ok(Door::Open), FileAnswer::Failed(why))
             }
             Ok(Outcome::TooLarge { limit, .. }) => {
                 let why = format!("larger than the {limit} bytes that a phone takes");
-                (Door::Open, FileAnswer::Failed(why))
+                (Ok(Door::Open), FileAnswer::Failed(why))
             }
             Ok(Outcome::Protocol(error)) => {
                 let why = format!("what came is not TFTP: {error:?}");
-                (Door::Open, FileAnswer::Failed(why))
+                (Ok(Door::Open), FileAnswer::Failed(why))
             }
             Ok(Outcome::TimedOut) => {
                 let why = format!("not whole within {}", seconds(within));
-                (Door::Silent, FileAnswer::Failed(why))
+                (Ok(Door::Silent), FileAnswer::Failed(why))
             }
-            Err(error) => (Door::Silent, FileAnswer::Failed(error.to_string())),
+            Err(error) => {
+                // Over UDP nobody refuses.
+                let door = Door::of_failure(error.kind()).map(|_| Door::Silent);
+                (door, FileAnswer::Failed(error.to_string()))
+            }
         };
-        failures = match (door, &answer) {
-            (Door::Silent, _) => failures + 1,
+        failures = match door {
+            Ok(Door::Silent) | Err(_) => failures + 1,
             _ => 0,
         };
         if seen.door != Ok(Door::Open) {
-            seen.door = Ok(door);
+            seen.door = door;
         }
         seen.files.insert(name.clone(), answer);
         if failures >= MOST_FAILURES {
@@ -152,15 +156,15 @@ async fn web_files(
             seen.give_up(names, "the time for this node was over");
             return seen;
         }
-        let connection = match web::connect(at, tls, within).await {
+        let connection = match web::connect_or_kind(at, tls, within).await {
             Ok(connection) => connection,
-            Err(failure) => {
+            Err((failure, kind)) => {
                 let why = text(&failure, within);
                 failures += 1;
                 if seen.door != Ok(Door::Open) {
-                    seen.door = match failure {
-                        HttpFailure::Refused(_) => Ok(Door::Refused),
-                        HttpFailure::TimedOut => Ok(Door::Silent),
+                    seen.door = match (&failure, kind) {
+                        (_, Some(kind)) => Door::of_failure(kind),
+                        (HttpFailure::TimedOut, _) => Ok(Door::Silent),
                         // Somebody answers, and not with what a phone could speak to.
                         _ => Err(why.clone()),
                     };

@@ -28,31 +28,42 @@ const MOST_FAILURES: usize = 2;
 pub enum Door {
     /// A server answers.
     Open,
-    /// The host, or the network, says that nobody does.
+    /// The host says that nobody does.
     Refused,
-    /// Nothing comes back in time.
+    /// Nothing comes back in time, or the network does not find the host.
     Silent,
 }
 
 impl Door {
-    /// What an attempt to connect that failed so says of the port.
-    fn of_failure(kind: io::ErrorKind) -> Self {
+    /// What an attempt to connect that failed so says of the port. Only the host itself refuses; that
+    /// no packet finds it says nothing of what runs there.
+    ///
+    /// # Errors
+    /// It says nothing of the port: this machine could not ask.
+    fn of_failure(kind: io::ErrorKind) -> Result<Self, String> {
         match kind {
-            io::ErrorKind::TimedOut => Self::Silent,
-            _ => Self::Refused,
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionReset => Ok(Self::Refused),
+            io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable => Ok(Self::Silent),
+            other => Err(format!("this machine cannot connect to it: {other}")),
         }
     }
 }
 
-/// Opens a TCP connection and closes it again, without a byte. None where the time of the node is
-/// over.
-pub async fn knock(at: SocketAddr, within: Duration, turns: &Turns) -> Option<Door> {
-    turns.take().await?;
-    Some(match timeout(within, TcpStream::connect(at)).await {
-        Ok(Ok(_)) => Door::Open,
+/// Opens a TCP connection and closes it again, without a byte.
+///
+/// # Errors
+/// The time of the node is over, or this machine cannot connect: in words for a person.
+pub async fn knock(at: SocketAddr, within: Duration, turns: &Turns) -> Result<Door, String> {
+    let Some(()) = turns.take().await else {
+        return Err("there was no time left to look".into());
+    };
+    match timeout(within, TcpStream::connect(at)).await {
+        Ok(Ok(_)) => Ok(Door::Open),
         Ok(Err(error)) => Door::of_failure(error.kind()),
-        Err(_) => Door::Silent,
-    })
+        Err(_) => Ok(Door::Silent),
+    }
 }
 
 /// Seconds as a person writes them.
@@ -79,10 +90,26 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let at = listener.local_addr().unwrap();
         let turns = Turns::new(1_000.0, Duration::from_secs(60));
-        assert_eq!(knock(at, WITHIN, &turns).await, Some(Door::Open));
+        assert_eq!(knock(at, WITHIN, &turns).await, Ok(Door::Open));
         drop(listener);
-        assert_eq!(knock(at, WITHIN, &turns).await, Some(Door::Refused));
+        assert_eq!(knock(at, WITHIN, &turns).await, Ok(Door::Refused));
         let over = Turns::new(1_000.0, Duration::ZERO);
-        assert_eq!(knock(at, WITHIN, &over).await, None);
+        assert!(knock(at, WITHIN, &over).await.is_err());
+    }
+
+    #[test]
+    fn only_the_host_itself_refuses() {
+        use io::ErrorKind as Kind;
+        for (kind, expected) in [
+            (Kind::ConnectionRefused, Some(Door::Refused)),
+            (Kind::ConnectionReset, Some(Door::Refused)),
+            (Kind::HostUnreachable, Some(Door::Silent)),
+            (Kind::NetworkUnreachable, Some(Door::Silent)),
+            (Kind::TimedOut, Some(Door::Silent)),
+            (Kind::PermissionDenied, None),
+            (Kind::Other, None),
+        ] {
+            assert_eq!(Door::of_failure(kind).ok(), expected, "{kind}");
+        }
     }
 }

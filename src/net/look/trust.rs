@@ -9,7 +9,7 @@ use crate::net::tvs::{
     ALLOW_LEGACY, AskError, Connection, Deadlines, DialError, LEGACY_BUILT_IN, Phase, TvsTls, dial,
 };
 use crate::tvs::{ClientSettings, ExchangeError};
-use crate::wire::tvs::{Request, STATUS_FOUND};
+use crate::wire::tvs::{Answer, Request, STATUS_FOUND, STATUS_UNKNOWN};
 
 /// A signer that TVS is asked about, named as in the header of the file that it signed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +133,7 @@ pub async fn tvs(
         };
         seen.answers.push(answer);
         if failures >= MOST_FAILURES {
-            let why = format!("not asked: {failures} questions in a row had no answer");
+            let why = format!("not asked: {failures} questions in a row had no answer that tells");
             return seen.give_up(questions, &why);
         }
     }
@@ -161,14 +161,7 @@ async fn ask(
         ..asked_as.settings
     };
     match connection.ask(&request, session, settings).await {
-        Ok(answer) => match answer.certificate {
-            Some(certificate) if answer.status == STATUS_FOUND => TvsAnswer::Found {
-                certificate,
-                roles: answer.roles.unwrap_or_default(),
-                ttl_secs: answer.ttl_secs.unwrap_or_default(),
-            },
-            _ => TvsAnswer::Unknown,
-        },
+        Ok(answer) => said(answer),
         Err(AskError::Exchange(ExchangeError::Closed { received, .. })) if received.is_empty() => {
             TvsAnswer::Closed
         }
@@ -176,6 +169,22 @@ async fn ask(
             TvsAnswer::Failed(format!("no whole answer within {}", seconds(within)))
         }
         Err(error) => TvsAnswer::Failed(error.to_string()),
+    }
+}
+
+/// What an answer says of the signer.
+fn said(answer: Answer) -> TvsAnswer {
+    match (answer.status, answer.certificate) {
+        (STATUS_FOUND, Some(certificate)) => TvsAnswer::Found {
+            certificate,
+            roles: answer.roles.unwrap_or_default(),
+            ttl_secs: answer.ttl_secs.unwrap_or_default(),
+        },
+        (STATUS_UNKNOWN, _) => TvsAnswer::Unknown,
+        // It may be a fault of the server that is gone at the next question.
+        (status, _) => TvsAnswer::Failed(format!(
+            "it answers with status {status}, which is neither found nor unknown"
+        )),
     }
 }
 
@@ -191,22 +200,22 @@ fn failed(seen: &mut TvsSeen, error: DialError, within: Duration) -> String {
         DialError::Failed(AskError::Connect(kind)) => (Door::of_failure(kind), kind.to_string()),
         DialError::Failed(AskError::Timeout(Phase::Connect)) => {
             let why = format!("no connection within {}", seconds(within));
-            (Door::Silent, why)
+            (Ok(Door::Silent), why)
         }
         DialError::Failed(AskError::Timeout(Phase::Handshake)) => {
             let why = format!(
                 "it takes the connection and does not come to TLS within {}",
                 seconds(within)
             );
-            (Door::Open, why)
+            (Ok(Door::Open), why)
         }
         error @ DialError::TooOld { .. } if !LEGACY_BUILT_IN => {
-            (Door::Open, format!("{error}: {ALLOW_LEGACY}"))
+            (Ok(Door::Open), format!("{error}: {ALLOW_LEGACY}"))
         }
-        other => (Door::Open, other.to_string()),
+        other => (Ok(Door::Open), other.to_string()),
     };
     if seen.door != Ok(Door::Open) {
-        seen.door = Ok(door);
+        seen.door = door;
     }
     if seen.certificate.is_err() {
         seen.certificate = Err(why.clone());
@@ -279,6 +288,19 @@ mod tests {
             });
             assert_eq!(look(at).await.door, Ok(Door::Open));
         }
+    }
+
+    #[test]
+    fn only_the_status_for_it_says_that_a_signer_is_unknown() {
+        assert_eq!(said(Answer::unknown()), TvsAnswer::Unknown);
+        let odd = Answer {
+            status: 7,
+            ..Answer::unknown()
+        };
+        let TvsAnswer::Failed(why) = said(odd) else {
+            panic!("status 7 is taken for an answer");
+        };
+        assert!(why.contains("status 7"), "{why}");
     }
 
     /// `protocol_version`, as a server of TLS 1.0 alone sends it.

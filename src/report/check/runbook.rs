@@ -182,9 +182,10 @@ fn changes(book: &mut Book, answer: &Answer) {
         done = true;
         let whom: Vec<_> = groups.iter().map(|g| text(&who(g))).collect();
         book.step(&format!(
-            "{} (for {})",
+            "{} (for {}){}",
             text(&order(action)),
-            whom.join("; ")
+            whom.join("; "),
+            doubt(groups)
         ));
     }
     if done {
@@ -209,13 +210,23 @@ fn changes(book: &mut Book, answer: &Answer) {
     for (action, groups) in actions.iter().filter(|(a, _)| !on_clusters(a)) {
         let whom: Vec<_> = groups.iter().map(|g| text(&who(g))).collect();
         book.step(&format!(
-            "when phones move, for {}: {}",
+            "when phones move, for {}: {}{}",
             whom.join("; "),
-            text(&order(action))
+            text(&order(action)),
+            doubt(groups)
         ));
     }
     if actions.iter().any(|(a, _)| !on_clusters(a)) {
         book.end();
+    }
+}
+
+/// What is to be known of a step that no fix of these groups proves.
+fn doubt(groups: &[&Group]) -> &'static str {
+    let is_proven = |g: &&Group| g.fix.as_ref().is_some_and(|f| f.proven);
+    match groups.iter().any(is_proven) {
+        true => "",
+        false => " - **not proven**: no run of the phone's machine shows that it helps",
     }
 }
 
@@ -291,7 +302,7 @@ fn batches(book: &mut Book, answer: &Answer) {
     let waits: usize = waits.sum();
     if waits > 0 {
         book.plain(&format!(
-            "{} wait: they do not follow yet, or nobody can say.",
+            "**Not yet {}: of them the check does not say that they follow.** Leave option 150 of their scopes as it is, and do not reset them, until it does.",
             phones(waits)
         ));
     }

@@ -118,9 +118,9 @@ fn read(root: Node<'_, '_>) -> Result<PhoneConfig, ConfigError> {
         callmanager_group.push(Member {
             priority: priority(member, index)?,
             host,
-            ethernet_phone_port: port(ports, "ethernetPhonePort", 2_000)?,
-            sip_port: port(ports, "sipPort", 5_060)?,
-            secured_sip_port: port(ports, "securedSipPort", 5_061)?,
+            ethernet_phone_port: port(ports, "ethernetPhonePort", super::SCCP_PORT)?,
+            sip_port: port(ports, "sipPort", super::SIP_PORT)?,
+            secured_sip_port: port(ports, "securedSipPort", super::SECURED_SIP_PORT)?,
         });
     }
     callmanager_group.sort_by_key(|m| m.priority);
@@ -152,6 +152,7 @@ fn read(root: Node<'_, '_>) -> Result<PhoneConfig, ConfigError> {
         full_config: boolean(root, "fullConfig")?.unwrap_or(true),
         callmanager_group,
         tvs,
+        is_sccp: text(root, "deviceProtocol").is_some_and(|p| p.eq_ignore_ascii_case(super::SCCP)),
         load_information: text(root, "loadInformation"),
         version_stamp: text(root, "versionStamp"),
         device_security_mode: mode.unwrap_or_default(),

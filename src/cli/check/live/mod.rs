@@ -4,10 +4,11 @@
 //! side's failures, and the rest is read all the same.
 
 mod asked;
+mod nodes;
 mod places;
 mod read;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 
 use super::inputs::{Target, TvsPlace};
-use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, SignerKey};
-use crate::check::folder::{cached_files, host_of_list};
+use crate::check::evidence::{At, Door, Known, Node, Side, SignerKey};
 use crate::net::look::{self, AskedAs, FilesSeen, Question, Turns, TvsSeen, longest};
 use crate::net::real::LabNode;
 use crate::net::tls::Identity;
@@ -24,6 +24,9 @@ use crate::report::text::count;
 use crate::trust::certificate::escape_for_terminal;
 use crate::tvs::ClientSettings;
 use asked::Named;
+use nodes::{
+    a_device, at_host, known_address, name_nodes, nobody_named, node_of, note_cached_files,
+};
 use places::{Place, Places};
 use read::Service;
 
@@ -93,6 +96,7 @@ pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str
     let places = Places {
         lab: how.lab.clone(),
         within: how.within,
+        resolved: BTreeMap::new(),
     };
     let mut look = Look {
         how,
@@ -137,19 +141,58 @@ struct Job {
     tvs: Option<SocketAddr>,
     questions: BTreeMap<SignerKey, Question>,
     pins: Vec<Vec<u8>>,
-    callmanager: Vec<SocketAddr>,
+    /// Sockets, with the ports that phones know them by; none is whichever they know.
+    callmanager: BTreeSet<(Option<u16>, SocketAddr)>,
 }
 
 /// What came of it.
 struct JobDone {
     at: At,
     tvs: Option<(u16, Vec<Question>, TvsSeen)>,
-    callmanager: Option<Option<look::Door>>,
+    callmanager: Vec<(Option<u16>, Result<look::Door, String>)>,
+}
+
+/// The servers of a side that are asked.
+struct Servers {
+    /// TVS: host and port of the configuration, and what the command line says in its place.
+    tvs: Vec<(String, u16, Option<TvsPlace>)>,
+    /// CallManager: host and ports.
+    callmanager: Vec<(String, Vec<u16>)>,
+}
+
+impl Servers {
+    /// Those that a side's files name; of files in a folder nobody but who the command line names.
+    fn of(looked: &mut Looked, overrides: &[TvsPlace]) -> Self {
+        let is_live = !looked.targets.is_empty();
+        let mut named = Named::by(&looked.side);
+        let mut tvs = tvs_places(&named, overrides);
+        if is_live {
+            looked.side.failures.append(&mut named.left_out);
+        } else {
+            tvs.retain(|(_, _, over)| over.is_some());
+            named.callmanager.clear();
+        }
+        Self {
+            tvs,
+            callmanager: named.callmanager,
+        }
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = &str> {
+        let overrides = self.tvs.iter().filter_map(|(_, _, over)| over.as_ref());
+        let tvs = self.tvs.iter().map(|(host, _, _)| host.as_str());
+        let callmanager = self.callmanager.iter().map(|(host, _)| host.as_str());
+        let overrides = overrides.map(|over| over.host.as_str());
+        overrides.chain(tvs).chain(callmanager)
+    }
 }
 
 impl Look<'_> {
     /// Finds the live nodes, and gives each its place among the nodes of its side.
     async fn find(&mut self, sides: &mut [Looked]) {
+        let targets = sides.iter().flat_map(|l| &l.targets);
+        let hosts: Vec<_> = targets.map(|t| t.host.clone()).collect();
+        self.places.resolve_all(hosts).await;
         for (s, looked) in sides.iter_mut().enumerate() {
             for target in &looked.targets {
                 let side = &mut looked.side;
@@ -255,7 +298,8 @@ impl Look<'_> {
             };
             for (service, seen) in Service::ALL.into_iter().zip(seen) {
                 let Some(seen) = seen else { continue };
-                side.failures.extend(read::files(node, service, seen));
+                side.failures
+                    .extend(read::files(node, service, seen, is_first));
             }
             let serves = |node: &Node| {
                 let open = Known::Yes(Door::Open);
@@ -272,16 +316,26 @@ impl Look<'_> {
     }
 
     /// Asks TVS and CallManager of the sides with live nodes, as their configurations name them.
-    async fn services(&self, sides: &mut [Looked], devices: &[String], progress: &dyn Fn(&str)) {
+    async fn services(
+        &mut self,
+        sides: &mut [Looked],
+        devices: &[String],
+        progress: &dyn Fn(&str),
+    ) {
         let mut jobs: BTreeMap<At, Job> = BTreeMap::new();
-        for s in 0..sides.len() {
+        let mut servers = Vec::new();
+        for (s, looked) in sides.iter_mut().enumerate() {
             let overrides: &[TvsPlace] = match s {
                 0 => &self.how.tvs,
                 _ => &[],
             };
-            if !sides[s].targets.is_empty() || !overrides.is_empty() {
-                self.plan(s, sides, overrides, &mut jobs).await;
-            }
+            servers.push(Servers::of(looked, overrides));
+        }
+        let hosts = servers.iter().flat_map(Servers::hosts);
+        let hosts: Vec<_> = hosts.map(str::to_owned).collect();
+        self.places.resolve_all(hosts).await;
+        for (s, servers) in servers.into_iter().enumerate() {
+            self.plan(s, sides, servers, &mut jobs).await;
         }
         let device = devices.first().map_or(NO_DEVICE, String::as_str);
         let device = format!("{}-{device}", self.how.model);
@@ -315,20 +369,15 @@ impl Look<'_> {
                     }
                     None => None,
                 };
-                let mut door = None;
-                for to in &job.callmanager {
-                    let knocked = look::knock(*to, within, &turns).await;
-                    let is_open = knocked == Some(look::Door::Open);
-                    door = match door {
-                        None | Some(None | Some(look::Door::Silent)) => Some(knocked),
-                        refused if !is_open => refused,
-                        _ => Some(knocked),
-                    };
-                    if is_open {
-                        break;
-                    }
+                let mut knocks = JoinSet::new();
+                for (port, to) in job.callmanager {
+                    let turns = turns.clone();
+                    knocks.spawn(async move { (port, look::knock(to, within, &turns).await) });
                 }
-                let callmanager = door;
+                let mut callmanager = Vec::new();
+                while let Some(done) = knocks.join_next().await {
+                    callmanager.extend(finished(done));
+                }
                 JobDone {
                     at,
                     tvs,
@@ -353,24 +402,8 @@ impl Look<'_> {
                 let failures = read::tvs(node, port, &questions, seen);
                 side.failures.extend(failures);
             }
-            match callmanager {
-                None => {}
-                Some(None) => {
-                    let why = "there was no time left to look";
-                    node.callmanager = Known::No(why.into());
-                    let text = format!("CallManager of {}: {why}", node.name);
-                    side.failures.push(text);
-                }
-                Some(Some(door)) => {
-                    node.callmanager = Known::Yes(read::door(door));
-                    if door == look::Door::Silent {
-                        side.failures.push(format!(
-                            "CallManager of {} does not answer: check what filters packets between",
-                            node.name
-                        ));
-                    }
-                }
-            }
+            let failures = read::callmanager(node, callmanager);
+            side.failures.extend(failures);
         }
     }
 
@@ -379,10 +412,12 @@ impl Look<'_> {
         &self,
         s: usize,
         sides: &mut [Looked],
-        overrides: &[TvsPlace],
+        servers: Servers,
         jobs: &mut BTreeMap<At, Job>,
     ) {
-        let named = Named::by(&sides[s].side);
+        if servers.tvs.is_empty() && servers.callmanager.is_empty() {
+            return;
+        }
         let mut questions = BTreeMap::new();
         let is_alone = sides.len() == 1;
         for (_, other) in sides
@@ -401,10 +436,7 @@ impl Look<'_> {
             questions = questions.into_iter().take(MOST_QUESTIONS).collect();
         }
         let pins = asked::pins(&sides[s].side);
-        // Of files in a folder nobody is asked but who the command line names.
-        let is_live = !sides[s].targets.is_empty();
-        let tvs = tvs_places(&named, overrides).into_iter();
-        for (host, port, over) in tvs.filter(|(_, _, over)| is_live || over.is_some()) {
+        for (host, port, over) in servers.tvs {
             let known = known_address(&sides[s].side, &host);
             let found = self.tvs_at(&host, port, over.as_ref(), known).await;
             let at = at_host(sides, s, &host, found.as_ref().ok().and_then(|f| f.0));
@@ -428,7 +460,7 @@ impl Look<'_> {
                 }
             }
         }
-        for (host, ports) in named.callmanager.iter().filter(|_| is_live) {
+        for (host, ports) in &servers.callmanager {
             let lab = self.places.of_lab(host);
             let found = match lab {
                 Some(node) => Ok(node.address),
@@ -442,15 +474,18 @@ impl Look<'_> {
             let node = &mut side.nodes[at.1];
             match (lab, found) {
                 (Some(of_lab), _) => match of_lab.callmanager {
-                    Some(to) => jobs.entry(at).or_default().callmanager = vec![to],
+                    Some(to) => {
+                        let job = jobs.entry(at).or_default();
+                        job.callmanager.insert((None, to));
+                    }
                     None => {
                         let why = "the lab's ready line names no port of CallManager for it";
                         node.callmanager = Known::No(why.into());
                     }
                 },
                 (None, Ok(address)) => {
-                    let doors = ports.iter().map(|p| SocketAddr::from((address, *p)));
-                    jobs.entry(at).or_default().callmanager = doors.collect();
+                    let doors = ports.iter().map(|&p| (Some(p), (address, p).into()));
+                    jobs.entry(at).or_default().callmanager.extend(doors);
                 }
                 (None, Err(why)) => {
                     let text = format!("CallManager of {}: {why}", node.name);
@@ -486,11 +521,6 @@ impl Look<'_> {
         let resolved = self.places.resolve(host).await;
         resolved.or_else(|why| known.ok_or(why))
     }
-}
-
-/// The address of the node that a host means, where that is known.
-fn known_address(side: &Side, host: &str) -> Option<Ipv4Addr> {
-    side.nodes.iter().find(|n| n.is_host(host))?.address
 }
 
 /// TVS that configurations name, with where they really are if `overrides` say it: by the name that
@@ -543,126 +573,6 @@ async fn seen_at<F: Future<Output = FilesSeen>>(
     }
 }
 
-/// The node that a host of side `s` means: one of any side, or a new one of this side.
-fn at_host(sides: &mut [Looked], s: usize, host: &str, address: Option<Ipv4Addr>) -> At {
-    let is_own = |side: &Side| side.nodes.iter().position(|n| n.is_host(host));
-    if is_own(&sides[s].side).is_none() {
-        for (o, other) in sides.iter().enumerate() {
-            if let Some(n) = is_own(&other.side) {
-                return At(o, n);
-            }
-        }
-    }
-    At(s, node_of(&mut sides[s].side, host, address))
-}
-
-/// The node of a side that a host means, a new one if there is none. A node that is known by its
-/// address alone takes the name that a configuration gives it.
-fn node_of(side: &mut Side, host: &str, address: Option<Ipv4Addr>) -> usize {
-    let address = address.or_else(|| host.parse().ok());
-    if let Some(n) = side.nodes.iter().position(|n| n.is_host(host)) {
-        let node = &mut side.nodes[n];
-        node.address = node.address.or(address);
-        return n;
-    }
-    let has_address = |n: &Node| n.address.is_some() && n.address == address;
-    let found = side.nodes.iter().position(has_address);
-    let is_dotted = |text: &str| text.parse::<Ipv4Addr>().is_ok();
-    if let Some(n) = found {
-        if is_dotted(host) {
-            return n;
-        }
-        if is_dotted(&side.nodes[n].name) {
-            host.clone_into(&mut side.nodes[n].name);
-            return n;
-        }
-    }
-    side.nodes.push(Node {
-        name: host.to_owned(),
-        // Two names of one address are two nodes, and the address means the first of them.
-        address: address.filter(|_| found.is_none()),
-        ..Node::default()
-    });
-    side.nodes.len() - 1
-}
-
-/// Calls nodes that are known by their address alone as their lists do, and the side after the first
-/// of them. Their addresses go on to mean them.
-fn name_nodes(side: &mut Side) {
-    let is_dotted = |text: &str| text.parse::<Ipv4Addr>().is_ok();
-    for n in 0..side.nodes.len() {
-        let node = &side.nodes[n];
-        if node.address.is_none() || !is_dotted(&node.name) {
-            continue;
-        }
-        let Some(name) = host_of_list(node).filter(|name| !is_dotted(name)) else {
-            continue;
-        };
-        let is_taken = side.nodes.iter().any(|n| n.is_host(&name));
-        // Nodes that serve one list between them are not told apart by it.
-        let host = Some(&name);
-        let lists = side
-            .nodes
-            .iter()
-            .filter(|n| host_of_list(n).as_ref() == host);
-        if is_taken || lists.count() > 1 {
-            continue;
-        }
-        if side.name == side.nodes[n].name {
-            side.name.clone_from(&name);
-        }
-        side.nodes[n].name = name;
-    }
-}
-
-/// Says why TVS and CallManager of a node were not looked at.
-fn nobody_named(side: &mut Side) {
-    let unseen = |door: &Known<Door>| *door == Known::not_looked_at();
-    for node in &mut side.nodes {
-        if unseen(&node.tvs.door) {
-            let why = "no configuration of a phone that was read names it";
-            node.tvs.door = Known::No(why.into());
-            if node.tvs.certificate == Known::not_looked_at() {
-                node.tvs.certificate = Known::No(why.into());
-            }
-            if node.tvs.others == Known::not_looked_at() {
-                node.tvs.others = Known::No(why.into());
-            }
-        }
-        if unseen(&node.callmanager) {
-            let why = "no configuration that was read names it";
-            node.callmanager = Known::No(why.into());
-        }
-    }
-}
-
-/// Keeps the list of cached files, if a node gave it.
-fn note_cached_files(side: &mut Side) {
-    if side.parameters.cached_files.get().is_some() {
-        return;
-    }
-    let services = side.nodes.iter().flat_map(|n| [&n.http, &n.tftp]);
-    let mut lists = services.filter_map(|s| match s.replies.get(CACHED_FILES) {
-        Some(Known::Yes(FileReply::File(bytes))) => Some(cached_files(bytes)),
-        _ => None,
-    });
-    side.parameters.cached_files = match lists.next() {
-        Some(names) => Known::Yes(names),
-        None => Known::No(format!("no node that was looked at gives {CACHED_FILES}")),
-    };
-}
-
-/// A phone of a side: one whose configuration was read, else the first of the cached files.
-fn a_device(side: &Side) -> Vec<String> {
-    let read = side.nodes.iter().flat_map(asked::files);
-    let read: Vec<_> = read.map(|(name, _)| name.to_owned()).collect();
-    let cached = side.parameters.cached_files.get();
-    let mut devices = asked::devices(&read);
-    devices.extend(cached.map(|c| asked::devices(c)).unwrap_or_default());
-    devices.truncate(1);
-    devices
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -670,7 +580,7 @@ mod tests {
     fn named(hosts: &[&str]) -> Named {
         Named {
             tvs: hosts.iter().map(|h| ((*h).to_owned(), 2_445)).collect(),
-            callmanager: Vec::new(),
+            ..Named::default()
         }
     }
 
@@ -693,19 +603,5 @@ mod tests {
         assert_eq!(its_own, ["10.0.0.1 at 10.0.0.1:7", "b:2445"]);
         assert_eq!(places(&[], &["x:1"]), ["x at x:1"]);
         assert_eq!(places(&["a"], &["c=x:1"]), ["a:2445", "c at x:1"]);
-    }
-
-    #[test]
-    fn a_node_takes_the_name_that_configurations_give_it() {
-        let mut side = Side::default();
-        let address = Some([10, 0, 0, 5].into());
-        assert_eq!(node_of(&mut side, "10.0.0.5", address), 0);
-        assert_eq!(node_of(&mut side, "cucm-pub", address), 0);
-        assert_eq!(side.nodes[0].name, "cucm-pub");
-        assert_eq!(node_of(&mut side, "10.0.0.5", None), 0);
-        // Another name of the same address is a node of its own.
-        assert_eq!(node_of(&mut side, "cucm-pub.example.com", address), 1);
-        assert_eq!(side.nodes[1].address, None);
-        assert_eq!(node_of(&mut side, "elsewhere", None), 2);
     }
 }

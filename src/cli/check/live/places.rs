@@ -1,9 +1,11 @@
 //! Where the servers of live nodes are.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::lookup_host;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::cli::check::inputs::Target;
@@ -31,9 +33,30 @@ pub(super) struct Places {
     pub(super) lab: Vec<LabNode>,
     /// The longest that the resolver may take.
     pub(super) within: Duration,
+    /// What was resolved already, by the name in small letters.
+    pub(super) resolved: BTreeMap<String, Result<Ipv4Addr, String>>,
 }
 
 impl Places {
+    /// Resolves all these names side by side, so that together they take no longer than one.
+    pub(super) async fn resolve_all(&mut self, hosts: impl IntoIterator<Item = String>) {
+        let hosts: BTreeSet<_> = hosts.into_iter().map(|h| h.to_ascii_lowercase()).collect();
+        let within = self.within;
+        let mut tasks = JoinSet::new();
+        for host in hosts {
+            let is_name = self.of_lab(&host).is_none() && host.parse::<Ipv4Addr>().is_err();
+            if is_name && !self.resolved.contains_key(&host) {
+                tasks.spawn(async move {
+                    let found = looked_up(&host, within).await;
+                    (host, found)
+                });
+            }
+        }
+        while let Some(done) = tasks.join_next().await {
+            self.resolved.extend(super::finished(done));
+        }
+    }
+
     /// The lab's node that a host means.
     pub(super) fn of_lab(&self, host: &str) -> Option<&LabNode> {
         self.lab.iter().find(|n| n.is(host))
@@ -75,17 +98,24 @@ impl Places {
         if let Ok(address) = host.parse() {
             return Ok(address);
         }
-        let shown = escape_for_terminal(host.as_bytes());
-        let found = timeout(self.within, lookup_host((host, 0))).await;
-        let mut found = match found {
-            Ok(Ok(found)) => found,
-            Ok(Err(error)) => return Err(format!("{shown} does not resolve here: {error}")),
-            Err(_) => return Err(format!("{shown} does not resolve here in time")),
-        };
-        let v4 = found.find_map(|a| match a.ip() {
-            IpAddr::V4(v4) => Some(v4),
-            IpAddr::V6(_) => None,
-        });
-        v4.ok_or_else(|| format!("{shown} has no IPv4 address here"))
+        match self.resolved.get(&host.to_ascii_lowercase()) {
+            Some(found) => found.clone(),
+            None => looked_up(host, self.within).await,
+        }
     }
+}
+
+async fn looked_up(host: &str, within: Duration) -> Result<Ipv4Addr, String> {
+    let shown = escape_for_terminal(host.as_bytes());
+    let found = timeout(within, lookup_host((host, 0))).await;
+    let mut found = match found {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return Err(format!("{shown} does not resolve here: {error}")),
+        Err(_) => return Err(format!("{shown} does not resolve here in time")),
+    };
+    let v4 = found.find_map(|a| match a.ip() {
+        IpAddr::V4(v4) => Some(v4),
+        IpAddr::V6(_) => None,
+    });
+    v4.ok_or_else(|| format!("{shown} has no IPv4 address here"))
 }

@@ -49,8 +49,14 @@ pub(super) fn door(seen: look::Door) -> Door {
     }
 }
 
-/// Puts what was seen of a file service into a node, and says what could not be read.
-pub(super) fn files(node: &mut Node, service: Service, seen: FilesSeen) -> Vec<String> {
+/// Puts what was seen of a file service into a node, and says what could not be read. At first its
+/// door is as other inputs have it, who may have concluded it from files; later as it was seen.
+pub(super) fn files(
+    node: &mut Node,
+    service: Service,
+    seen: FilesSeen,
+    is_first: bool,
+) -> Vec<String> {
     let mut failures = Vec::new();
     let (of, name) = (node.name.clone(), service.name());
     let into = service.of(node);
@@ -62,7 +68,7 @@ pub(super) fn files(node: &mut Node, service: Service, seen: FilesSeen) -> Vec<S
         Err(why) => failures.push(format!("{name} of {of}: {why}")),
         Ok(look::Door::Open | look::Door::Refused) => {}
     }
-    let was_open = into.door == Known::Yes(Door::Open) && !into.concluded;
+    let was_open = !is_first && into.door == Known::Yes(Door::Open);
     let is_open = was_open || seen.door == Ok(look::Door::Open);
     // One that has answered before is there: what it does not answer any more is lost, each by itself.
     if !was_open {
@@ -191,9 +197,74 @@ pub(super) fn tvs(
     failures
 }
 
+/// Puts what was seen of CallManager's ports into a node, and says what could not be read. No port is
+/// the one that a lab has in place of all.
+pub(super) fn callmanager(
+    node: &mut Node,
+    seen: Vec<(Option<u16>, Result<look::Door, String>)>,
+) -> Vec<String> {
+    let mut failures = Vec::new();
+    for (port, seen) in seen {
+        let of = match port {
+            Some(port) => format!("CallManager of {} (TCP {port})", node.name),
+            None => format!("CallManager of {}", node.name),
+        };
+        let found = match seen {
+            Ok(seen) => Known::Yes(door(seen)),
+            Err(why) => Known::No(why),
+        };
+        match &found {
+            Known::Yes(Door::Silent) => failures.push(format!(
+                "{of} does not answer: check what filters packets between"
+            )),
+            Known::Yes(_) => {}
+            Known::No(why) => failures.push(format!("{of}: {why}")),
+        }
+        match port {
+            Some(port) => {
+                node.callmanager_ports.insert(port, found);
+            }
+            None => node.callmanager = found,
+        }
+    }
+    if let Some(door) = at_any(node.callmanager_ports.values()) {
+        node.callmanager = door;
+    }
+    failures
+}
+
+/// Whether a service answers at any of its ports.
+fn at_any<'a>(doors: impl Iterator<Item = &'a Known<Door>>) -> Option<Known<Door>> {
+    let worth = |door: &&Known<Door>| match door {
+        Known::Yes(Door::Open) => 3,
+        Known::No(_) => 2,
+        Known::Yes(Door::Refused) => 1,
+        Known::Yes(Door::Silent) => 0,
+    };
+    doors.max_by_key(worth).cloned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_open_port_says_nothing_of_another_one() {
+        let mut node = Node::default();
+        let seen = vec![
+            (Some(5_060), Ok(look::Door::Open)),
+            (Some(5_061), Ok(look::Door::Refused)),
+        ];
+        assert!(callmanager(&mut node, seen).is_empty());
+        assert_eq!(node.callmanager, Known::Yes(Door::Open));
+        assert_eq!(node.callmanager_at(Some(5_060)), Known::Yes(Door::Open));
+        assert_eq!(node.callmanager_at(Some(5_061)), Known::Yes(Door::Refused));
+        assert!(node.callmanager_at(Some(2_000)).get().is_none());
+        assert!(node.callmanager_at(None).get().is_none());
+        let failures = callmanager(&mut node, vec![(Some(2_000), Ok(look::Door::Silent))]);
+        assert_eq!(failures.len(), 1);
+        assert!(failures[0].contains("TCP 2000"), "{failures:?}");
+    }
 
     fn seen(door: look::Door, files: &[(&str, FileAnswer)]) -> FilesSeen {
         let files = files.iter().map(|(n, a)| ((*n).to_owned(), a.clone()));
@@ -212,12 +283,27 @@ mod tests {
         };
         let html = FileAnswer::File(b"<html>\x1b".to_vec());
         let found = seen(look::Door::Open, &[("ITLFile.tlv", html)]);
-        let failures = files(&mut node, Service::Http, found);
+        let failures = files(&mut node, Service::Http, found, true);
         assert_eq!(failures.len(), 1);
         assert!(failures[0].contains("begins with `<html>"), "{failures:?}");
         assert!(!failures[0].contains('\u{1b}'));
         assert!(node.http.reply("ITLFile.tlv").get().is_some());
         assert!(node.http.reply("CTLFile.tlv").get().is_none());
+    }
+
+    #[test]
+    fn a_door_that_files_spoke_for_is_as_it_is_seen() {
+        let mut node = Node::default();
+        node.tftp.door = Known::Yes(Door::Open);
+        let silent = || seen(look::Door::Silent, &[]);
+        let failures = files(&mut node, Service::Tftp, silent(), true);
+        assert_eq!(failures.len(), 1);
+        assert_eq!(node.tftp.door, Known::Yes(Door::Silent));
+        // What has answered in this look is there.
+        let open = seen(look::Door::Open, &[]);
+        assert!(files(&mut node, Service::Tftp, open, true).is_empty());
+        assert_eq!(files(&mut node, Service::Tftp, silent(), false).len(), 1);
+        assert_eq!(node.tftp.door, Known::Yes(Door::Open));
     }
 
     #[test]
@@ -228,10 +314,10 @@ mod tests {
             look::Door::Open,
             &[("a", lost()), ("b", lost()), ("c", lost())],
         );
-        let failures = files(&mut node, Service::Tftp, found);
+        let failures = files(&mut node, Service::Tftp, found, true);
         assert_eq!(failures, ["a and 2 more files over TFTP of : cut off"]);
         let silent = seen(look::Door::Silent, &[("a", lost())]);
-        let failures = files(&mut Node::default(), Service::Tftp, silent);
+        let failures = files(&mut Node::default(), Service::Tftp, silent, true);
         assert_eq!(failures.len(), 1, "{failures:?}");
     }
 }
