@@ -305,7 +305,7 @@ fn what_rests_on_stores_alone_says_so() {
     let said = |sides: &Sides| {
         let groups = groups(sides, &asked, &plan, &Settings::default());
         let clock = subject.setup.clock;
-        let all = conditions::all(sides, &plan, &[subject.clone()], clock, &groups);
+        let all = conditions::all(sides, &plan, std::slice::from_ref(&subject), clock, &groups);
         let of_tvs = ["signers-known-to-tvs", "tvs-certificates"];
         let told: Vec<_> = all
             .into_iter()

@@ -68,7 +68,7 @@ pub(super) fn files(
         Err(why) => failures.push(format!("{name} of {of}: {why}")),
         Ok(look::Door::Open | look::Door::Refused) => {}
     }
-    let was_open = !is_first && into.door == Known::Yes(Door::Open) && !into.concluded;
+    let was_open = !is_first && into.door == Known::Yes(Door::Open);
     let is_open = was_open || seen.door == Ok(look::Door::Open);
     // One that has answered before is there: what it does not answer any more is lost, each by itself.
     if !was_open {
