@@ -370,6 +370,13 @@ fn what_asks_no_server_is_no_success() {
 }
 
 #[test]
+fn a_server_of_tls_gives_nothing_to_who_speaks_none() {
+    let around = around([(NAME, &[HERE])], [(HERE, server(NAME))]);
+    let resynced = Phone::with_rule("http://sprov.callme.com:443/p").resync(&around);
+    assert_eq!(resynced.code(), "no-answer");
+}
+
+#[test]
 fn a_redirect_never_takes_the_body_along() {
     let seen = RefCell::new(Vec::new());
     for to in ["https://two.callme.com/x", "/x", "http://two.callme.com/x"] {
@@ -389,7 +396,9 @@ fn a_redirect_never_takes_the_body_along() {
         let dns = [(NAME, &[HERE][..]), ("two.callme.com", &["10.1.1.2"])];
         let two = "two.callme.com";
         let mut around = around(dns, [(HERE, answering(NAME)), ("10.1.1.2", answering(two))]);
-        around.servers.insert(at("10.1.1.2:80"), answering(two));
+        let mut plain = answering(two);
+        plain.chain.clear();
+        around.servers.insert(at("10.1.1.2:80"), plain);
         let phone = Phone::with_rule("[--post \"$SA\"] https://sprov.callme.com/p");
         let resynced = phone.set("GPP_SA", "secret").resync(&around);
         assert_eq!(resynced.code(), "provisioned", "{to}");

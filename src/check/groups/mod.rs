@@ -58,10 +58,10 @@ pub fn groups(sides: &Sides, phones: &[Asked], plan: &Move, rules: &Settings) ->
     let mut apart = Apart::new(sides);
     let mut kinds: Vec<Kin<'_>> = Vec::new();
     let mut places: BTreeMap<[u8; 32], usize> = BTreeMap::new();
-    let mut groups: Vec<Found> = Vec::new();
+    let mut groups = Groups::default();
     for phone in phones {
         match &phone.subject {
-            Err(gap) => put(&mut groups, unread(phone, gap)),
+            Err(gap) => groups.put(unread(phone, gap)),
             Ok(subject) => {
                 let likeness = apart.likeness(subject);
                 let place = *places.entry(likeness).or_insert(kinds.len());
@@ -84,9 +84,9 @@ pub fn groups(sides: &Sides, phones: &[Asked], plan: &Move, rules: &Settings) ->
     };
     for kin in &kinds {
         let found = asking.about(kin);
-        put(&mut groups, found);
+        groups.put(found);
     }
-    let mut groups: Vec<_> = groups.into_iter().map(Found::told).collect();
+    let mut groups: Vec<_> = groups.found.into_iter().map(Found::told).collect();
     let order = |fate: Fate| match fate {
         Fate::Stranded => 0,
         Fate::RegistersUntrusted => 1,
@@ -111,31 +111,56 @@ struct Found {
     device: String,
 }
 
-/// Adds phones to the group that they belong to.
-fn put(groups: &mut Vec<Found>, found: Found) {
-    let code = |g: &Group| g.reasons.last().map(|r| r.code);
-    let is_same = |other: &Found| {
-        let (a, b) = (&other.group, &found.group);
-        a.fate == b.fate
-            && code(a) == code(b)
-            && a.signer == b.signer
-            && a.resets == b.resets
-            && a.missing == b.missing
-            && a.fix == b.fix
-            && a.back == b.back
-            && a.rests_on == b.rests_on
-    };
-    match groups.iter_mut().find(|g| is_same(g)) {
-        None => groups.push(found),
-        Some(same) => {
-            same.group.phones.extend(found.group.phones);
-            for model in found.group.models {
-                if !same.group.models.contains(&model) {
-                    same.group.models.push(model);
-                }
+/// Groups in the order in which they were found, by what makes phones belong to them.
+#[derive(Default)]
+struct Groups {
+    found: Vec<Found>,
+    places: BTreeMap<String, usize>,
+}
+
+impl Groups {
+    /// Adds phones to the group that they belong to.
+    fn put(&mut self, found: Found) {
+        let g = &found.group;
+        let code = g.reasons.last().map(|r| r.code);
+        let missing = g.missing.as_deref().map(without_sha1);
+        let key = format!(
+            "{:?}",
+            (
+                g.fate,
+                code,
+                &g.signer,
+                g.resets,
+                &missing,
+                &g.fix,
+                &g.back,
+                &g.rests_on
+            )
+        );
+        let place = *self.places.entry(key).or_insert(self.found.len());
+        let Some(same) = self.found.get_mut(place) else {
+            self.found.push(found);
+            return;
+        };
+        if same.group.missing != found.group.missing {
+            same.group.missing = missing;
+        }
+        same.group.phones.extend(found.group.phones);
+        for model in found.group.models {
+            if !same.group.models.contains(&model) {
+                same.group.models.push(model);
             }
         }
     }
+}
+
+/// Lists that nobody has are one thing that is missing, however many they are.
+fn without_sha1(text: &str) -> String {
+    const DIGITS: usize = 40;
+    let is_sha1 = |word: &str| word.len() == DIGITS && word.bytes().all(|b| b.is_ascii_hexdigit());
+    let words = text.split(' ');
+    let words = words.map(|word| if is_sha1(word) { "(several)" } else { word });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 impl Found {
