@@ -8,7 +8,7 @@ use trustline::phone::power::BootEnd;
 use trustline::phone::{BootCause, Pace};
 use trustline::scenario::judge::fates;
 use trustline::scenario::run::rehearse;
-use trustline::scenario::words::Verdict;
+use trustline::scenario::words::{Verb, Verdict};
 use trustline::scenario::{Network, Scenario};
 
 use crate::beside::{Beside, Boot, asked, predicted, scenario};
@@ -36,6 +36,7 @@ impl Fixes {
 /// again up to that boot, with the fix before it.
 pub(crate) fn fixes(text: &str, beside: &Beside) -> Fixes {
     let mut found = Fixes::default();
+    let whole = scenario(text);
     for (index, (phone, fate)) in beside.phones.iter().zip(&beside.fates).enumerate() {
         let device = &phone.setup.identity.device;
         let Some((boot, earlier)) = beside.boots.get(device).and_then(|b| b.split_last()) else {
@@ -46,7 +47,11 @@ pub(crate) fn fixes(text: &str, beside: &Beside) -> Fixes {
             Verdict::Stranded | Verdict::RegistersUntrusted
         );
         let is_plain = boot.setup.cause == BootCause::Reset && boot.end == BootEnd::Done;
-        if !is_lost || !is_plain || boot.step == 0 || boot.servers().is_empty() {
+        // An import resets phones after it has changed the cluster: what stood before that step is not
+        // what they met.
+        let step = boot.step.checked_sub(1).and_then(|n| whole.steps.get(n));
+        let is_reset = step.is_some_and(|s| s.verb == Verb::ResetPhones);
+        if !is_lost || !is_plain || !is_reset || boot.servers().is_empty() {
             continue;
         }
         let earlier: Vec<_> = earlier.iter().flat_map(|b| b.events.clone()).collect();
