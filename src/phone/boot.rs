@@ -182,7 +182,7 @@ impl Phone {
         }
         match phone.setup.cause {
             BootCause::Reset => phone.status(now, phone.setup.profile.texts.value.restart),
-            BootCause::FactoryReset => {
+            BootCause::FactoryReset | BootCause::ListsErased => {
                 phone.status(now, phone.setup.profile.texts.value.erasing);
             }
             BootCause::Power | BootCause::Restart | BootCause::Renewal => {}
