@@ -65,8 +65,9 @@ pub fn with_concluded(
             let host = server
                 .rsplit_once(':')
                 .map_or(&server[..], |(host, _)| host);
-            let node = sides.host(host).and_then(|at| sides.node(at));
-            node.is_some_and(|n| n.tvs.derived)
+            let nodes = sides.hosts(host).into_iter();
+            let mut nodes = nodes.filter_map(|at| sides.node(at));
+            nodes.any(|n| n.tvs.derived)
         }
         _ => false,
     };

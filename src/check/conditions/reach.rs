@@ -43,7 +43,8 @@ fn closed_ports(node: &Node) -> Vec<String> {
 
 fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
     let is_named = q.plan.option_150.contains(&q.sides.address(at));
-    let is_host = |hosts: &BTreeSet<String>| hosts.iter().any(|h| q.sides.host(h) == Some(at));
+    let means = |host: &String| q.sides.host_from(q.to_index(), host) == Some(at);
+    let is_host = |hosts: &BTreeSet<String>| hosts.iter().any(means);
     let is_asked = q.asked_tvs().0.iter().any(|(asked, _)| *asked == at);
     let of_destination = q.sides.nodes().filter(|(other, _)| other.0 == q.to_index());
     let mut served = of_destination.filter_map(|(other, _)| q.served_hosts.get(&other));
@@ -238,7 +239,7 @@ pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
         let hosts = q.served_hosts.get(&at);
         let named = hosts.into_iter().flat_map(|h| &h.callmanager);
         let others: BTreeSet<&str> = named
-            .filter_map(|host| q.sides.host(host))
+            .filter_map(|host| q.sides.host_from(at.0, host))
             .filter(|host| host.0 != at.0)
             .map(side)
             .collect();
