@@ -17,6 +17,7 @@ mod served;
 
 mod emulated;
 mod files;
+mod recorded;
 mod strange;
 mod with_serve;
 
