@@ -221,7 +221,8 @@ pub(super) fn services(node: &Node) -> [(&'static str, &FileService); 2] {
     [("TFTP", &node.tftp), ("HTTP", &node.http)]
 }
 
-/// A list that a node serves, none if it says that there is none; or why nothing is known.
+/// A list that a node serves under any of its names, none if it says that there is none; or why
+/// nothing is known.
 pub(super) fn offered(node: &Node, kind: ListKind) -> Known<Option<&Arc<[u8]>>> {
     let mut is_missing = false;
     for (_, service) in services(node) {
@@ -232,18 +233,10 @@ pub(super) fn offered(node: &Node, kind: ListKind) -> Known<Option<&Arc<[u8]>>> 
                 Known::No(_) => {}
             }
         }
-        // Only who gave all files says this of a name that nobody asked for.
-        is_missing |= matches!(
-            service.reply(kind.file_name()),
-            Known::Yes(FileReply::NotFound)
-        );
     }
-    if is_missing {
-        return Known::Yes(None);
-    }
-    match node.tftp.reply(kind.file_name()) {
-        Known::No(why) => Known::No(why.clone()),
-        Known::Yes(_) => Known::not_looked_at(),
+    match node.file(kind.file_name()) {
+        Known::No(_) if is_missing => Known::Yes(None),
+        known => known,
     }
 }
 

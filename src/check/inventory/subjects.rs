@@ -510,28 +510,18 @@ fn files_of(node: &Node) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
 
 /// The list that a node gives to a phone; none where it has none.
 fn list_of(node: &Node, kind: ListKind, device: &str) -> Result<Option<Arc<[u8]>>, Gap> {
-    let general = kind.file_name();
-    let own = format!("{kind}{device}.tlv");
-    let mut why = None;
-    for service in [&node.tftp, &node.http] {
-        // What the node has for everybody decides: a phone asks for that in the end.
-        let reply = service.replies.get(&own);
-        let reply = reply.filter(|r| matches!(r, Known::Yes(FileReply::File(_))));
-        match reply.unwrap_or_else(|| service.reply(general)) {
-            Known::Yes(FileReply::File(bytes)) => return Ok(Some(Arc::clone(bytes))),
-            Known::Yes(FileReply::NotFound | FileReply::Status(404)) => return Ok(None),
-            Known::Yes(FileReply::Status(status)) => {
-                why.get_or_insert_with(|| format!("the node said {status}"));
-            }
-            Known::No(reason) => {
-                why.get_or_insert_with(|| reason.clone());
-            }
-        }
+    if let Known::Yes(Some(own)) = node.file(&format!("{kind}{device}.tlv")) {
+        return Ok(Some(Arc::clone(own)));
     }
-    Err(Gap {
-        what: format!("{general} of {}", node.name),
-        why: why.unwrap_or_else(|| "nobody looked".into()),
-    })
+    // What the node has for everybody decides: a phone asks for that in the end.
+    let general = kind.file_name();
+    match node.file(general) {
+        Known::Yes(list) => Ok(list.cloned()),
+        Known::No(why) => Err(Gap {
+            what: format!("{general} of {}", node.name),
+            why,
+        }),
+    }
 }
 
 /// True if a flash has the lists that the inventory says.

@@ -224,6 +224,39 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "timed out",
     ),
     (
+        "HTTP is overloaded and TFTP dead: there may be a CTL",
+        overloaded,
+        "destination-lists",
+        State::Unknown,
+        "HTTP said 503, which says nothing of the file, and TFTP did not tell (timed out)",
+    ),
+    (
+        "HTTP is overloaded and TFTP dead: there may be an ITL",
+        overloaded,
+        "option-150",
+        State::Unknown,
+        "HTTP said 503",
+    ),
+    (
+        "HTTP is overloaded and TFTP dead: there may be phones",
+        overloaded,
+        "phones-at-destination",
+        State::Unknown,
+        "HTTP said 503",
+    ),
+    (
+        "HTTP says 503 of a CTL, and TFTP that there is none",
+        |w| {
+            for n in 0..2 {
+                let status = Known::Yes(FileReply::Status(503));
+                w.dst(n).http.replies.insert("CTLFile.tlv".into(), status);
+            }
+        },
+        "destination-lists",
+        State::Good,
+        "CTL of dst-pub: there is none",
+    ),
+    (
         "two lists of one node",
         |w| {
             let other = served(w.dst(0), "ITLFile.tlv");

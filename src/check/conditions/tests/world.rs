@@ -310,6 +310,18 @@ pub(super) fn serve(node: &mut Node, name: &str, reply: Known<FileReply>) {
     }
 }
 
+/// The destination's HTTP says 503 to everything, and its TFTP never answered.
+pub(super) fn overloaded(w: &mut World) {
+    for n in 0..2 {
+        let node = w.dst(n);
+        for service in [&mut node.tftp, &mut node.http] {
+            service.replies.clear();
+        }
+        node.tftp.others = Known::No("timed out".into());
+        node.http.others = Known::Yes(FileReply::Status(503));
+    }
+}
+
 pub(super) fn file(bytes: impl Into<Arc<[u8]>>) -> Known<FileReply> {
     Known::Yes(FileReply::File(bytes.into()))
 }
