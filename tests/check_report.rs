@@ -105,7 +105,10 @@ fn stranded() -> Group {
         }),
         rests_on: Some(RestsOn {
             basis: "assumed",
-            rules: vec!["tvs.restart_needed".into()],
+            rules: vec![
+                "tvs.restart_needed".into(),
+                "it holds the list that src-pub serves now".into(),
+            ],
         }),
         fix: Some(Fix {
             actions: vec![
@@ -375,6 +378,24 @@ fn golden() {
     compare("good.txt", &human(&good_answer(), plain));
     compare("good.md", &runbook(&good_answer()));
     compare("good.csv", &work_list(&good_answer(), &Columns::default()));
+}
+
+/// Whoever reads the work list alone sees a guess as one, in the last column.
+#[test]
+fn the_work_list_says_what_a_verdict_rests_on() {
+    let list = work_list(&mixed_answer(), &extra());
+    let mut lines = list.lines();
+    assert!(lines.next().unwrap().ends_with(",site,owner,rests_on"));
+    let ends = |device: &str, end: &str| {
+        let line = list.lines().find(|l| l.starts_with(device)).unwrap();
+        assert!(line.ends_with(end), "{line}");
+    };
+    ends(
+        "SEP001122334411",
+        ",assumed: tvs.restart_needed; it holds the list that src-pub serves now",
+    );
+    ends("SEP001122334401", ",documented");
+    ends("a phone of src-sub", ",");
 }
 
 #[test]
