@@ -72,7 +72,7 @@ impl<'a> Question<'a> {
                     ctl,
                     itl,
                     phones: Vec::new(),
-                    is_guess: subject.taken.lists,
+                    is_guess: subject.taken.lists.is_some(),
                 });
             same.phones.push(&subject.setup.identity.device);
             if let Some(config) = subject.flash.get(CONFIG) {

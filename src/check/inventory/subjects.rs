@@ -297,11 +297,20 @@ impl<'a> Home<'a> {
             self.remark(text.to_owned(), &entry.device);
         }
         let mut flash = self.lists_at(entry, None)?;
-        let is_said = entry.itl.is_some();
-        if !is_said && let Some(node) = self.node_of_lists(entry) {
+        // That a phone has no CTL where its cluster serves none is no guess worth a word.
+        let taken: &[&str] = match (&entry.itl, &entry.ctl) {
+            (None, _) => &["ITL", "itl_sha1"],
+            (_, None) if flash.get(ListKind::Ctl.file_name()).is_some() => &["CTL", "ctl_sha1"],
+            _ => &[],
+        };
+        let mut lists = None;
+        if let [kind, column] = taken {
+            lists = self.node_of_lists(entry);
+            let node = lists.and_then(|at| self.sides.node(at));
+            let node = node.map_or("their cluster", |node| &node.name);
             let text = format!(
-                "of which nobody said what ITL they hold: the one that {node} serves now counts; put \
-                 itl_sha1 of the phones into the inventory"
+                "of which nobody said what {kind} they hold: the one that {node} serves now counts; put \
+                 {column} of the phones into the inventory"
             );
             self.remark(text, &entry.device);
         }
@@ -309,7 +318,7 @@ impl<'a> Home<'a> {
         flash.put(CONFIG, config.xml);
         let taken = Taken {
             configuration: config.is_guess,
-            lists: !is_said,
+            lists,
         };
         Ok((flash, taken))
     }
@@ -317,13 +326,12 @@ impl<'a> Home<'a> {
     /// The lists that a phone holds, of this node where nobody says which.
     fn lists_at(&self, entry: &Entry, at: Option<At>) -> Result<Flash, Gap> {
         let mut flash = Flash::default();
-        let mut node = at;
         let said = [(ListKind::Itl, &entry.itl), (ListKind::Ctl, &entry.ctl)];
         for (kind, held) in said {
             let Some(Held::Sha1(sha1)) = held else {
                 continue;
             };
-            let (found_at, _, bytes) = self.lists.get(sha1).ok_or_else(|| Gap {
+            let (_, _, bytes) = self.lists.get(sha1).ok_or_else(|| Gap {
                 what: format!("the {kind} that {} holds", entry.device),
                 why: format!(
                     "the phone holds a list that no input has: {}_sha1 {sha1}",
@@ -331,9 +339,8 @@ impl<'a> Home<'a> {
                 ),
             })?;
             flash.put(kind.file_name(), Arc::clone(bytes));
-            node.get_or_insert(*found_at);
         }
-        let node = node.or(self.first);
+        let node = at.or_else(|| self.node_of_lists(entry));
         let node = node.and_then(|at| self.sides.node(at));
         for (kind, held) in said {
             if held.is_some() {
@@ -352,14 +359,15 @@ impl<'a> Home<'a> {
         Ok(flash)
     }
 
-    /// The node whose lists stand for those that nobody said.
-    fn node_of_lists(&self, entry: &Entry) -> Option<&'a str> {
-        let said = match &entry.ctl {
+    /// The node whose lists stand for those that nobody said: the one that serves a list that the phone
+    /// holds, else the first.
+    fn node_of_lists(&self, entry: &Entry) -> Option<At> {
+        let mut said = [&entry.itl, &entry.ctl].into_iter();
+        let known = said.find_map(|held| match held {
             Some(Held::Sha1(sha1)) => self.lists.get(sha1).map(|(at, ..)| *at),
             _ => None,
-        };
-        let node = self.sides.node(said.or(self.first)?)?;
-        Some(&node.name)
+        });
+        known.or(self.first)
     }
 
     /// The configuration that a phone holds: its own, else that of another one of its group. Where
