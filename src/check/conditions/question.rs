@@ -43,6 +43,8 @@ pub(super) struct Hosts {
     pub(super) read: usize,
     pub(super) tvs: BTreeSet<String>,
     pub(super) callmanager: BTreeSet<String>,
+    /// The same with the port at which the phone registers; none where the file does not tell it.
+    pub(super) ports: BTreeSet<(String, Option<u16>)>,
 }
 
 /// A node of the destination that hands out lists.
@@ -207,6 +209,10 @@ impl Hosts {
             return;
         };
         self.read += 1;
+        for member in &config.callmanager_group {
+            let port = config.registration_port(&member.host);
+            self.ports.insert((member.host.clone(), port));
+        }
         self.tvs.extend(config.tvs.into_iter().map(|t| t.host));
         let members = config.callmanager_group.into_iter();
         self.callmanager.extend(members.map(|m| m.host));

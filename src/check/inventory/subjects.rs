@@ -99,12 +99,12 @@ struct Home<'a> {
     lists: BTreeMap<String, (At, ListKind, Arc<[u8]>)>,
     /// The configurations of the phones' cluster that were read, by device.
     configs: BTreeMap<&'a str, (&'a str, &'a Arc<[u8]>)>,
-    /// A phone of each group whose configuration was read.
-    groups: BTreeMap<&'a str, &'a str>,
+    /// The phones of each group whose configuration was read.
+    groups: BTreeMap<&'a str, Vec<&'a str>>,
     /// The first node of the phones' cluster that serves lists.
     first: Option<At>,
-    /// Configurations that stand for those of other phones, by their device.
-    kept: BTreeMap<&'a str, Config>,
+    /// Configurations that stand for those of other phones of a group.
+    of_groups: BTreeMap<&'a str, Config>,
     /// The configuration that all phones share as far as trust goes, if they do.
     shared: OnceCell<Option<Config>>,
     /// Rules of each model.
@@ -137,13 +137,13 @@ impl<'a> Home<'a> {
                 }
             }
         }
-        let mut groups = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for entry in entries {
             if let Some(group) = &entry.group
                 && configs.contains_key(entry.device.as_str())
             {
                 let device = entry.device.as_str();
-                groups.entry(group.as_str()).or_insert(device);
+                groups.entry(group.as_str()).or_default().push(device);
             }
         }
         Self {
@@ -153,7 +153,7 @@ impl<'a> Home<'a> {
             configs,
             groups,
             first: tftp_nodes(sides).next(),
-            kept: BTreeMap::new(),
+            of_groups: BTreeMap::new(),
             shared: OnceCell::new(),
             firmware: BTreeMap::new(),
             remarks: BTreeMap::new(),
@@ -379,13 +379,17 @@ impl<'a> Home<'a> {
             return Ok(own);
         }
         let group = entry.group.as_deref();
-        let same_group = group.and_then(|g| self.groups.get(g)).copied();
-        if let Some(other) = same_group
-            && let Some(config) = self.kept(other)?
-        {
-            let text = format!(
-                "whose configuration no input has: that of {other}, of the same group, counts"
-            );
+        if let Some(config) = group.map_or(Ok(None), |group| self.of_group(group))? {
+            let other = &config.device;
+            let text = match config.is_guess {
+                false => format!(
+                    "whose configuration no input has: that of {other}, of the same group, counts"
+                ),
+                true => format!(
+                    "whose configuration no input has: that of {other} counts, of the same group, of which \
+                     the configurations that were read differ"
+                ),
+            };
             self.remark(text, device);
             return Ok(config);
         }
@@ -417,16 +421,34 @@ impl<'a> Home<'a> {
         Err(Gap { what, why })
     }
 
-    /// The same of a device whose configuration stands for those of others.
-    fn kept(&mut self, device: &'a str) -> Result<Option<Config>, Gap> {
-        if let Some(kept) = self.kept.get(device) {
-            return Ok(Some(kept.clone()));
+    /// The configuration that stands for those of a group: a guess, if those of it that were read are
+    /// not alike. An error where all of them are damaged.
+    fn of_group(&mut self, group: &str) -> Result<Option<Config>, Gap> {
+        let Some((&group, devices)) = self.groups.get_key_value(group) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.of_groups.get(group) {
+            return Ok(Some(known.clone()));
         }
-        let read = self.read(device)?;
-        if let Some(config) = &read {
-            self.kept.insert(device, config.clone());
+        let (mut first, mut damaged): (Option<Config>, _) = (None, None);
+        for device in devices.iter().take(MAX_COMPARED) {
+            match (self.read(device), &mut first) {
+                (Err(gap), _) => damaged = damaged.or(Some(gap)),
+                (Ok(None), _) => {}
+                (Ok(read), None) => first = read,
+                (Ok(Some(read)), Some(first)) => {
+                    first.is_guess |= !is_alike(&first.parsed, &read.parsed);
+                }
+            }
         }
-        Ok(read)
+        match (&first, damaged) {
+            (None, Some(gap)) => return Err(gap),
+            (Some(config), _) => {
+                self.of_groups.insert(group, config.clone());
+            }
+            (None, None) => {}
+        }
+        Ok(first)
     }
 
     /// The configuration of a device that was read; an error where it is there and tells nothing.
@@ -506,6 +528,7 @@ fn tftp_nodes(sides: &Sides) -> impl Iterator<Item = At> {
 fn is_alike(one: &PhoneConfig, other: &PhoneConfig) -> bool {
     one.callmanager_group == other.callmanager_group
         && one.tvs == other.tvs
+        && one.is_sccp == other.is_sccp
         && one.device_security_mode == other.device_security_mode
         && one.encr_config == other.encr_config
 }

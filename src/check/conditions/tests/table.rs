@@ -38,6 +38,56 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "CallManager does not answer",
     ),
     (
+        "a port at which phones register is closed",
+        |w| {
+            let node = w.dst(0);
+            node.callmanager_ports = [
+                (5_060, Known::Yes(Door::Refused)),
+                (5_061, Known::Yes(Door::Open)),
+            ]
+            .into();
+        },
+        "nodes-reachable",
+        State::Bad,
+        "closed at TCP 5060, where phones register | start Cisco CallManager, and open TCP 5060",
+    ),
+    (
+        "nobody knocked at a port at which phones register",
+        |w| w.dst(0).callmanager_ports = [(5_061, Known::Yes(Door::Open))].into(),
+        "nodes-reachable",
+        State::Unknown,
+        "nobody knocked at TCP port 5060",
+    ),
+    (
+        "a port that phones do not need is closed",
+        |w| {
+            let node = w.dst(0);
+            node.callmanager_ports = [
+                (5_060, Known::Yes(Door::Open)),
+                (5_061, Known::Yes(Door::Refused)),
+            ]
+            .into();
+        },
+        "nodes-reachable",
+        State::Good,
+        "CallManager answers",
+    ),
+    (
+        "CallManager of the destination is closed, and no configuration of it was read",
+        |w| {
+            for n in 0..2 {
+                let node = w.dst(n);
+                node.callmanager = Known::Yes(Door::Refused);
+                for s in [&mut node.tftp, &mut node.http] {
+                    s.replies.retain(|name, _| !name.contains(".cnf.xml"));
+                }
+            }
+        },
+        "nodes-reachable",
+        State::Unknown,
+        "no configuration was read that says",
+    ),
+    (
         "TVS of the destination is not needed",
         |w| w.dst(1).tvs.door = Known::Yes(Door::Refused),
         "nodes-reachable",
