@@ -151,6 +151,18 @@ impl<'a> Question<'a> {
         found
     }
 
+    /// Lists of the destination's TFTP nodes of which nobody knows what is in them.
+    pub(super) fn unread_lists(&self) -> Vec<String> {
+        let nodes = self.tftp_nodes();
+        let lists = nodes.iter().flat_map(|n| {
+            let unread = ALL_LISTS
+                .into_iter()
+                .filter(|&kind| offered(n.node, kind).get().is_none());
+            unread.map(|kind| format!("{kind} of {}", n.node.name))
+        });
+        lists.collect()
+    }
+
     /// The TVS nodes that phones ask: those that their configurations name. Where no configuration
     /// is known, every node of their cluster. With the names that are none of the nodes.
     pub(super) fn asked_tvs(&self) -> (Vec<(At, &'a Node)>, Vec<&str>) {

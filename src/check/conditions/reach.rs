@@ -16,6 +16,9 @@ pub(super) const OPTION_150: &str = "option-150";
 pub(super) const CENTRALIZED_TFTP: &str = "centralized-tftp";
 pub(super) const DNS_NAMES: &str = "dns-names";
 
+/// How many names are shown of those that phones must resolve; clusters have few nodes.
+const NAMES_SHOWN: usize = 24;
+
 /// Each node's services answer, those at least that phones need for the move (Cisco 215539: both
 /// clusters up and reachable by phones).
 pub(super) fn nodes_reachable(q: &Question<'_>) -> Vec<Condition> {
@@ -279,7 +282,7 @@ fn entry(
 /// phones do not know (Cisco System Configuration Guide 15, centralized TFTP).
 pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
     let mut found = Vec::new();
-    let mut is_read = false;
+    let (mut read, mut unread) = (Vec::new(), Vec::new());
     for (at, node) in q.sides.nodes() {
         let side = |at: At| q.sides.sides.get(at.0).map_or("", |s| s.name.as_str());
         let hosts = q.served_hosts.get(&at);
@@ -289,7 +292,13 @@ pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
             .filter(|host| host.0 != at.0)
             .map(side)
             .collect();
-        is_read |= hosts.is_some_and(|h| h.read > 0);
+        let has_list = |kind| matches!(offered(node, kind), Known::Yes(Some(_)));
+        let is_named = q.plan.option_150.contains(&q.sides.address(at));
+        if hosts.is_some_and(|h| h.read > 0) {
+            read.push(node.name.as_str());
+        } else if is_named || ALL_LISTS.into_iter().any(has_list) {
+            unread.push(node.name.as_str());
+        }
         let foreign = foreign_list(q, at, node);
         let said = || {
             Said::new(
@@ -320,14 +329,21 @@ pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
         }
     }
     let said = Said::new(CENTRALIZED_TFTP, "both clusters", Basis::Documented);
-    match (found.is_empty(), is_read) {
-        (false, _) => found,
-        (true, true) => vec![said.good("each TFTP node serves phones of its own cluster")],
-        (true, false) => vec![said.unknown(
-            "no configuration was read, so whose phones each TFTP node serves is not known",
-            "let the check read the configuration of a phone at each cluster (--phones)",
-        )],
+    let look = "let the check read the configuration of a phone at each TFTP node (--phones)";
+    if read.is_empty() || !unread.is_empty() {
+        let text = match unread.is_empty() {
+            true => "no configuration was read, so whose phones each TFTP node serves is not known"
+                .into(),
+            false => format!(
+                "no configuration of {} was read, so whose phones it serves is not known",
+                and(&unread)
+            ),
+        };
+        found.push(said.unknown(text, look));
+    } else if found.is_empty() {
+        found.push(said.good("each TFTP node serves phones of its own cluster"));
     }
+    found
 }
 
 /// A list of this node that a node of another cluster has signed.
@@ -384,10 +400,11 @@ fn names_of(about: String, hosts: &[&Hosts]) -> Condition {
         return said.good("servers are named by address: phones need no DNS for them");
     }
     let names: Vec<_> = names.into_iter().collect();
+    let shown = match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => and(&names),
+        more => format!("{} and {more} more names", names[..NAMES_SHOWN].join(", ")),
+    };
     let fix = "look these names up at the DNS server that the phones' segment has, where nobody \
                else did: phones find no TVS and no CallManager whose name they cannot resolve";
-    said.note(
-        format!("phones must resolve {}", and(&names)),
-        Some(fix.into()),
-    )
+    said.note(format!("phones must resolve {shown}"), Some(fix.into()))
 }

@@ -33,7 +33,7 @@ pub fn human(answer: &Answer, paint: Paint) -> String {
         out.push('\n');
     }
     if !answer.notes.is_empty() {
-        let _ = writeln!(out, "{}", paint.strong("Concluded rather than read"));
+        let _ = writeln!(out, "{}", paint.strong("To be known"));
         for note in &answer.notes {
             item(&mut out, "-", 1, &line(note));
         }

@@ -142,7 +142,7 @@ fn before(book: &mut Book, answer: &Answer) {
         book.bullet(&format!("could not be read: {}", text(failure)));
     }
     for note in &answer.notes {
-        book.bullet(&format!("concluded rather than read: {}", text(note)));
+        book.bullet(&format!("to be known: {}", text(note)));
     }
     if !answer.failures.is_empty() || !answer.notes.is_empty() {
         book.end();

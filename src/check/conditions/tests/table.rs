@@ -240,8 +240,69 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "rollback parameter not read, lists say it",
         |w| w.sides.sides[0].parameters.prepare_for_rollback = Known::not_looked_at(),
         "rollback-parameter",
-        State::Good,
-        "not in force",
+        State::Note,
+        "it was not read; the ITL of src-pub and src-sub holds",
+    ),
+    (
+        "rollback parameter not read, an empty list shows it",
+        |w| blank(w, &[0, 1]),
+        "rollback-parameter",
+        State::Bad,
+        "it was not read, and the empty ITL of src-pub and src-sub shows it as True, and",
+    ),
+    (
+        "rollback parameter not read, one list is empty and one is full",
+        |w| blank(w, &[1]),
+        "rollback-parameter",
+        State::Bad,
+        "it was not read, and the empty ITL of src-sub shows it as True, but src-pub serve a full",
+    ),
+    (
+        "one list of several was not read: dates",
+        |w| serve(w.dst(1), "ITLFile.tlv", Known::No("timed out".into())),
+        "certificate-dates",
+        State::Unknown,
+        "not read: ITL of dst-sub",
+    ),
+    (
+        "the certificate of one TVS was not read: dates",
+        |w| w.src(1).tvs.certificate = Known::not_looked_at(),
+        "certificate-dates",
+        State::Unknown,
+        "not read: TVS of src-sub",
+    ),
+    (
+        "one list of several was not read: digests",
+        |w| serve(w.dst(1), "ITLFile.tlv", Known::No("timed out".into())),
+        "digests",
+        State::Unknown,
+        "not read: ITL of dst-sub",
+    ),
+    (
+        "one list of several was not read: sizes",
+        |w| serve(w.dst(1), "ITLFile.tlv", Known::No("timed out".into())),
+        "list-sizes",
+        State::Unknown,
+        "not read: ITL of dst-sub",
+    ),
+    (
+        "configurations of one node of several were not read",
+        |w| {
+            let node = w.dst(1);
+            for s in [&mut node.tftp, &mut node.http] {
+                s.replies.retain(|name, _| !name.contains(".cnf.xml"));
+            }
+        },
+        "centralized-tftp",
+        State::Unknown,
+        "no configuration of dst-sub was read",
+    ),
+    (
+        "a TVS that phones ask was not looked at",
+        |w| w.src(1).name = "elsewhere".into(),
+        "signers-known-to-tvs",
+        State::Unknown,
+        "what TVS of src-sub says is not known (it is none of the nodes",
     ),
     (
         "rollback parameter not read, nor lists",
