@@ -113,7 +113,29 @@ pub fn with_concluded(
     Some(concluded)
 }
 
-fn told(basis: Basis, decisive: &[Key]) -> RestsOn {
+/// The weaker of two, or both where they are alike.
+pub fn weaker(one: RestsOn, other: RestsOn) -> RestsOn {
+    let rank = |r: &RestsOn| match r.basis {
+        "documented" => 0,
+        "inferred" => 1,
+        _ => 2,
+    };
+    match rank(&one).cmp(&rank(&other)) {
+        std::cmp::Ordering::Greater => one,
+        std::cmp::Ordering::Less => other,
+        std::cmp::Ordering::Equal => {
+            let mut both = one;
+            for rule in other.rules {
+                if !both.rules.contains(&rule) {
+                    both.rules.push(rule);
+                }
+            }
+            both
+        }
+    }
+}
+
+pub(super) fn told(basis: Basis, decisive: &[Key]) -> RestsOn {
     RestsOn {
         basis: match basis {
             Basis::Documented => "documented",

@@ -12,7 +12,7 @@ pub use runbook::runbook;
 pub use work_list::{Columns, work_list};
 
 use super::story::short;
-use crate::check::answer::{Action, Answer, Fate, Group, RestsOn, State, Whose};
+use crate::check::answer::{Action, Answer, Fate, Fix, Group, RestsOn, State, Whose};
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Basis;
 
@@ -90,6 +90,12 @@ fn rests_on(rests_on: &RestsOn) -> String {
         true => basis.to_owned(),
         false => line(&format!("{basis}: {}", rests_on.rules.join("; "))),
     }
+}
+
+/// What the proof of a fix rests on, where that is not documented.
+fn doubt(fix: &Fix) -> Option<String> {
+    let found = fix.rests_on.as_ref()?;
+    (found.basis != Basis::Documented.to_string()).then(|| rests_on(found))
 }
 
 /// An action as an order.
