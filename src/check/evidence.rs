@@ -159,11 +159,24 @@ pub struct TvsService {
     /// Why nothing is known of other signers.
     pub others: Known<TvsReply>,
     /// True if nobody asked it: certificate and answers are concluded from certificates and trust
-    /// stores, by the rules `tvs.restart_needed` and `tvs.roles_of_store`.
+    /// stores, by the rules `tvs.restart_needed` and `tvs.roles_of_store`. A recording does not keep
+    /// such answers: they are concluded again by the rules of whoever reads it.
     pub derived: bool,
 }
 
 impl TvsService {
+    /// One of which nothing is known, for one reason.
+    pub fn unknown(why: &str) -> Self {
+        Self {
+            port: None,
+            door: Known::No(why.to_owned()),
+            certificate: Known::No(why.to_owned()),
+            replies: BTreeMap::new(),
+            others: Known::No(why.to_owned()),
+            derived: false,
+        }
+    }
+
     /// What is known of its answer about a signer.
     pub fn reply(&self, signer: &SignerKey) -> &Known<TvsReply> {
         self.replies.get(signer).unwrap_or(&self.others)
@@ -191,6 +204,8 @@ pub struct Node {
     pub callmanager_ports: BTreeMap<u16, Known<Door>>,
     /// Its own certificates that were exported, by the name of what they are for.
     pub certificates: Vec<(String, Arc<PublicCertificate>)>,
+    /// Those of them that nobody exported, and that only lists name: they may be old.
+    pub listed: Vec<Arc<PublicCertificate>>,
     /// What its trust stores hold, those that replicate too.
     pub stores: BTreeMap<TrustStore, Known<Vec<Arc<PublicCertificate>>>>,
 }
@@ -242,6 +257,12 @@ impl Node {
         }
     }
 
+    /// Its own certificates that were exported.
+    pub fn exported(&self) -> impl Iterator<Item = &(String, Arc<PublicCertificate>)> {
+        let certificates = self.certificates.iter();
+        certificates.filter(|(_, certificate)| !self.listed.contains(certificate))
+    }
+
     /// True if a configuration means this node by `host`: its name, in any case, or its address.
     pub fn is_host(&self, host: &str) -> bool {
         self.name.eq_ignore_ascii_case(host)
@@ -272,6 +293,9 @@ pub struct Side {
     /// What could not be read, with the reason and what to do. A report shows it, and the exit code is
     /// that of something unreachable.
     pub failures: Vec<String>,
+    /// What was concluded rather than read, in sentences. What is concluded of a TVS
+    /// ([`TvsService::derived`]) is not among them.
+    pub notes: Vec<String>,
 }
 
 /// All clusters that a phone can meet.

@@ -248,7 +248,7 @@ fn signer_known(
     let whose = q.whose(&signer.id);
     let concluded: Vec<&str> = asked
         .iter()
-        .filter(|(_, n)| signer.is_asked && n.tvs.derived)
+        .filter(|(_, n)| signer.is_asked && n.tvs.derived && n.tvs.reply(key).get().is_some())
         .map(|(_, n)| n.name.as_str())
         .collect();
     let said = Said::new(
@@ -354,10 +354,16 @@ fn signer_known(
         } else {
             text
         };
-        return said.unknown(
-            text,
-            format!("let the check reach TVS of {from} (TCP port 2445), or give its stores Phone-SAST-trust and CallManager-trust"),
-        );
+        let mut fix = format!("let the check reach TVS of {from} (TCP port 2445)");
+        let stores = [TrustStore::PhoneSast, TrustStore::CallManager];
+        let has_stores = |node: &Node| {
+            let mut held = stores.iter().map(|store| node.stores.get(store));
+            held.all(|held| held.and_then(Known::get).is_some())
+        };
+        if asked.is_empty() || !asked.iter().all(|(_, node)| has_stores(node)) {
+            fix.push_str(", or give its stores Phone-SAST-trust and CallManager-trust");
+        }
+        return said.unknown(text, fix);
     }
     let running = |name: &&str| {
         let mut nodes = asked.iter().filter(|(_, n)| n.name == **name);

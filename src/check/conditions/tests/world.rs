@@ -81,7 +81,7 @@ pub(super) fn side(cluster: &mut Cluster) -> Side {
             prepare_for_rollback: Known::Yes(false),
             cached_files: Known::not_looked_at(),
         },
-        failures: Vec::new(),
+        ..Side::default()
     }
 }
 
@@ -132,6 +132,7 @@ pub(super) fn node(cluster: &mut Cluster, spec: &NodeSpec) -> Node {
         callmanager: Known::Yes(Door::Open),
         callmanager_ports: BTreeMap::new(),
         certificates,
+        listed: Vec::new(),
         stores: stores.into_iter().collect(),
     }
 }
