@@ -21,6 +21,15 @@ pub(super) use run::run;
 /// The word for a resync that takes every profile.
 pub const PROVISIONED: &str = "provisioned";
 
+/// What real ends did in the rounds of resyncs: none of it in a world of tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Questions that reached a DNS server.
+    pub questions: usize,
+    /// TLS handshakes that servers finished.
+    pub handshakes: usize,
+}
+
 /// What `[provisioning]` says.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Provisioning {

@@ -1,7 +1,7 @@
 //! What is around the phones of a round: tables in virtual time, servers on loopback sockets.
 
-use super::Round;
 use super::world::World;
+use super::{Carried, Round};
 use crate::provisioning::resync::{End, Happening, Resync};
 use crate::scenario::driver::Network;
 use crate::scenario::run::RunError;
@@ -35,6 +35,18 @@ impl<'w> Around<'w> {
             Network::Loopback => Ok(Self::Loopback(world.lab(round, now)?)),
             #[cfg(not(feature = "provisioning"))]
             Network::Loopback => Err(RunError::NeedsFeature("provisioning")),
+        }
+    }
+
+    /// What was really carried so far.
+    pub(super) fn carried(&self) -> Carried {
+        match self {
+            Self::Sim(_) => Carried::default(),
+            #[cfg(feature = "provisioning")]
+            Self::Loopback(lab) => Carried {
+                questions: lab.questions(),
+                handshakes: lab.handshakes(),
+            },
         }
     }
 
