@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::net::provisioning::tls::Demand;
 use crate::provisioning::resync::{
     Answer, Connect, ConnectFault, End, Fault, Happening, Request, Resync, Step,
 };
@@ -18,12 +19,9 @@ pub struct Server<'w> {
     pub chain: Vec<Vec<u8>>,
     /// What it answers.
     pub answering: Answering<'w>,
-    /// Which phones get no connection, by their certificate (DER): the TLS alert and its name.
-    pub demanding: Option<Demanding<'w>>,
+    /// Which phones get no connection.
+    pub demand: Demand,
 }
-
-/// See [`Server::demanding`].
-pub type Demanding<'w> = Box<dyn Fn(Option<&[u8]>) -> Option<(u8, &'static str)> + 'w>;
 
 /// What is around a phone.
 #[derive(Default)]
@@ -104,15 +102,8 @@ impl Surroundings<'_> {
             .certificate(&presented, host)
             .map_err(ConnectFault::Refused)?;
         // The server sees the phone's certificate once the phone has taken the server's.
-        match server
-            .demanding
-            .as_ref()
-            .and_then(|demands| demands(certificate))
-        {
-            Some((code, name)) => Err(ConnectFault::Alert {
-                code,
-                name: name.to_owned(),
-            }),
+        match server.demand.alert(certificate) {
+            Some((code, name)) => Err(ConnectFault::Alert { code, name }),
             None => Ok((server, Some(trusted))),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use trustline::dhcp::Mac;
+use trustline::net::provisioning::tls::Demand;
 use trustline::provisioning::device::Device;
 use trustline::provisioning::parameters::Parameters;
 use trustline::provisioning::resync::{Answer, End, Fault, Happening, Request, Resync, Setup};
@@ -174,7 +175,7 @@ pub(crate) fn answering<'w>(
     Server {
         chain,
         answering: Box::new(answer),
-        demanding: None,
+        demand: Demand::Any,
     }
 }
 

@@ -16,12 +16,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::client::Client;
 use super::dns::Dns;
-use super::server::Judge;
+use super::tls::Demand;
 use crate::net::http::{Asked, Limits, Reply, Site, serve_site};
-use crate::net::tls::{Identity, ServerTls, SetupError, TlsFailure, TlsOptions, TlsVersions};
+use crate::net::tls::{Identity, TlsFailure};
 use crate::provisioning::resync::{Answer, End, Happening, Request, Resync};
-use crate::provisioning::server::Roots;
-use crate::time::UnixSeconds;
 
 /// Bytes of a question, at most (RFC 6891, 6.2.5 recommends to allow for 4096).
 const MAX_QUESTION: usize = 4_096;
@@ -29,26 +27,9 @@ const MAX_QUESTION: usize = 4_096;
 /// Seconds for which an answer may be kept; phones keep none.
 const LIFE: u32 = 60;
 
-/// What firmware 11.3 speaks, and keys of 1024 bits.
-const TLS: TlsOptions = TlsOptions {
-    versions: TlsVersions::Only12,
-    legacy: true,
-};
-
 /// What a server says to a request, and to the certificate (DER) of the phone that sends it. Its
 /// status and its body count.
 pub type Answering = Box<dyn Fn(&Request, Option<&[u8]>) -> Answer + Send + Sync>;
-
-/// What a server does about phones' certificates.
-#[derive(Clone, Debug)]
-pub enum Demand {
-    /// It asks for none.
-    Nothing,
-    /// It asks for one, and takes whatever comes or does not.
-    Any,
-    /// TLS comes up with one alone that counts under these roots at this moment.
-    Under(Arc<Roots>, UnixSeconds),
-}
 
 /// A server of the lab.
 pub struct LabServer {
@@ -98,7 +79,8 @@ impl Lab {
             for server in servers {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
                 addresses.insert(server.address, listener.local_addr()?);
-                let tls = server.tls().map_err(io::Error::other)?;
+                let tls = server.demand.server(&server.identity);
+                let tls = tls.map_err(io::Error::other)?;
                 let site = Arc::new(LabSite {
                     answering: server.answering,
                     counts: Arc::clone(&counts),
@@ -145,19 +127,6 @@ impl Lab {
             let client = Client::new(dns, identity).in_lab(Arc::clone(&self.addresses));
             Ok(client.run(resync, tell).await)
         })
-    }
-}
-
-impl LabServer {
-    fn tls(&self) -> Result<ServerTls, SetupError> {
-        match &self.demand {
-            Demand::Nothing => ServerTls::new(&self.identity, false, TLS),
-            Demand::Any => ServerTls::new(&self.identity, true, TLS),
-            Demand::Under(roots, now) => {
-                let judge = Judge::at(Arc::clone(roots), *now);
-                ServerTls::demanding(&self.identity, Arc::new(judge), TLS)
-            }
-        }
     }
 }
 

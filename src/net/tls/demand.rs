@@ -9,8 +9,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
-    SignatureScheme,
+    AlertDescription, CertificateError, DigitallySignedStruct, DistinguishedName, Error,
+    ServerConfig, SignatureScheme,
 };
 
 use super::verify::Checks;
@@ -50,15 +50,26 @@ pub enum ClientAlert {
     Signature,
 }
 
+impl ClientAlert {
+    fn fault(self) -> CertificateError {
+        match self {
+            Self::Bad => CertificateError::BadEncoding,
+            Self::Unsupported => CertificateError::InvalidPurpose,
+            Self::UnknownAuthority => CertificateError::UnknownIssuer,
+            Self::Expired => CertificateError::Expired,
+            Self::Signature => CertificateError::BadSignature,
+        }
+    }
+
+    /// The alert that goes out.
+    pub(crate) fn description(self) -> AlertDescription {
+        self.fault().into()
+    }
+}
+
 impl From<ClientAlert> for Error {
     fn from(alert: ClientAlert) -> Self {
-        Self::InvalidCertificate(match alert {
-            ClientAlert::Bad => CertificateError::BadEncoding,
-            ClientAlert::Unsupported => CertificateError::InvalidPurpose,
-            ClientAlert::UnknownAuthority => CertificateError::UnknownIssuer,
-            ClientAlert::Expired => CertificateError::Expired,
-            ClientAlert::Signature => CertificateError::BadSignature,
-        })
+        Self::InvalidCertificate(alert.fault())
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::{Phone, Provisioning, Round, Server};
 use crate::cluster::key::{KeyBits, KeyError, KeyPool, PrivateKey};
 #[cfg(feature = "provisioning")]
-use crate::net::provisioning::lab::{Demand, Lab, LabServer};
+use crate::net::provisioning::lab::{Lab, LabServer};
+use crate::net::provisioning::tls::Demand;
 #[cfg(feature = "provisioning")]
 use crate::net::tls::Identity;
 use crate::provisioning::authority::{self, IssueError, Issuer, Root, SERIAL_BYTES, Terms};
@@ -209,6 +210,16 @@ impl World {
             })
     }
 
+    fn demand(&self, server: &Server, now: UnixSeconds) -> Demand {
+        match server.demand {
+            CertificateDemand::None => Demand::Nothing,
+            CertificateDemand::Page => Demand::Any,
+            CertificateDemand::Handshake => {
+                Demand::Under(Arc::clone(&self.sites.roots_for_phones), now)
+            }
+        }
+    }
+
     /// The tables around the phones in a round, while all clocks say `now`.
     pub(super) fn around(&self, round: &Round, now: UnixSeconds) -> Surroundings<'_> {
         let servers = self.up(round).map(|(index, server, shown)| {
@@ -218,9 +229,7 @@ impl World {
                 answering: Box::new(move |request, certificate| {
                     Ok(sites.answer(index, request, certificate, now))
                 }),
-                demanding: Some(Box::new(move |certificate| {
-                    sites.alert(index, certificate, now)
-                })),
+                demand: self.demand(server, now),
             };
             (SocketAddr::new(server.address.value, PORT), listening)
         });
@@ -242,13 +251,7 @@ impl World {
             LabServer {
                 address: SocketAddr::new(server.address.value, PORT),
                 identity: shown.identity(),
-                demand: match server.demand {
-                    CertificateDemand::None => Demand::Nothing,
-                    CertificateDemand::Page => Demand::Any,
-                    CertificateDemand::Handshake => {
-                        Demand::Under(Arc::clone(&self.sites.roots_for_phones), now)
-                    }
-                },
+                demand: self.demand(server, now),
                 answering: Box::new(move |request, certificate| {
                     sites.answer(index, request, certificate, now)
                 }),
@@ -280,25 +283,6 @@ impl Sites {
             (_, None) => page(400, NO_CERTIFICATE_PAGE),
             (_, Some(_)) if !self.counts(certificate, now) => page(400, CERTIFICATE_PAGE),
             (_, Some(der)) => give(server, request, Some(der)),
-        }
-    }
-
-    /// The alert with which server number `index` ends the handshake, if it does: those of
-    /// trustline's own server.
-    fn alert(
-        &self,
-        index: usize,
-        certificate: Option<&[u8]>,
-        now: UnixSeconds,
-    ) -> Option<(u8, &'static str)> {
-        match self.servers.get(index)?.demand {
-            CertificateDemand::Handshake if certificate.is_none() => {
-                Some((116, "CertificateRequired"))
-            }
-            CertificateDemand::Handshake if !self.counts(certificate, now) => {
-                Some((48, "UnknownCA"))
-            }
-            _ => None,
         }
     }
 }
