@@ -100,7 +100,8 @@ pub fn run_searching(
     let mut carried = Carried::default();
     if let Some(provisioning) = &scenario.provisioning {
         let date = scenario.date.value;
-        let resynced = provisioning::run(provisioning, date, scenario.seed, network, at, sink)?;
+        let driver = (network, scenario.tls);
+        let resynced = provisioning::run(provisioning, date, scenario.seed, driver, at, sink)?;
         checked.extend(resynced.checked);
         at = resynced.now;
         carried = resynced.carried;

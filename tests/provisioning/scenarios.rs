@@ -9,9 +9,11 @@ use trustline::scenario::{self, Network, Rules, outcome};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/provisioning");
 
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 6] = [
     "client-certificates",
     "names-and-issuers",
+    "old-phones",
+    "plain-http",
     "two-servers",
     "wrong-certificate",
 ];

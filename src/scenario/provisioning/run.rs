@@ -17,6 +17,7 @@ use crate::rng::Rng;
 use crate::scenario::driver::Network;
 use crate::scenario::expect::Checked;
 use crate::scenario::run::RunError;
+use crate::scenario::words::Tls;
 use crate::time::{Time, UnixSeconds};
 
 /// Between two rounds.
@@ -43,7 +44,7 @@ pub(in crate::scenario) fn run(
     scenario: &Provisioning,
     date: UnixSeconds,
     seed: u64,
-    network: Network,
+    (network, tls): (Network, Tls),
     mut now: Time,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Resynced, RunError> {
@@ -63,7 +64,7 @@ pub(in crate::scenario) fn run(
             },
         });
         let clock = round.date.unwrap_or(date);
-        let around = Around::start(network, &world, round, clock)?;
+        let around = Around::start(network, &world, round, clock, tls)?;
         for (i, (phone, parameters)) in scenario.phones.iter().zip(&mut kept).enumerate() {
             let actor = mac_text(phone.mac.value);
             let checker = Checker::new(std::slice::from_ref(&world.root), &phone.settings, clock);
