@@ -153,7 +153,7 @@ fn resyncs(scenario: &Scenario, network: Network) -> (Vec<String>, Carried) {
 #[test]
 fn multiplatform_phones_come_out_the_same_on_sockets_with_real_tls() {
     let scenarios = provisioning();
-    assert!(scenarios.len() >= 6);
+    assert!(scenarios.len() >= 7);
     let mut refused = 0;
     for (name, scenario) in scenarios {
         let (sim, modelled) = resyncs(&scenario, Network::Sim);

@@ -14,6 +14,7 @@ use crate::net::tls::{Identity, ServerTls};
 use crate::provisioning::resync::{
     Answer, Connect, ConnectFault, End, Fault, Happening, Request, Resync, Step,
 };
+use crate::provisioning::unasked::Unasked;
 use crate::provisioning::verify::{Lookup, Trusted};
 
 /// What a server says to a request, and to the certificate (DER) of the phone that sends it.
@@ -35,7 +36,7 @@ pub struct Server<'w> {
 /// What is around a phone.
 #[derive(Default)]
 pub struct Surroundings<'w> {
-    /// Names and their addresses.
+    /// Names, in small letters and without a dot at their end, and their addresses.
     pub dns: BTreeMap<String, Vec<IpAddr>>,
     /// True if no DNS server answers.
     pub dns_is_down: bool,
@@ -71,7 +72,9 @@ impl Surroundings<'_> {
         loop {
             match resync.poll() {
                 Some(Step::Tell(happening)) => tell(happening),
-                Some(Step::Resolve { host, .. }) => resync.handle_lookup(self.look_up(&host)),
+                Some(Step::Resolve { host, aaaa, .. }) => {
+                    resync.handle_lookup(self.look_up(&host, aaaa));
+                }
                 Some(Step::Connect(connect)) => {
                     connection = None;
                     let opened = self.connect(&connect, identity);
@@ -91,11 +94,17 @@ impl Surroundings<'_> {
         }
     }
 
-    fn look_up(&self, host: &str) -> Lookup {
+    fn look_up(&self, host: &str, aaaa: bool) -> Lookup {
+        if let Some(unasked) = Unasked::of(host) {
+            return unasked.lookup(aaaa);
+        }
         if self.dns_is_down {
             return Lookup::Unavailable("no answer in time".into());
         }
-        match self.dns.get(&host.to_ascii_lowercase()) {
+        match self
+            .dns
+            .get(host.trim_end_matches('.').to_ascii_lowercase().as_str())
+        {
             Some(addresses) if !addresses.is_empty() => Lookup::Found(addresses.clone()),
             _ => Lookup::NoSuchName,
         }

@@ -13,6 +13,7 @@ use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::{Resolver, TokioResolver};
 use tokio::time::timeout;
 
+use crate::provisioning::unasked::Unasked;
 use crate::provisioning::verify::Lookup;
 
 /// A phone's resolver. It keeps nothing: a phone that resyncs asks anew.
@@ -21,7 +22,8 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// Asks this server alone, over UDP, and over TCP where an answer is cut off.
+    /// Asks this server alone, over UDP, and over TCP where an answer is cut off. The names of
+    /// [`Unasked`] are not asked for.
     ///
     /// # Errors
     /// The resolver cannot be set up.
@@ -65,6 +67,10 @@ impl Dns {
         aaaa: bool,
         within: Duration,
     ) -> Lookup {
+        // The library knows the others, and lets a table of hosts speak first.
+        if Unasked::of(name) == Some(Unasked::NotAName) {
+            return Unasked::NotAName.lookup(aaaa);
+        }
         // With the dot at its end no search list comes into it.
         let name = format!("{}.", name.trim_end_matches('.'));
         let ask = async |kind| {
@@ -202,6 +208,23 @@ mod tests {
         }
         let unknown = asked(a, Some("2001:db8::1"), true, 1).await;
         assert!(matches!(unknown, Lookup::Unavailable(_)), "{unknown:?}");
+    }
+
+    #[tokio::test]
+    async fn names_that_are_not_asked_for_are_those_of_the_library() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let dns = Dns::of(socket.local_addr().unwrap()).unwrap();
+        let within = Duration::from_millis(500);
+        let long = format!("{}.example", "a".repeat(64));
+        for name in ["a.localhost", "lab.Invalid.", "a.onion", "a..b", &long] {
+            let unasked = Unasked::of(name).unwrap();
+            for aaaa in [false, true] {
+                let found = dns.look_up(name, None, aaaa, within).await;
+                assert_eq!(found, unasked.lookup(aaaa), "{name}");
+            }
+        }
+        let asked = socket.try_recv(&mut [0; 512]).map_err(|e| e.kind());
+        assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock));
     }
 
     #[test]

@@ -181,8 +181,8 @@ impl World {
     /// What DNS knows in a round.
     fn names(&self, round: &Round) -> BTreeMap<String, Vec<IpAddr>> {
         let all = self.scenario.dns.iter().chain(&round.dns);
-        let small = all.map(|(name, all)| (name.to_ascii_lowercase(), all.clone()));
-        small.collect()
+        let plain = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+        all.map(|(name, all)| (plain(name), all.clone())).collect()
     }
 
     /// The servers that are up in a round: their numbers, and what they show.
