@@ -16,6 +16,10 @@ use tokio::time::timeout;
 use crate::provisioning::unasked::Unasked;
 use crate::provisioning::verify::Lookup;
 
+/// How long the answer of the other family is waited for where it only explains, so that any time
+/// would do.
+const EXPLAINING: Duration = Duration::from_secs(1);
+
 /// A phone's resolver. It keeps nothing: a phone that resyncs asks anew.
 pub struct Dns {
     resolver: TokioResolver,
@@ -59,7 +63,8 @@ impl Dns {
     /// The addresses of `name`, of its A and, with `aaaa`, of its AAAA records. `within` is for each
     /// question; what is known counts, even if the other one had no answer. An answer that has `peer`
     /// is enough; with a `peer` that is not found, the answer of its family must have come: else
-    /// nothing is known about it.
+    /// nothing is known about it. Where that answer has other addresses, those of the other family
+    /// only explain.
     pub async fn look_up(
         &self,
         name: &str,
@@ -90,13 +95,27 @@ impl Dns {
             let all = found.iter().flatten();
             peer.is_some_and(|peer| all.map(IpAddr::to_canonical).any(|ip| ip == peer))
         };
+        let is_against = |found: &Found, is_family: fn(&IpAddr) -> bool| {
+            let of_peer = peer.map(|peer| peer.to_canonical());
+            let of_peer = of_peer.as_ref().is_some_and(is_family);
+            of_peer && found.as_ref().is_ok_and(|all| !all.is_empty())
+        };
+        let none = || Ok(Vec::new());
         let (four, six) = tokio::select! {
             found = &mut four => match has_peer(&found) {
-                true => (found, Ok(Vec::new())),
+                true => (found, none()),
+                false if is_against(&found, IpAddr::is_ipv4) => {
+                    let six = timeout(EXPLAINING, six).await;
+                    (found, six.unwrap_or_else(|_| none()))
+                }
                 false => (found, six.await),
             },
             found = &mut six => match has_peer(&found) {
-                true => (Ok(Vec::new()), found),
+                true => (none(), found),
+                false if is_against(&found, IpAddr::is_ipv6) => {
+                    let four = timeout(EXPLAINING, four).await;
+                    (four.unwrap_or_else(|_| none()), found)
+                }
                 false => (four.await, found),
             },
         };
@@ -198,6 +217,9 @@ mod tests {
             (a, "10.0.0.1", true, four()),
             (a, "::ffff:10.0.0.1", true, four()),
             (aaaa, "2001:db8::1", true, six()),
+            // It is elsewhere, whatever the other answer is.
+            (a, "10.0.0.2", true, four()),
+            (aaaa, "2001:db8::2", true, six()),
             // What does not count is not asked for.
             (a, "10.0.0.2", false, four()),
             (a, "2001:db8::1", false, four()),
