@@ -166,7 +166,7 @@ pub enum Kind {
     },
     /// The phone starts.
     Boot {
-        /// `power`, `reset`, `factory-reset`.
+        /// `power`, `reset`, `lists-erased`, `factory-reset`, `restart`, `renewal`.
         cause: String,
         /// Addresses of option 150, in order.
         option_150: Vec<String>,

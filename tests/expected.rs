@@ -171,6 +171,7 @@ fn step(shorthand: &str) -> String {
     };
     let body = match words.as_slice() {
         ["reset"] => "do = \"reset-phones\"".to_owned(),
+        ["erase"] => "do = \"erase-lists\"".to_owned(),
         ["factory"] => "do = \"factory-reset\"".to_owned(),
         // `trust FROM INTO [CERTIFICATE...] [@NODE] [>STORE]`
         ["trust", from, into, rest @ ..] => {
@@ -404,6 +405,7 @@ fn moves_come_out_as_the_table_says() {
         row!("M19", OLD, NEW, "", "rollback a true; 150 b1; reset"
             => "stranded signer-unknown-to-tvs"),
         row!("M20", OLD_MIXED, NEW_MIXED, "", "150 b1; factory" => "migrated signature-holds"),
+        row!("M20", OLD, NEW, "", "150 b1; erase" => "migrated leap-of-faith"),
         row!("M20", OLD_MIXED, NEW, "", "150 b1; factory" => "migrated leap-of-faith"),
         row!("M21", OLD, NEW, "", "trust b a; 150 b1; reset; 150 a1; reset"
             => "stranded signer-unknown-to-tvs"),

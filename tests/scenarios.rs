@@ -120,6 +120,7 @@ scenarios! {
     itlrecovery_left_out = "itlrecovery-left-out",
     itlrecovery_roles_both = "itlrecovery-roles-both",
     itlrecovery_roles_by_store = "itlrecovery-roles-by-store",
+    lists_erased_by_hand = "lists-erased-by-hand",
     locale_missing = "locale-missing",
     newer_release_refused = "newer-release-refused",
     no_way_back = "no-way-back",

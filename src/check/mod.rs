@@ -20,3 +20,4 @@ pub mod recording;
 pub mod registration;
 pub mod rehearsal;
 pub mod verdict;
+pub mod whole;

@@ -4,13 +4,23 @@ use std::net::Ipv4Addr;
 
 use super::evidence::{FileReply, Known, Node, Side, Sides, SignerKey};
 use super::verdict::{Owner, Places};
+use super::whole::whole_list;
 use crate::wire::{Role, Strictness, TrustList};
+
+/// Of a list that no node that was read published.
+const NOBODY: &str = "nobody who was looked at";
 
 impl Places for Sides {
     /// The node that serves these bytes; else the cluster to which the signer belongs, since a phone
     /// may hold a list that is served no more; else that whose TVS is in the list: no cluster lists
-    /// another's.
+    /// another's. A list whose own signature does not hold is nobody's, whoever serves it.
     fn owner_of(&self, list: &[u8]) -> Owner {
+        if whole_list(list).is_err() {
+            return Owner {
+                cluster: None,
+                node: NOBODY.to_owned(),
+            };
+        }
         let serving = self.nodes().find(|(_, node)| serves(node, list));
         let signed = || {
             let signer = signer_of(list)?;
@@ -24,10 +34,7 @@ impl Places for Sides {
         let side = found.and_then(|(at, _)| self.sides.get(at.0));
         Owner {
             cluster: side.map(|s| s.name.clone()),
-            node: found.map_or_else(
-                || "nobody who was looked at".to_owned(),
-                |(_, node)| node.name.clone(),
-            ),
+            node: found.map_or_else(|| NOBODY.to_owned(), |(_, node)| node.name.clone()),
         }
     }
 

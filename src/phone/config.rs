@@ -4,10 +4,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::boot::{Phone, Stage, signer_of, with_tvs};
+use super::boot::{Phone, Stage};
 use super::download::{Fetched, Transport};
 use super::facts::file_facts;
 use super::flash;
+use super::lists::{signer_of, with_tvs};
 use super::output::Output;
 use super::tvs::{Asked, Waiting};
 use crate::cluster::Registration;

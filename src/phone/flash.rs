@@ -13,6 +13,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::wire::ListKind;
+
 /// Ending of a file that is being written.
 const UNFINISHED: &str = ".new";
 
@@ -154,6 +156,13 @@ impl Flash {
         if let FlashOperation::Write { file, bytes } = operation {
             let kept = &bytes[..kept.min(bytes.len())];
             self.files.insert(file.clone(), kept.into());
+        }
+    }
+
+    /// Removes the lists alone, as the phone's own menu does.
+    pub fn erase_lists(&mut self) {
+        for kind in [ListKind::Ctl, ListKind::Itl] {
+            self.files.remove(kind.file_name());
         }
     }
 

@@ -56,6 +56,8 @@ pub enum BootCause {
     Reset,
     /// It was reset to factory defaults, so its flash is empty.
     FactoryReset,
+    /// Its lists were erased at the phone (Trust List menu, `**#`); it keeps its configuration.
+    ListsErased,
     /// It restarts by itself: its lease names other servers.
     Restart,
     /// It does not start: it is on, and renews its lease. A phone that is on has its lease in memory;
@@ -70,6 +72,7 @@ impl BootCause {
             Self::Power => "power",
             Self::Reset => "reset",
             Self::FactoryReset => "factory-reset",
+            Self::ListsErased => "lists-erased",
             Self::Restart => "restart",
             Self::Renewal => "renewal",
         }

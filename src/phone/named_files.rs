@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use super::boot::{Phone, Stage, signer_of, with_tvs};
+use super::boot::{Phone, Stage};
 use super::config::SIGNED;
 use super::download::Fetched;
 use super::facts::file_facts;
+use super::lists::{signer_of, with_tvs};
 use super::profile::NamedFile;
 use super::tvs::{Asked, Waiting};
 use crate::event::{Kind, SignerFacts};

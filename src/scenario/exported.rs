@@ -40,6 +40,7 @@ pub fn before_move(scenario: &Scenario) -> Result<Looked, RunError> {
                 | Action::SetOption66 { .. }
                 | Action::RenewLeases { .. }
                 | Action::ResetPhones { .. }
+                | Action::EraseLists { .. }
                 | Action::FactoryReset { .. }
         )
     })?;

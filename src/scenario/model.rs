@@ -417,6 +417,11 @@ pub enum Action {
         /// Which phones.
         phones: Selector,
     },
+    /// Erases the lists of phones by hand, at each phone: they keep their configuration and boot again.
+    EraseLists {
+        /// Which phones.
+        phones: Selector,
+    },
     /// Resets phones to what they left the factory with: no list, no configuration.
     FactoryReset {
         /// Which phones.

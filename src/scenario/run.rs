@@ -548,6 +548,11 @@ impl<'a> Run<'a> {
                 let indices = self.selected(phones);
                 self.boot(&indices, BootCause::Reset)?;
             }
+            Action::EraseLists { phones } => {
+                let indices = self.selected(phones);
+                self.each_phone(indices.iter().copied(), |p| p.flash.erase_lists());
+                self.boot(&indices, BootCause::ListsErased)?;
+            }
             Action::FactoryReset { phones } => {
                 let indices = self.selected(phones);
                 self.each_phone(indices.iter().copied(), |p| p.flash.erase());

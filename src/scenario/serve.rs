@@ -256,7 +256,7 @@ impl<'a> Serving<'a> {
 fn left_out(action: &Action) -> Option<&'static str> {
     match action {
         Action::SetOption150 { .. } => Some("phones take option 150 from their own DHCP server"),
-        Action::ResetPhones { .. } | Action::FactoryReset { .. } => {
+        Action::ResetPhones { .. } | Action::EraseLists { .. } | Action::FactoryReset { .. } => {
             Some("reset the phones themselves")
         }
         Action::PowerCut { .. } => Some("the phones have a power supply of their own"),

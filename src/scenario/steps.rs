@@ -151,6 +151,12 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
         Action::SwitchDhcp { on: true } => "the DHCP server answers again".to_owned(),
         Action::SwitchDhcp { on: false } => "the DHCP server answers nobody".to_owned(),
         Action::ResetPhones { phones: who } => format!("{} reset", phones(who)),
+        Action::EraseLists { phones: who } => {
+            format!(
+                "CTL and ITL erased at {}, which keep their configuration",
+                phones(who)
+            )
+        }
         Action::FactoryReset { phones: who } => {
             format!(
                 "{} reset to factory defaults: no list, no configuration",

@@ -238,6 +238,8 @@ closed_words! {
         StartDhcp = "start-dhcp",
         /// See [`Action::ResetPhones`].
         ResetPhones = "reset-phones",
+        /// See [`Action::EraseLists`].
+        EraseLists = "erase-lists",
         /// See [`Action::FactoryReset`].
         FactoryReset = "factory-reset",
         /// See [`Action::ChangeService`].

@@ -173,7 +173,7 @@ fn with_actions(
         }
     }
     let last = if is_erased {
-        "factory-reset"
+        "erase-lists"
     } else {
         "reset-phones"
     };

@@ -142,6 +142,9 @@ phones = ["lobby", 3]
 do = "reset-phones"
 phones = "1-2"
 [[step]]
+do = "erase-lists"
+phones = "3"
+[[step]]
 do = "factory-reset"
 phones = "3"
 [[step]]
@@ -305,26 +308,26 @@ events = ['status text="Trust List update failed"', "request"]
         how: Damage::FlipBit,
         at: Some(100),
         ..
-    } = scenario.steps[12].action
+    } = scenario.steps[13].action
     else {
         panic!()
     };
     let Action::PowerCut {
         write: FlashWrite::Of(FlashFile::Itl),
         ..
-    } = scenario.steps[16].action
+    } = scenario.steps[17].action
     else {
         panic!()
     };
     let Action::PowerCut {
         write: FlashWrite::Nth(3),
         ..
-    } = scenario.steps[17].action
+    } = scenario.steps[18].action
     else {
         panic!()
     };
     assert_eq!(
-        scenario.steps[18].action,
+        scenario.steps[19].action,
         Action::Wait {
             duration: Duration::from_millis(500)
         }

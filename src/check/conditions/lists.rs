@@ -8,33 +8,16 @@ use super::question::{
 };
 use crate::check::answer::Condition;
 use crate::check::evidence::{FileReply, Known};
-use crate::trust::own_signature::check_list;
+use crate::check::whole::whole_list;
 use crate::trust::rules::Basis;
 use crate::trust::search::SignerId;
-use crate::trust::signature::{Policy, SignatureCheck};
-use crate::wire::{ListKind, Role, Strictness, TrustList};
+use crate::wire::{ListKind, Role};
 
 pub(super) const PHONES_LISTS: &str = "phones-lists";
 pub(super) const ROLLBACK_PARAMETER: &str = "rollback-parameter";
 pub(super) const DESTINATION_LISTS: &str = "destination-lists";
 
 const ERASE: &str = "erase CTL and ITL at these phones by hand, or let them take a good list while they are at home";
-
-/// What is wrong with a list by itself: it is none, or its own signature does not hold.
-fn fault(bytes: &[u8]) -> Result<TrustList<&[u8]>, String> {
-    let list = TrustList::parse(bytes, &Strictness::default())
-        .map_err(|e| format!("is no trust list: {e}"))?;
-    // Which digests a phone takes is a condition of its own.
-    let any = Policy {
-        accept_sha256: true,
-        accept_sha512: true,
-        ..Policy::default()
-    };
-    match check_list(&list, bytes, &any, &mut SignatureCheck::new()) {
-        Ok(_) => Ok(list),
-        Err(fault) => Err(format!("is not signed as it says: {fault}")),
-    }
-}
 
 /// The phones' own lists are whole, and name a TVS to ask (Cisco 215539: the phone has a valid CTL
 /// or ITL of the source).
@@ -61,7 +44,7 @@ fn phones_list(q: &Question<'_>, held: &Held<'_>) -> Condition {
     let mut read = Vec::new();
     for (kind, bytes) in [(ListKind::Ctl, held.ctl), (ListKind::Itl, held.itl)] {
         let Some(bytes) = bytes else { continue };
-        let list = match fault(bytes) {
+        let list = match whole_list(bytes) {
             Ok(list) => list,
             Err(fault) => return said.bad(format!("the {kind} {fault}"), ERASE),
         };
@@ -234,7 +217,7 @@ fn destination_list(n: TftpNode<'_>, kind: ListKind) -> Condition {
             return said.unknown(format!("not read: {why}"), fix);
         }
     };
-    let list = match fault(bytes) {
+    let list = match whole_list(bytes) {
         Ok(list) => list,
         Err(fault) => return said.bad(format!("it {fault}"), publish),
     };

@@ -10,10 +10,9 @@ use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, Sign
 use crate::check::places::signer_of;
 use crate::check::predict::{Move, Subject, predict};
 use crate::cluster::{PublicCertificate, Service, Store, TrustStore};
-use crate::phone::FlashOperation;
 use crate::trust::rules::{Key, Settings, TvsRolesOfStore};
 use crate::tvs::Found;
-use crate::wire::{ListKind, Role, SignedFile, Strictness, TrustList};
+use crate::wire::{Role, SignedFile, Strictness, TrustList};
 
 /// The name that an action has for TVS.
 pub(super) const TVS: &str = "TVS";
@@ -116,12 +115,7 @@ impl Changed {
                     self.plan.option_150 = named.map(|at| self.sides.address(at)).collect();
                 }
                 Action::HomeFirst { cluster } => self = self.go_home(cluster)?,
-                Action::EraseLists => {
-                    for kind in [ListKind::Ctl, ListKind::Itl] {
-                        let file = kind.file_name().to_owned();
-                        self.subject.flash.apply(&FlashOperation::Remove { file });
-                    }
-                }
+                Action::EraseLists => self.subject.flash.erase_lists(),
                 // What a cluster would publish then was not read.
                 Action::SetParameter { .. } | Action::AddPhones { .. } => {}
             }

@@ -114,6 +114,7 @@ fn until_the_move(scenario: &Scenario) -> usize {
                 | Action::SetOption66 { .. }
                 | Action::RenewLeases { .. }
                 | Action::ResetPhones { .. }
+                | Action::EraseLists { .. }
                 | Action::FactoryReset { .. }
         )
     };

@@ -91,7 +91,9 @@ impl Quiet<'_> {
             }
             action if self.is_disturbed && !changes_nothing_at_clusters(action) => return None,
             // These boot phones too; a plan is looked at with a plain reset alone.
-            Action::FactoryReset { .. } | Action::Bulk { .. } if !self.planned.is_empty() => {
+            Action::EraseLists { .. } | Action::FactoryReset { .. } | Action::Bulk { .. }
+                if !self.planned.is_empty() =>
+            {
                 return None;
             }
             _ => {}

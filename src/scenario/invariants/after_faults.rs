@@ -350,6 +350,7 @@ impl Recorder {
     fn changes(&self, run: &Run<'_>, action: &Action) -> bool {
         let starts = match action {
             Action::ResetPhones { .. }
+            | Action::EraseLists { .. }
             | Action::FactoryReset { .. }
             | Action::RenewLeases { .. }
             | Action::PowerCut { .. }

@@ -30,7 +30,7 @@ pub enum Law {
     TvsNotNeeded,
     /// An installed list is there, and whole, after every flash operation and every power cut.
     ListsWhole,
-    /// Nothing but an accepted list or a factory reset changes what is installed.
+    /// Nothing but an accepted list, a hand at the phone or a factory reset changes what is installed.
     ListsKept,
     /// A configuration is taken from a signer that the lists or a TVS answer let sign it, and an
     /// unsigned one only by a phone that asks for unsigned ones.

@@ -68,6 +68,15 @@ impl WatchedPhone {
                 let text = "a factory reset left files in flash".to_owned();
                 found.push((Law::ListsKept, text));
             }
+        } else if setup.cause == BootCause::ListsErased {
+            let lists = [ListKind::Ctl, ListKind::Itl];
+            if lists
+                .iter()
+                .any(|kind| flash.get(kind.file_name()).is_some())
+            {
+                let text = "lists that were erased are in flash".to_owned();
+                found.push((Law::ListsKept, text));
+            }
         } else if let Some(last) = &self.flash {
             same_lists(last, flash, "between two boots", found);
         }

@@ -28,7 +28,9 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         Verb::SetOption150 => &["do", "to", "phones"],
         Verb::SetOption66 => &["do", "to", "beside-150", "phones"],
         Verb::StopDhcp | Verb::StartDhcp => &["do"],
-        Verb::ResetPhones | Verb::FactoryReset | Verb::RenewLeases => &["do", "phones"],
+        Verb::ResetPhones | Verb::EraseLists | Verb::FactoryReset | Verb::RenewLeases => {
+            &["do", "phones"]
+        }
         Verb::StopService | Verb::StartService | Verb::RestartService => {
             &["do", "node", "cluster", "service", "after"]
         }
@@ -149,6 +151,9 @@ impl Parser<'_, '_> {
                 on: verb == Verb::StartDhcp,
             },
             Verb::ResetPhones => Action::ResetPhones {
+                phones: self.phones_of(s)?,
+            },
+            Verb::EraseLists => Action::EraseLists {
                 phones: self.phones_of(s)?,
             },
             Verb::FactoryReset => Action::FactoryReset {

@@ -229,6 +229,7 @@ impl<'s> Names<'s> {
             }
             Action::ResetPhones { phones }
             | Action::RenewLeases { phones }
+            | Action::EraseLists { phones }
             | Action::FactoryReset { phones }
             | Action::PowerCut { phones, .. } => self.check_selector(problems, phones),
             Action::ChangeService {

@@ -184,7 +184,10 @@ impl Parser<'_, '_> {
         let boots = |step: &Step| {
             matches!(
                 step.action,
-                Action::ResetPhones { .. } | Action::FactoryReset { .. } | Action::Bulk { .. }
+                Action::ResetPhones { .. }
+                    | Action::EraseLists { .. }
+                    | Action::FactoryReset { .. }
+                    | Action::Bulk { .. }
             )
         };
         let last_boot = steps.iter().rposition(boots);

@@ -98,6 +98,15 @@ impl<'a> Phone<'a> {
         self.boot_once(world, None)
     }
 
+    /// Its lists are erased by hand, and it boots.
+    pub(super) fn erase_lists(&mut self, world: &World<'_>) -> Result<(), Unsupported> {
+        if self.cut.is_some() {
+            return Err(Unsupported::new("a power cut after lists were erased"));
+        }
+        (self.ctl, self.itl) = (None, None);
+        self.boot_once(world, None)
+    }
+
     /// It is reset and boots, twice if the power fails.
     pub(super) fn boot(&mut self, world: &World<'_>) -> Result<(), Unsupported> {
         let Some((moment, write)) = self.cut.take() else {

@@ -106,6 +106,9 @@ impl<'a> Run<'a> {
                 "options 150 and 66 beside each other, or no DHCP",
             )),
             Action::ResetPhones { phones } => self.each(phones, |phone, world| phone.boot(world)),
+            Action::EraseLists { phones } => {
+                self.each(phones, |phone, world| phone.erase_lists(world))
+            }
             Action::FactoryReset { phones } => {
                 self.each(phones, |phone, world| phone.factory_reset(world))
             }
