@@ -936,7 +936,10 @@ fn phones_of_an_inventory_hold_what_was_read() {
         resets: 3,
     };
     let held: Vec<Subject> = [0, 1].map(|at| (**subject(at).unwrap()).clone()).to_vec();
-    assert!(!held[0].taken.lists && held[1].taken.lists);
+    assert_eq!(
+        [0, 1].map(|n: usize| held[n].taken.lists),
+        [None, Some(At(0, 0))]
+    );
     let clock = held[0].setup.clock;
     let all = conditions::all(sides, &plan, &held, clock, &[]);
     let lists = all.iter().filter(|c| c.name == "phones-lists");

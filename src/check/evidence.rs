@@ -65,10 +65,10 @@ pub enum FileReply {
 }
 
 impl FileReply {
-    /// True if the server says that there is no such file. Over HTTP CUCM was seen to say so with 404
-    /// and with 503; another status says nothing of the file.
+    /// True if the server says that there is no such file. Another status than 404 says nothing of the
+    /// file: a 503 was seen of a CUCM without a CTL, and an overloaded server gives it too.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::NotFound | Self::Status(404 | 503))
+        matches!(self, Self::NotFound | Self::Status(404))
     }
 
     /// The file, if that is what came.
@@ -211,6 +211,39 @@ pub struct Node {
 }
 
 impl Node {
+    /// What the node says of a file over TFTP and HTTP together: the file, nothing where one of them
+    /// says that there is none, or why neither tells. A status of HTTP that is none of both leaves it
+    /// to TFTP.
+    pub fn file(&self, name: &str) -> Known<Option<&Arc<[u8]>>> {
+        let replies = [("TFTP", &self.tftp), ("HTTP", &self.http)];
+        let replies = replies.map(|(service, files)| (service, files.reply(name)));
+        let (mut is_missing, mut status, mut unread) = (false, None, None);
+        for (service, reply) in replies {
+            match reply {
+                Known::Yes(FileReply::File(bytes)) => return Known::Yes(Some(bytes)),
+                Known::Yes(reply) if reply.is_missing() => is_missing = true,
+                Known::Yes(FileReply::Status(code)) => {
+                    status.get_or_insert((service, *code));
+                }
+                Known::Yes(FileReply::NotFound) => {}
+                Known::No(why) => {
+                    unread.get_or_insert((service, why));
+                }
+            }
+        }
+        match (is_missing, status, unread) {
+            (true, ..) => Known::Yes(None),
+            (_, Some((service, code)), Some((other, why))) => Known::No(format!(
+                "{service} said {code}, which says nothing of the file, and {other} did not tell ({why})"
+            )),
+            (_, Some((service, code)), None) => Known::No(format!(
+                "{service} said {code}, which says nothing of the file"
+            )),
+            (_, None, Some((_, why))) => Known::No(why.clone()),
+            (_, None, None) => Known::not_looked_at(),
+        }
+    }
+
     /// Whether CallManager takes registrations at this port; none is one that nobody can name.
     pub fn callmanager_at(&self, port: Option<u16>) -> Known<Door> {
         if self.callmanager_ports.is_empty() {

@@ -152,7 +152,7 @@ pub(super) fn signers_known(q: &Question<'_>) -> Vec<Condition> {
             "give the lists of its TFTP nodes",
         )];
     }
-    let (asked, _) = q.asked_tvs();
+    let (asked, strangers) = q.asked_tvs();
     let known: Vec<&SignerKey> = signers
         .iter()
         .filter(|(key, s)| {
@@ -165,7 +165,7 @@ pub(super) fn signers_known(q: &Question<'_>) -> Vec<Condition> {
         .collect();
     let of = |(key, signer): (&SignerKey, &Signer<'_>)| {
         let others = known.iter().any(|k| *k != key);
-        signer_known(q, key, signer, &asked, others)
+        signer_known(q, key, signer, (&asked, &strangers), others)
     };
     signers.iter().map(of).collect()
 }
@@ -241,7 +241,7 @@ fn signer_known(
     q: &Question<'_>,
     key: &SignerKey,
     signer: &Signer<'_>,
-    asked: &[(At, &Node)],
+    (asked, strangers): (&[(At, &Node)], &[&str]),
     others_known: bool,
 ) -> Condition {
     let signs = and(&signer.signs);
@@ -272,6 +272,9 @@ fn signer_known(
             Cell::KnowsNot => lacks.push(name),
             Cell::NotRead(why) => unread.push((name, why)),
         }
+    }
+    for host in strangers {
+        unread.push((host, "it is none of the nodes that were looked at".into()));
     }
     let mut texts = Vec::new();
     if !knows.is_empty() {

@@ -178,6 +178,7 @@ pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
     Fix {
         actions: actions(code.unwrap_or_default(), looked),
         proven: false,
+        rests_on: None,
         status: Vec::new(),
         text: words::way_out(code, follows, looked),
     }
@@ -190,6 +191,7 @@ pub(super) fn after_erasing(looked: &Looked<'_>) -> Fix {
         return Fix {
             actions: vec![Action::EraseLists],
             proven: false,
+            rests_on: None,
             status: Vec::new(),
             text: format!(
                 "{}; whether that is enough hangs on {}, which was not read",
@@ -217,6 +219,7 @@ pub(super) fn after_erasing(looked: &Looked<'_>) -> Fix {
     Fix {
         actions,
         proven: false,
+        rests_on: None,
         status: Vec::new(),
         text,
     }

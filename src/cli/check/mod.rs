@@ -91,8 +91,14 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         written::record(dir, &inputs, &sides)?;
         output.note(&format!("recorded in {}", shown(dir)));
     }
+    // An end before the answer takes nothing away that was to be known.
+    let option_150 = option_150(&sides, args).inspect_err(|_| {
+        for note in &notes {
+            output.note(note);
+        }
+    })?;
     let plan = Move {
-        option_150: option_150(&sides, args)?,
+        option_150,
         resets: usize::from(args.resets),
     };
     let clock = args.date.or(gathered.date).unwrap_or_else(inspect::now);
@@ -114,6 +120,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         phones = found.asked;
         notes.extend(found.notes);
     }
+    notes.extend(inventory.as_ref().and_then(phones::left_out));
     let answer = answered::answer(&sides, &phones, &plan, args, clock, notes);
     output.result(&match args.format {
         Format::Human => report::human(&answer, output.paint()),

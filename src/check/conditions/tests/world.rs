@@ -311,6 +311,28 @@ pub(super) fn serve(node: &mut Node, name: &str, reply: Known<FileReply>) {
     }
 }
 
+/// The parameter was not read, and these nodes of the source serve an ITL without TFTP and TVS.
+pub(super) fn blank(w: &mut World, nodes: &[usize]) {
+    w.sides.sides[0].parameters.prepare_for_rollback = Known::not_looked_at();
+    for &n in nodes {
+        let bytes = served(w.src(n), "ITLFile.tlv");
+        let list = changed(&bytes, |list| list.records.clear());
+        serve(w.src(n), "ITLFile.tlv", file(list));
+    }
+}
+
+/// The destination's HTTP says 503 to everything, and its TFTP never answered.
+pub(super) fn overloaded(w: &mut World) {
+    for n in 0..2 {
+        let node = w.dst(n);
+        for service in [&mut node.tftp, &mut node.http] {
+            service.replies.clear();
+        }
+        node.tftp.others = Known::No("timed out".into());
+        node.http.others = Known::Yes(FileReply::Status(503));
+    }
+}
+
 pub(super) fn file(bytes: impl Into<Arc<[u8]>>) -> Known<FileReply> {
     Known::Yes(FileReply::File(bytes.into()))
 }
