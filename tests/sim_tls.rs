@@ -9,6 +9,8 @@ use std::path::Path;
 use trustline::event::{Event, Kind};
 use trustline::phone::Pace;
 use trustline::scenario::judge::fates;
+use trustline::scenario::outcome;
+use trustline::scenario::provisioning::Carried;
 use trustline::scenario::run::rehearse;
 use trustline::scenario::words::Tls;
 use trustline::scenario::{self, Network, Rules, Scenario};
@@ -105,6 +107,46 @@ fn the_model_says_what_rustls_says() {
         let silent = matches!(name, "source-tvs-stopped" | "source-switched-off");
         assert!(silent || !spoken.is_empty(), "{name}: no TLS was spoken");
     }
+}
+
+/// All that is told of multiplatform phones, and how many handshakes rustls did for it.
+fn resyncs(scenario: &Scenario, tls: Tls) -> (Vec<Event>, Carried) {
+    let scenario = Scenario {
+        tls,
+        ..scenario.clone()
+    };
+    let mut events = Vec::new();
+    let sink = &mut |event: &Event| events.push(event.clone());
+    let ended = outcome::run(&scenario, Network::Sim, Pace::Real, sink).unwrap();
+    assert!(ended.holds(), "{}: {events:#?}", scenario.name.value);
+    (events, ended.carried)
+}
+
+#[test]
+fn https_of_multiplatform_phones_is_told_alike_to_the_letter() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/provisioning");
+    let mut count = 0;
+    let mut refused = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let scenario = read(&format!("provisioning/{name}"), "");
+        let (modelled, without) = resyncs(&scenario, Tls::Modelled);
+        let (real, with) = resyncs(&scenario, Tls::Real);
+        let differs = modelled.iter().zip(&real).find(|(a, b)| a != b);
+        assert!(differs.is_none(), "{name}: {differs:#?}");
+        assert_eq!(modelled.len(), real.len(), "{name}");
+        assert_eq!(without, Carried::default(), "{name}");
+        assert!(with.handshakes > 0, "{name}: no TLS was spoken");
+        // Real TLS draws real random numbers; nothing that is told does.
+        assert!(resyncs(&scenario, Tls::Real) == (real, with), "{name}");
+        count += 1;
+        refused += modelled
+            .iter()
+            .filter(|e| matches!(&e.kind, Kind::Resynced { verdict, .. } if verdict == "refused"))
+            .count();
+    }
+    assert!(count >= 6 && refused > 10, "{count} scenarios, {refused}");
 }
 
 #[test]

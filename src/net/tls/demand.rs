@@ -7,7 +7,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{CertificateError, DistinguishedName, Error, ServerConfig};
+use rustls::{AlertDescription, CertificateError, DistinguishedName, Error, ServerConfig};
 
 use super::verify::{Checks, signatures_by_checks};
 use super::{Identity, OneKey, SetupError, TlsFailure, TlsOptions, provider};
@@ -46,15 +46,26 @@ pub enum ClientAlert {
     Signature,
 }
 
+impl ClientAlert {
+    fn fault(self) -> CertificateError {
+        match self {
+            Self::Bad => CertificateError::BadEncoding,
+            Self::Unsupported => CertificateError::InvalidPurpose,
+            Self::UnknownAuthority => CertificateError::UnknownIssuer,
+            Self::Expired => CertificateError::Expired,
+            Self::Signature => CertificateError::BadSignature,
+        }
+    }
+
+    /// The alert that goes out.
+    pub(crate) fn description(self) -> AlertDescription {
+        self.fault().into()
+    }
+}
+
 impl From<ClientAlert> for Error {
     fn from(alert: ClientAlert) -> Self {
-        Self::InvalidCertificate(match alert {
-            ClientAlert::Bad => CertificateError::BadEncoding,
-            ClientAlert::Unsupported => CertificateError::InvalidPurpose,
-            ClientAlert::UnknownAuthority => CertificateError::UnknownIssuer,
-            ClientAlert::Expired => CertificateError::Expired,
-            ClientAlert::Signature => CertificateError::BadSignature,
-        })
+        Self::InvalidCertificate(alert.fault())
     }
 }
 
