@@ -1,5 +1,6 @@
 //! Two clusters with nodes of one name or address.
 
+use trustline::check::answer::Group;
 use trustline::check::conditions;
 use trustline::check::evidence::{At, Sides};
 use trustline::check::folder::Files;
@@ -38,8 +39,8 @@ fn two_worlds(name: &str) -> (Vec<(String, Files)>, Subject) {
     (folders.into(), subjects(&ours)["source"].clone())
 }
 
-/// A phone sent to the second of these clusters, the states of all conditions, and the way back.
-fn moved(folders: &[(String, Files)], subject: &Subject) -> (Prediction, Vec<String>, String) {
+/// A phone sent to the second of these clusters, the states of all conditions, and its group.
+fn moved(folders: &[(String, Files)], subject: &Subject) -> (Prediction, Vec<String>, Group) {
     let sides = sides_of(folders);
     let plan = Move {
         option_150: vec![sides.address(At(1, 0))],
@@ -50,7 +51,7 @@ fn moved(folders: &[(String, Files)], subject: &Subject) -> (Prediction, Vec<Str
         model: String::new(),
         subject: Ok(Box::new(subject.clone())),
     }];
-    let groups = groups(&sides, &asked, &plan, &Settings::default());
+    let mut groups = groups(&sides, &asked, &plan, &Settings::default());
     let all = conditions::all(
         &sides,
         &plan,
@@ -63,28 +64,34 @@ fn moved(folders: &[(String, Files)], subject: &Subject) -> (Prediction, Vec<Str
         .map(|c| format!("{} {:?}", c.name, c.state))
         .collect();
     states.sort();
-    let back = format!("{:?}", groups[0].back.as_ref().map(|b| b.fate));
-    (predict(&sides, subject, &plan), states, back)
+    (predict(&sides, subject, &plan), states, groups.remove(0))
 }
 
 /// Both clusters call a node alike: each configuration means its own cluster's.
 #[test]
 fn a_namesake_of_the_other_cluster_is_not_taken_for_a_node() {
     let (folders, subject) = two_worlds("dst-pub");
-    let (plain, states, back) = moved(&folders, &subject);
+    let (plain, states, group) = moved(&folders, &subject);
     assert_eq!(plain.verdict, Verdict::Migrated, "{:?}", plain.gap);
     assert!(states.iter().all(|s| !s.ends_with("Bad")), "{states:?}");
     for name in ["src-pub", "src-sub", "SRC-PUB"] {
         let (folders, subject) = two_worlds(name);
-        let (found, found_states, found_back) = moved(&folders, &subject);
+        let (found, found_states, found_group) = moved(&folders, &subject);
         assert_eq!(found.verdict, plain.verdict, "{name}: {:?}", found.gap);
         assert_eq!(found.judged.follows.unwrap().0, "destination", "{name}");
         assert_eq!(found_states, states, "{name}");
-        assert_eq!(found_back, back, "{name}");
+        assert_eq!(found_group.fate, group.fate, "{name}");
+        assert_eq!(found_group.back, group.back, "{name}");
         if name == "src-sub" {
             // The phone asks TVS of src-pub alone.
             continue;
         }
+        // Only another phone's file shows whose configuration the phone holds.
+        let device = &subject.setup.identity.device;
+        let mut taken = folders.clone();
+        taken[0].1.retain(|path, _| !path.contains(device.as_str()));
+        let (_, _, taken) = moved(&taken, &subject);
+        assert_eq!(taken.fate, group.fate, "{name}: {:?}", taken.missing);
         // Nobody serves the configuration that the phone holds: nobody knows whose TVS it means.
         let mut folders = folders;
         let of_a = &mut folders[0].1;
