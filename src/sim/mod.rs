@@ -2,9 +2,8 @@
 //! one happening to the next. Same seed, same events, on any machine.
 //!
 //! TLS is modelled, unless it is asked for: the certificate check and the exchange of messages,
-//! without the cryptography. HTTPS to a TFTP node always is. Between a phone and a node lies a
-//! [`Link`] with latency and, if it is set, losses and worse; what is planned comes in the middle of
-//! a boot.
+//! without the cryptography. Between a phone and a node lies a [`Link`] with latency and, if it is
+//! set, losses and worse; what is planned comes in the middle of a boot.
 
 mod dhcp;
 mod http;
@@ -13,6 +12,7 @@ mod nodes;
 mod phones;
 mod planned;
 pub mod provisioning;
+mod session;
 mod tls;
 mod tvs;
 mod witness;

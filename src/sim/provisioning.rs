@@ -2,15 +2,13 @@
 //! and their certificates as data. TLS is modelled, where certificates are judged and nothing is
 //! encrypted, or real over simulated bytes.
 
-mod tls;
-
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use self::tls::Session;
-use crate::net::provisioning::tls::Demand;
-use crate::net::tls::{Identity, ServerTls};
+use super::session::Session;
+use crate::net::provisioning::tls::{Demand, PhoneTls};
+use crate::net::tls::{Identity, ServerTls, TlsFailure};
 use crate::provisioning::resync::{
     Answer, Connect, ConnectFault, End, Fault, Happening, Request, Resync, Step,
 };
@@ -127,7 +125,9 @@ impl Surroundings<'_> {
         }
         let (layer, trusted) = match &server.tls {
             Some(tls) => {
-                let (session, trusted) = Session::open(tls, connect, host, checker, identity)?;
+                let phone = PhoneTls::new(connect, host, checker, identity)?;
+                let session = Session::open(phone.config(), phone.name(), tls);
+                let (session, trusted) = phone.outcome(session)?;
                 self.handshakes.set(self.handshakes.get() + 1);
                 (Layer::Real(Box::new(session)), trusted)
             }
@@ -160,12 +160,13 @@ impl Connection<'_, '_> {
             Layer::Modelled => answering(request, identity.map(|own| own.certificate.as_slice())),
             Layer::Real(mut session) => {
                 let said = [request.path.as_bytes(), &request.body].concat();
-                let arrived = session.to_server(&said)?;
+                let broken = |failure: TlsFailure| Fault::Tls(failure.to_string());
+                let arrived = session.carry_to_server(&said).map_err(broken)?;
                 if arrived != said {
                     return Err(Fault::Tls("the request was changed on its way".into()));
                 }
                 let mut answer = answering(request, session.presented())?;
-                answer.body = session.to_phone(&answer.body)?;
+                answer.body = session.carry_to_phone(&answer.body).map_err(broken)?;
                 Ok(answer)
             }
         }

@@ -1,19 +1,19 @@
-//! Real TLS over simulated bytes: both ends are rustls, with the configurations and the judges of
-//! the driver on sockets. Each flight goes from one end's memory into the other's.
+//! Real TLS over simulated bytes where the model has times of its own: each flight goes from one
+//! end's memory straight into the other's. Both ends are rustls, with the configurations and the
+//! judges of the driver on sockets.
 //!
 //! What an application says goes through records too. How HTTP frames it is left to the model: the
 //! other end is given what it was, once the bytes have come through whole.
 
 use std::io::{self, Write};
 use std::ops::DerefMut;
+use std::sync::Arc;
 
-use rustls::{ClientConnection, ConnectionCommon, ServerConnection, SideData};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, ConnectionCommon, ServerConnection, SideData};
 
-use super::super::tls::{Taken, flush, take};
-use crate::net::provisioning::tls::PhoneTls;
-use crate::net::tls::{Identity, ServerTls, TlsFailure};
-use crate::provisioning::resync::{Connect, ConnectFault, Fault};
-use crate::provisioning::verify::{Checker, Trusted};
+use super::tls::{Taken, flush, take};
+use crate::net::tls::{ServerTls, TlsFailure, TlsInfo};
 
 /// Flights of a handshake, at most. TLS 1.2 has two each way.
 const MAX_FLIGHTS: usize = 8;
@@ -22,29 +22,29 @@ const MAX_FLIGHTS: usize = 8;
 const RECORD: usize = 16 * 1024;
 
 /// A connection that is up.
+#[derive(Debug)]
 pub(super) struct Session {
     phone: ClientConnection,
     server: ServerConnection,
 }
 
 impl Session {
-    /// Shakes hands. The phone judges the server with `checker`, as the one at `host`, and presents
-    /// `identity` where it is asked to.
+    /// Shakes hands. A server that fails tells the phone, whose failure is what counts.
+    ///
+    /// # Errors
+    /// One of the ends does not take the other.
     pub(super) fn open(
+        phone: Arc<ClientConfig>,
+        name: ServerName<'static>,
         server: &ServerTls,
-        connect: &Connect,
-        host: &str,
-        checker: &Checker,
-        identity: Option<&Identity>,
-    ) -> Result<(Self, Trusted), ConnectFault> {
-        let phone = PhoneTls::new(connect, host, checker, identity)?;
-        let no_end = |e: rustls::Error| ConnectFault::Tls(e.to_string());
-        let (config, _) = server.for_client();
+    ) -> Result<Self, TlsFailure> {
+        let no_end = |e| TlsFailure::of(&io::Error::new(io::ErrorKind::InvalidData, e));
+        let (server, _) = server.for_client();
         let session = Self {
-            phone: ClientConnection::new(phone.config(), phone.name()).map_err(no_end)?,
-            server: ServerConnection::new(config).map_err(no_end)?,
+            phone: ClientConnection::new(phone, name).map_err(no_end)?,
+            server: ServerConnection::new(server).map_err(no_end)?,
         };
-        phone.outcome(session.shaken())
+        session.shaken()
     }
 
     fn shaken(mut self) -> Result<Self, TlsFailure> {
@@ -70,11 +70,16 @@ impl Session {
         self.server.peer_certificates()?.first().map(|der| &**der)
     }
 
+    /// What was negotiated, as the phone knows it.
+    pub(super) fn info(&self) -> TlsInfo {
+        TlsInfo::of(&self.phone)
+    }
+
     /// What the server's application reads where the phone's writes this.
     ///
     /// # Errors
     /// The connection breaks.
-    pub(super) fn to_server(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    pub(super) fn carry_to_server(&mut self, bytes: &[u8]) -> Result<Vec<u8>, TlsFailure> {
         carry(&mut self.phone, &mut self.server, bytes)
     }
 
@@ -82,7 +87,7 @@ impl Session {
     ///
     /// # Errors
     /// The connection breaks.
-    pub(super) fn to_phone(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+    pub(super) fn carry_to_phone(&mut self, bytes: &[u8]) -> Result<Vec<u8>, TlsFailure> {
         carry(&mut self.server, &mut self.phone, bytes)
     }
 }
@@ -91,16 +96,16 @@ fn carry<A: SideData, B: SideData>(
     from: &mut (impl DerefMut<Target = ConnectionCommon<A>> + 'static),
     to: &mut (impl DerefMut<Target = ConnectionCommon<B>> + 'static),
     bytes: &[u8],
-) -> Result<Vec<u8>, Fault> {
+) -> Result<Vec<u8>, TlsFailure> {
     let mut arrived = Vec::new();
     for part in bytes.chunks(RECORD) {
         let written = from.writer().write_all(part);
-        written.map_err(|e| Fault::Tls(e.to_string()))?;
+        written.map_err(|e| TlsFailure::of(&e))?;
         let mut flight = Vec::new();
         flush(from, &mut flight);
         let Taken { plain, failure, .. } = take(to, &flight);
         if let Some(failure) = failure {
-            return Err(Fault::Tls(failure.to_string()));
+            return Err(failure);
         }
         arrived.extend(plain);
     }
@@ -109,16 +114,14 @@ fn carry<A: SideData, B: SideData>(
 
 #[cfg(test)]
 mod tests {
-    use rustls::pki_types::ServerName;
-
     use super::*;
     use crate::cluster::key::{KeyBits, KeyPool};
-    use crate::net::tls::{ClientTls, TlsOptions};
+    use crate::net::tls::{ClientTls, Identity, TlsOptions};
     use crate::provisioning::authority::{self, Root, SERIAL_BYTES, Terms};
     use crate::wire::Digest;
 
     /// Two ends; the server's key is that of its certificate, or another one.
-    fn session(is_own_key: bool) -> Session {
+    fn session(is_own_key: bool) -> Result<Session, TlsFailure> {
         let mut keys = KeyPool::new(1);
         let (own, other) = (keys.take(KeyBits::B2048), keys.take(KeyBits::B2048));
         let terms = Terms {
@@ -140,25 +143,22 @@ mod tests {
         let server = ServerTls::new(&shown, true, options).unwrap();
         let phone = ClientTls::any(Some(&identity(own.pkcs8())), options).unwrap();
         let name = ServerName::try_from("a.example").unwrap();
-        Session {
-            phone: ClientConnection::new(phone.config(), name).unwrap(),
-            server: ServerConnection::new(server.for_client().0).unwrap(),
-        }
+        Session::open(phone.config(), name, &server)
     }
 
     #[test]
     fn more_than_a_record_comes_through_both_ways() {
-        let mut session = session(true).shaken().unwrap();
+        let mut session = session(true).unwrap();
         assert!(session.presented().is_some());
         let many: Vec<u8> = (0..100_000_u32).map(|i| i.to_be_bytes()[3]).collect();
-        assert_eq!(session.to_server(&many), Ok(many.clone()));
-        assert_eq!(session.to_phone(&many), Ok(many));
-        assert_eq!(session.to_phone(&[]), Ok(Vec::new()));
+        assert_eq!(session.carry_to_server(&many), Ok(many.clone()));
+        assert_eq!(session.carry_to_phone(&many), Ok(many));
+        assert_eq!(session.carry_to_phone(&[]), Ok(Vec::new()));
     }
 
     #[test]
     fn a_server_without_the_key_of_its_certificate_does_not_come_up() {
-        let failure = session(false).shaken().err();
+        let failure = session(false).err();
         let is_that = matches!(failure, Some(TlsFailure::WrongKey { .. }));
         assert!(is_that, "{failure:?}");
     }
