@@ -114,7 +114,10 @@ pub fn with_concluded(
         concluded.rules.push(OTHERS_CONFIGURATION.into());
     }
     if let Some(node) = subject.taken.lists.and_then(|at| sides.node(at)) {
-        let text = format!("it holds the list that {} serves now", node.name);
+        let text = match subject.taken.no_ctl {
+            false => format!("it holds the list that {} serves now", node.name),
+            true => format!("it holds no CTL, as {} serves none now", node.name),
+        };
         concluded.rules.push(text);
     }
     concluded.rules.extend(folders);

@@ -40,6 +40,8 @@ pub struct Taken {
     pub configuration: bool,
     /// The node whose lists of now are taken for those that it holds.
     pub lists: Option<At>,
+    /// Of these lists it is the CTL alone that nobody said, and that node serves none.
+    pub no_ctl: bool,
     /// Its model is the one that phones are taken for of which nobody says it.
     pub model: bool,
     /// Its model is of no family whose firmware is known, and that of its profile stands in.

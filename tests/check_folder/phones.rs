@@ -372,3 +372,33 @@ fn a_withheld_column_makes_nothing_better() {
     }
     assert!(less_sure > 4, "{less_sure}");
 }
+
+/// Phones of a cluster that once was in mixed mode may hold its CTL still, and follow it.
+#[test]
+fn a_ctl_that_nobody_said_is_assumed_not_to_be_there_if_the_cluster_had_one() {
+    let looked_at = looked(&scenario_text("sha-512.toml")).unwrap();
+    let mixed = looked(&scenario_text("secure-migration.toml")).unwrap();
+    let old = mixed.phones[0].1.flash.get("CTLFile.tlv").unwrap();
+    let mut sides = looked_at.sides;
+    let phone = &looked_at.phones[0].1;
+    let itl = phone.flash.get("ITLFile.tlv").unwrap();
+    let sha1 = |bytes| trustline::phone::file_facts("", bytes).sha1;
+    let device = phone.setup.identity.device.clone();
+    let row = |ctl: String| {
+        let (itl, model) = (sha1(itl), "CP-8861".to_owned());
+        [device.clone(), model, ctl, itl, "g1".into(), "no".into()]
+    };
+    let never = said(&sides, &[row(String::new())]);
+    assert!(never.fate.follows() && never.basis > 1, "{}", never.rules);
+    let node = &mut sides.sides[0].nodes[0];
+    let reply = Known::Yes(FileReply::File(old.clone()));
+    node.tftp.replies.insert("old/CTLFile.tlv".into(), reply);
+    let none = said(&sides, &[row("none".into())]);
+    assert!(none.fate.follows() && none.basis > 1, "{}", none.rules);
+    let held = said(&sides, &[row(sha1(old))]);
+    let unsaid = said(&sides, &[row(String::new())]);
+    assert_eq!(unsaid.basis, 1);
+    assert!(unsaid.rules.contains("it holds no CTL"), "{}", unsaid.rules);
+    let lists = |said: &Said| said.conditions["phones-lists"];
+    assert!(lists(&unsaid) < lists(&none).min(lists(&held)));
+}

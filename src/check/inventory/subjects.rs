@@ -97,6 +97,8 @@ struct Home<'a> {
     how: &'a How<'a>,
     /// All lists that were read, by SHA-1.
     lists: BTreeMap<String, (At, ListKind, Arc<[u8]>)>,
+    /// True if one of them is a CTL of the phones' cluster: some phones may hold it.
+    had_ctl: bool,
     /// The configurations of the phones' cluster that were read, by device.
     configs: BTreeMap<&'a str, (&'a str, &'a Arc<[u8]>)>,
     /// The phones of each group whose configuration was read.
@@ -146,9 +148,11 @@ impl<'a> Home<'a> {
                 groups.entry(group.as_str()).or_default().push(device);
             }
         }
+        let of_home = |(at, kind, _): &(At, ListKind, _)| at.0 == 0 && *kind == ListKind::Ctl;
         Self {
             sides,
             how,
+            had_ctl: lists.values().any(of_home),
             lists,
             configs,
             groups,
@@ -305,20 +309,26 @@ impl<'a> Home<'a> {
             self.remark(text.to_owned(), &entry.device);
         }
         let mut flash = self.lists_at(entry, None)?;
-        // That a phone has no CTL where its cluster serves none is no guess worth a word.
+        // That a phone has no CTL where its cluster serves none is a guess only if the cluster had one.
+        let has_ctl = flash.get(ListKind::Ctl.file_name()).is_some();
         let taken: &[&str] = match (&entry.itl, &entry.ctl) {
             (None, _) => &["ITL", "itl_sha1"],
-            (_, None) if flash.get(ListKind::Ctl.file_name()).is_some() => &["CTL", "ctl_sha1"],
+            (_, None) if has_ctl || self.had_ctl => &["CTL", "ctl_sha1"],
             _ => &[],
         };
+        let no_ctl = entry.itl.is_some() && !taken.is_empty() && !has_ctl;
         let mut lists = None;
         if let [kind, column] = taken {
             lists = self.node_of_lists(entry);
             let node = lists.and_then(|at| self.sides.node(at));
             let node = node.map_or("their cluster", |node| &node.name);
+            let counts = match no_ctl {
+                false => format!("the one that {node} serves now counts"),
+                true => format!("{node} serves none now, so none counts"),
+            };
             let text = format!(
-                "of which nobody said what {kind} they hold: the one that {node} serves now counts; put \
-                 {column} of the phones into the inventory"
+                "of which nobody said what {kind} they hold: {counts}; put {column} of the phones into the \
+                 inventory"
             );
             self.remark(text, &entry.device);
         }
@@ -327,6 +337,7 @@ impl<'a> Home<'a> {
         let taken = Taken {
             configuration: config.is_guess,
             lists,
+            no_ctl,
             ..Taken::default()
         };
         Ok((flash, taken))
