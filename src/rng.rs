@@ -1,6 +1,10 @@
 //! A small seeded generator. Same seed, same numbers, on every machine and in every version:
 //! the algorithm is fixed here rather than taken from a crate that may change it.
 
+use std::convert::Infallible;
+
+use rsa::rand_core::{TryCryptoRng, TryRng};
+
 /// SplitMix64: 64 bits of state, passes the usual statistical batteries, not for secrets.
 #[derive(Clone, Debug)]
 pub struct Rng {
@@ -54,6 +58,29 @@ impl Rng {
         }
     }
 }
+
+/// [`Rng`] in the shape that the `rsa` crate asks for: for lab keys and the padding of lab files.
+pub(crate) struct Seeded<'a>(pub(crate) &'a mut Rng);
+
+impl TryRng for Seeded<'_> {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok((self.0.next_u64() >> 32) as u32)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.0.next_u64())
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
+        self.0.fill(out);
+        Ok(())
+    }
+}
+
+/// A promise that holds for no generator with a published seed; the keys are marked as lab keys.
+impl TryCryptoRng for Seeded<'_> {}
 
 #[cfg(test)]
 mod tests {

@@ -105,7 +105,10 @@ fn stranded() -> Group {
         }),
         rests_on: Some(RestsOn {
             basis: "assumed",
-            rules: vec!["tvs.restart_needed".into()],
+            rules: vec![
+                "tvs.restart_needed".into(),
+                "it holds the list that src-pub serves now".into(),
+            ],
         }),
         fix: Some(Fix {
             actions: vec![
@@ -122,6 +125,10 @@ fn stranded() -> Group {
                 },
             ],
             proven: true,
+            rests_on: Some(RestsOn {
+                basis: "inferred",
+                rules: vec!["tvs.roles_of_store".into()],
+            }),
             text: "import ITLRecovery of dst-pub into Phone-SAST-trust of src, then restart TVS on src-pub and src-sub".into(),
             status: vec!["Trust List updated".into(), "SEP001122334411.cnf.xml.sgn(HTTP)".into()],
         }),
@@ -149,6 +156,7 @@ fn visited() -> Group {
         fix: Some(Fix {
             actions: vec![Action::EraseLists],
             proven: false,
+            rests_on: None,
             text: "erase CTL and ITL on the phone by hand".into(),
             status: Vec::new(),
         }),
@@ -375,6 +383,46 @@ fn golden() {
     compare("good.txt", &human(&good_answer(), plain));
     compare("good.md", &runbook(&good_answer()));
     compare("good.csv", &work_list(&good_answer(), &Columns::default()));
+}
+
+/// Whoever reads the work list alone sees a guess as one, in the last column.
+#[test]
+fn the_work_list_says_what_a_verdict_rests_on() {
+    let list = work_list(&mixed_answer(), &extra());
+    let mut lines = list.lines();
+    assert!(lines.next().unwrap().ends_with(",site,owner,rests_on"));
+    let ends = |device: &str, end: &str| {
+        let line = list.lines().find(|l| l.starts_with(device)).unwrap();
+        assert!(line.ends_with(end), "{line}");
+    };
+    ends(
+        "SEP001122334411",
+        ",assumed: tvs.restart_needed; it holds the list that src-pub serves now",
+    );
+    ends("SEP001122334401", ",documented");
+    ends("a phone of src-sub", ",");
+}
+
+/// That a fix helps may hang on a rule that no source settles.
+#[test]
+fn a_proof_that_rests_on_a_guess_says_so() {
+    let answer = mixed_answer();
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let table = one_line(human(&answer, Paint::new(false)));
+    assert!(
+        table.contains("run again with it, and follows rests on inferred: tvs.roles_of_store"),
+        "{table}"
+    );
+    let book = one_line(runbook(&answer));
+    assert!(
+        book.contains("its proof rests on inferred: tvs.roles"),
+        "{book}"
+    );
+    let document: serde_json::Value = serde_json::from_str(&json(&answer)).unwrap();
+    assert_eq!(
+        document["groups"][0]["fix"]["rests_on"]["basis"],
+        "inferred"
+    );
 }
 
 #[test]

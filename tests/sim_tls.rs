@@ -9,6 +9,8 @@ use std::path::Path;
 use trustline::event::{Event, Kind};
 use trustline::phone::Pace;
 use trustline::scenario::judge::fates;
+use trustline::scenario::outcome;
+use trustline::scenario::provisioning::Carried;
 use trustline::scenario::run::rehearse;
 use trustline::scenario::words::Tls;
 use trustline::scenario::{self, Network, Rules, Scenario};
@@ -29,6 +31,7 @@ fn read(name: &str, extra: &str) -> Scenario {
 struct Told {
     events: Vec<Event>,
     tls: Vec<String>,
+    https: Vec<String>,
     fates: Vec<String>,
 }
 
@@ -52,11 +55,14 @@ fn run(scenario: &Scenario, tls: Tls) -> Told {
         ..scenario.clone()
     };
     let mut told = Vec::new();
+    let mut https = Vec::new();
     let mut events = Vec::new();
     let sink = &mut |e: &Event| {
         let mut event = e.clone();
-        if let Kind::TvsConnected { tls, .. } = &mut event.kind {
-            told.push(std::mem::take(tls));
+        match &mut event.kind {
+            Kind::TvsConnected { tls, .. } => told.push(std::mem::take(tls)),
+            Kind::HttpsConnected { tls, .. } => https.push(std::mem::take(tls)),
+            _ => {}
         }
         events.push(event);
     };
@@ -65,12 +71,13 @@ fn run(scenario: &Scenario, tls: Tls) -> Told {
     Told {
         events,
         tls: told,
+        https,
         fates: fates.iter().map(|f| format!("{f:?}")).collect(),
     }
 }
 
 /// Both agree on everything but the name of what was spoken; gives those names.
-fn compare(scenario: &Scenario) -> Vec<String> {
+fn compare(scenario: &Scenario) -> Spoken {
     let modelled = run(scenario, Tls::Modelled);
     let real = run(scenario, Tls::Real);
     let (ours, theirs) = (modelled.by_actor(), real.by_actor());
@@ -86,11 +93,24 @@ fn compare(scenario: &Scenario) -> Vec<String> {
         "{:?}",
         real.tls
     );
-    real.tls
+    let is_real = |tls: &String| tls.starts_with("TLS 1.");
+    assert!(modelled.https.iter().all(|t| t == "TLS modelled"));
+    assert!(real.https.iter().all(is_real), "{:?}", real.https);
+    Spoken {
+        tvs: real.tls,
+        https: real.https,
+    }
+}
+
+/// What was really spoken.
+struct Spoken {
+    tvs: Vec<String>,
+    https: Vec<String>,
 }
 
 #[test]
 fn the_model_says_what_rustls_says() {
+    let mut https = 0;
     for name in [
         "non-secure-migration",
         "secure-migration",
@@ -100,11 +120,59 @@ fn the_model_says_what_rustls_says() {
         "source-switched-off",
         "stale-itl",
         "power-cut",
+        "https-by-tvs",
+        "https-record",
+        "https-unknown",
     ] {
         let spoken = compare(&read(name, ""));
         let silent = matches!(name, "source-tvs-stopped" | "source-switched-off");
-        assert!(silent || !spoken.is_empty(), "{name}: no TLS was spoken");
+        assert!(
+            silent || !spoken.tvs.is_empty(),
+            "{name}: no TLS was spoken"
+        );
+        https += spoken.https.len();
     }
+    assert!(https > 3, "HTTPS was spoken {https} times");
+}
+
+/// All that is told of multiplatform phones, and how many handshakes rustls did for it.
+fn resyncs(scenario: &Scenario, tls: Tls) -> (Vec<Event>, Carried) {
+    let scenario = Scenario {
+        tls,
+        ..scenario.clone()
+    };
+    let mut events = Vec::new();
+    let sink = &mut |event: &Event| events.push(event.clone());
+    let ended = outcome::run(&scenario, Network::Sim, Pace::Real, sink).unwrap();
+    assert!(ended.holds(), "{}: {events:#?}", scenario.name.value);
+    (events, ended.carried)
+}
+
+#[test]
+fn https_of_multiplatform_phones_is_told_alike_to_the_letter() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/provisioning");
+    let mut count = 0;
+    let mut refused = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        let scenario = read(&format!("provisioning/{name}"), "");
+        let (modelled, without) = resyncs(&scenario, Tls::Modelled);
+        let (real, with) = resyncs(&scenario, Tls::Real);
+        let differs = modelled.iter().zip(&real).find(|(a, b)| a != b);
+        assert!(differs.is_none(), "{name}: {differs:#?}");
+        assert_eq!(modelled.len(), real.len(), "{name}");
+        assert_eq!(without, Carried::default(), "{name}");
+        assert!(with.handshakes > 0, "{name}: no TLS was spoken");
+        // Real TLS draws real random numbers; nothing that is told does.
+        assert!(resyncs(&scenario, Tls::Real) == (real, with), "{name}");
+        count += 1;
+        refused += modelled
+            .iter()
+            .filter(|e| matches!(&e.kind, Kind::Resynced { verdict, .. } if verdict == "refused"))
+            .count();
+    }
+    assert!(count >= 6 && refused > 10, "{count} scenarios, {refused}");
 }
 
 #[test]

@@ -129,6 +129,8 @@ pub struct Fix {
     /// True if the phone's machine was run again with these changes made to what was read, and
     /// follows then. A fix that is not proven names what cannot be modelled from what was read.
     pub proven: bool,
+    /// What it rests on that the phone follows then; none for a fix that is not proven.
+    pub rests_on: Option<RestsOn>,
     /// One sentence.
     pub text: String,
     /// Status messages that one of the phones will show once these changes are made, in order; none

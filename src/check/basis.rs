@@ -7,7 +7,7 @@
 use super::answer::RestsOn;
 use super::evidence::Sides;
 use super::predict::{Move, Prediction, Subject, predict};
-use crate::event::{Event, Kind};
+use crate::event::Kind;
 use crate::trust::rules::{self, Basis, Key};
 
 /// Stands among the rules where no rule says it, but a guess about the phone.
@@ -51,34 +51,58 @@ pub fn rests_on(
     Some(told(Basis::Documented, &[]))
 }
 
-/// The same, with what was concluded about the phone: the answers of a TVS that it asked and that
-/// nobody heard follow from rules of its cluster, of which one is assumed; that it holds what another
-/// phone holds is assumed too.
+/// The same, with what was concluded rather than read: the answers of a TVS that it asked and that
+/// nobody heard follow from rules of its cluster, of which one is assumed; that a server hands out the
+/// files that lie in a folder, and that the phone holds what another one holds or a node serves, is
+/// assumed too.
 pub fn with_concluded(
     found: Option<RestsOn>,
     sides: &Sides,
     subject: &Subject,
     prediction: &Prediction,
 ) -> Option<RestsOn> {
-    let asks_derived = |e: &Event| match &e.kind {
-        Kind::TvsAsked { server, .. } => {
-            let host = server
-                .rsplit_once(':')
-                .map_or(&server[..], |(host, _)| host);
-            let node = sides.host(host).and_then(|at| sides.node(at));
-            node.is_some_and(|n| n.tvs.derived)
-        }
-        _ => false,
-    };
+    let mut found = found?;
     let mut concluded = told(Basis::Assumed, &[]);
-    if prediction.events.iter().any(asks_derived) {
+    let host = |server: &str| {
+        let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
+        sides.host(host).and_then(|at| sides.node(at))
+    };
+    let mut folders: Vec<String> = Vec::new();
+    let mut asks_derived = false;
+    for event in &prediction.events {
+        match &event.kind {
+            Kind::TvsAsked { server, .. } => {
+                asks_derived |= host(server).is_some_and(|n| n.tvs.derived);
+            }
+            Kind::Requested {
+                server, transport, ..
+            } => {
+                let Some(node) = host(server) else { continue };
+                let is_concluded = match transport.as_str() {
+                    "tftp" => node.tftp.concluded,
+                    "http" => node.http.concluded,
+                    _ => node.https.concluded,
+                };
+                let text = format!("{} hands out the files that lie in its folder", node.name);
+                if is_concluded && !folders.contains(&text) {
+                    folders.push(text);
+                }
+            }
+            _ => {}
+        }
+    }
+    if asks_derived {
         let rules = [Key::TvsRestartNeeded, Key::TvsRolesOfStore];
         concluded.rules = told(Basis::Assumed, &rules).rules;
     }
     if subject.taken.configuration {
         concluded.rules.push(OTHERS_CONFIGURATION.into());
     }
-    let mut found = found?;
+    if let Some(node) = subject.taken.lists.and_then(|at| sides.node(at)) {
+        let text = format!("it holds the list that {} serves now", node.name);
+        concluded.rules.push(text);
+    }
+    concluded.rules.extend(folders);
     if concluded.rules.is_empty() {
         return Some(found);
     }
@@ -89,7 +113,29 @@ pub fn with_concluded(
     Some(concluded)
 }
 
-fn told(basis: Basis, decisive: &[Key]) -> RestsOn {
+/// The weaker of two, or both where they are alike.
+pub fn weaker(one: RestsOn, other: RestsOn) -> RestsOn {
+    let rank = |r: &RestsOn| match r.basis {
+        "documented" => 0,
+        "inferred" => 1,
+        _ => 2,
+    };
+    match rank(&one).cmp(&rank(&other)) {
+        std::cmp::Ordering::Greater => one,
+        std::cmp::Ordering::Less => other,
+        std::cmp::Ordering::Equal => {
+            let mut both = one;
+            for rule in other.rules {
+                if !both.rules.contains(&rule) {
+                    both.rules.push(rule);
+                }
+            }
+            both
+        }
+    }
+}
+
+pub(super) fn told(basis: Basis, decisive: &[Key]) -> RestsOn {
     RestsOn {
         basis: match basis {
             Basis::Documented => "documented",

@@ -65,10 +65,10 @@ pub enum FileReply {
 }
 
 impl FileReply {
-    /// True if the server says that there is no such file. Over HTTP CUCM was seen to say so with 404
-    /// and with 503; another status says nothing of the file.
+    /// True if the server says that there is no such file. Another status than 404 says nothing of the
+    /// file: a 503 was seen of a CUCM without a CTL, and an overloaded server gives it too.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::NotFound | Self::Status(404 | 503))
+        matches!(self, Self::NotFound | Self::Status(404))
     }
 
     /// The file, if that is what came.
@@ -159,11 +159,24 @@ pub struct TvsService {
     /// Why nothing is known of other signers.
     pub others: Known<TvsReply>,
     /// True if nobody asked it: certificate and answers are concluded from certificates and trust
-    /// stores, by the rules `tvs.restart_needed` and `tvs.roles_of_store`.
+    /// stores, by the rules `tvs.restart_needed` and `tvs.roles_of_store`. A recording does not keep
+    /// such answers: they are concluded again by the rules of whoever reads it.
     pub derived: bool,
 }
 
 impl TvsService {
+    /// One of which nothing is known, for one reason.
+    pub fn unknown(why: &str) -> Self {
+        Self {
+            port: None,
+            door: Known::No(why.to_owned()),
+            certificate: Known::No(why.to_owned()),
+            replies: BTreeMap::new(),
+            others: Known::No(why.to_owned()),
+            derived: false,
+        }
+    }
+
     /// What is known of its answer about a signer.
     pub fn reply(&self, signer: &SignerKey) -> &Known<TvsReply> {
         self.replies.get(signer).unwrap_or(&self.others)
@@ -191,11 +204,46 @@ pub struct Node {
     pub callmanager_ports: BTreeMap<u16, Known<Door>>,
     /// Its own certificates that were exported, by the name of what they are for.
     pub certificates: Vec<(String, Arc<PublicCertificate>)>,
+    /// Those of them that nobody exported, and that only lists name: they may be old.
+    pub listed: Vec<Arc<PublicCertificate>>,
     /// What its trust stores hold, those that replicate too.
     pub stores: BTreeMap<TrustStore, Known<Vec<Arc<PublicCertificate>>>>,
 }
 
 impl Node {
+    /// What the node says of a file over TFTP and HTTP together: the file, nothing where one of them
+    /// says that there is none, or why neither tells. A status of HTTP that is none of both leaves it
+    /// to TFTP.
+    pub fn file(&self, name: &str) -> Known<Option<&Arc<[u8]>>> {
+        let replies = [("TFTP", &self.tftp), ("HTTP", &self.http)];
+        let replies = replies.map(|(service, files)| (service, files.reply(name)));
+        let (mut is_missing, mut status, mut unread) = (false, None, None);
+        for (service, reply) in replies {
+            match reply {
+                Known::Yes(FileReply::File(bytes)) => return Known::Yes(Some(bytes)),
+                Known::Yes(reply) if reply.is_missing() => is_missing = true,
+                Known::Yes(FileReply::Status(code)) => {
+                    status.get_or_insert((service, *code));
+                }
+                Known::Yes(FileReply::NotFound) => {}
+                Known::No(why) => {
+                    unread.get_or_insert((service, why));
+                }
+            }
+        }
+        match (is_missing, status, unread) {
+            (true, ..) => Known::Yes(None),
+            (_, Some((service, code)), Some((other, why))) => Known::No(format!(
+                "{service} said {code}, which says nothing of the file, and {other} did not tell ({why})"
+            )),
+            (_, Some((service, code)), None) => Known::No(format!(
+                "{service} said {code}, which says nothing of the file"
+            )),
+            (_, None, Some((_, why))) => Known::No(why.clone()),
+            (_, None, None) => Known::not_looked_at(),
+        }
+    }
+
     /// Whether CallManager takes registrations at this port; none is one that nobody can name.
     pub fn callmanager_at(&self, port: Option<u16>) -> Known<Door> {
         if self.callmanager_ports.is_empty() {
@@ -207,6 +255,12 @@ impl Node {
             Some((port, None)) => Known::No(format!("nobody knocked at TCP port {port}")),
             None => Known::No("the phone's configuration does not name its port".into()),
         }
+    }
+
+    /// Its own certificates that were exported.
+    pub fn exported(&self) -> impl Iterator<Item = &(String, Arc<PublicCertificate>)> {
+        let certificates = self.certificates.iter();
+        certificates.filter(|(_, certificate)| !self.listed.contains(certificate))
     }
 
     /// True if a configuration means this node by `host`: its name, in any case, or its address.
@@ -239,6 +293,9 @@ pub struct Side {
     /// What could not be read, with the reason and what to do. A report shows it, and the exit code is
     /// that of something unreachable.
     pub failures: Vec<String>,
+    /// What was concluded rather than read, in sentences. What is concluded of a TVS
+    /// ([`TvsService::derived`]) is not among them.
+    pub notes: Vec<String>,
 }
 
 /// All clusters that a phone can meet.

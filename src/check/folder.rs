@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use super::evidence::{Known, Node, Parameters, Side, TvsService};
 use super::recording;
-use crate::cluster::{PublicCertificate, TrustStore};
+use crate::cluster::TrustStore;
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Settings;
 use certificates::Loose;
@@ -35,6 +35,7 @@ use pile::Pile;
 
 pub use certificates::certificates_of;
 pub use said::{cached_files, configuration, host_of_list};
+pub use vouching::conclude;
 
 /// Files by their path below the folder, parts joined by `/`. A path that ends in `/` says that there
 /// is a folder, which matters for a trust store without certificates.
@@ -76,8 +77,18 @@ pub struct Read {
     pub notes: Vec<String>,
 }
 
-/// Reads a folder. What cannot be read stands in [`Side::failures`], by path.
+/// Reads a folder that is all there is of a cluster. What cannot be read stands in
+/// [`Side::failures`], by path.
 pub fn read(files: &Files, options: &Options<'_>) -> Read {
+    let mut side = gather(files, options);
+    let mut notes = side.notes.clone();
+    notes.extend(conclude(&mut side.nodes, options.settings));
+    Read { side, notes }
+}
+
+/// Reads a folder as one input of several: of a TVS that nobody asked nothing is concluded yet. Once
+/// all is put together, [`conclude`] does that.
+pub fn gather(files: &Files, options: &Options<'_>) -> Side {
     let mut problems = Problems::default();
     let pile = Pile::sort(files, options, &mut problems);
     let listed = recording::listed(&pile.root, options.place, &mut problems);
@@ -96,6 +107,7 @@ pub fn read(files: &Files, options: &Options<'_>) -> Read {
         parameters.auto_registration = Known::No(why());
         parameters.prepare_for_rollback = Known::No(why());
         parameters.cached_files = Known::No(why());
+        problems.lose(why());
     } else {
         parameters = said::parameters(&pile, options);
         by_hand(&pile, &mut drafts, options, &mut problems);
@@ -107,18 +119,31 @@ pub fn read(files: &Files, options: &Options<'_>) -> Read {
             *store.or_default() = Known::No(why.clone());
         }
     }
-    let mut failures = listed.as_ref().map_or(Vec::new(), |l| l.failures.clone());
+    if let Some(why) = problems.lost.as_ref().filter(|_| is_recording) {
+        // What its TVS would say was concluded from more than is left.
+        for tvs in drafts.iter_mut().map(|d| &mut d.node.tvs) {
+            if tvs.derived {
+                *tvs = TvsService {
+                    port: tvs.port,
+                    door: std::mem::take(&mut tvs.door),
+                    ..TvsService::unknown(&format!("nobody asked it, and {why}"))
+                };
+            }
+        }
+    }
+    let (mut failures, mut notes) = match &listed {
+        Some(listed) => (listed.failures.clone(), listed.notes.clone()),
+        None => (Vec::new(), Vec::new()),
+    };
     let name = listed.map_or_else(|| options.name.to_owned(), |l| l.name);
     failures.extend(problems.failures.into_sentences());
-    let side = Side {
+    notes.extend(problems.notes.into_sentences());
+    Side {
         name,
         nodes: drafts.into_iter().map(|d| d.node).collect(),
         parameters,
         failures,
-    };
-    Read {
-        side,
-        notes: problems.notes.into_sentences(),
+        notes,
     }
 }
 
@@ -137,11 +162,12 @@ fn drafts(
         let place = format!("{}/{folder}", options.place);
         let files = left.remove(folder.as_str()).unwrap_or(&nothing);
         if !files.contains_key(recording::NODE) {
+            let gone = format!("{place}/{} is gone", recording::NODE);
             problems.fail(format!(
-                "{place}/{} is gone, which says what {} did: record the cluster again",
-                recording::NODE,
+                "{gone}, which says what {} did: record the cluster again",
                 escape_for_terminal(name.as_bytes())
             ));
+            problems.lose(gone);
         }
         let draft = recorded(name, &place, files, problems)
             .unwrap_or_else(|| node::plain(name, &place, files, How::Recorded, options, problems));
@@ -168,10 +194,9 @@ fn recorded(
             node,
             place: place.to_owned(),
             loose: Vec::new(),
-            exported: Vec::new(),
-            keeps_tvs: true,
         }),
         Err(why) => {
+            problems.lose(why.clone());
             problems.fail(why);
             let shown = escape_for_terminal(name.as_bytes());
             problems.note(format!("of {shown} only what its files tell is used"));
@@ -196,12 +221,11 @@ fn by_hand(
         certificates::make_nodes(drafts, &pool, options);
     }
     certificates::attach(drafts, &mut pool, problems);
-    said::attach_certificates(drafts, problems);
+    said::attach_certificates(drafts);
     said::find_tvs_certificates(drafts);
     said::publisher_first(drafts);
     node::shared_stores(pile, drafts, options, problems);
     node::not_served_anywhere(pile, drafts);
-    vouching::derive(drafts, options, problems);
     if drafts.is_empty() {
         problems.fail(format!(
             "{} holds nothing of a cluster: expected ITLFile.tlv, SEP*.cnf.xml.sgn and certificates, \
@@ -219,10 +243,6 @@ struct Draft {
     place: String,
     /// Certificates that lie beside what it serves.
     loose: Vec<Loose>,
-    /// Its own certificates that somebody exported; those that only lists tell may be old.
-    exported: Vec<(String, Arc<PublicCertificate>)>,
-    /// True if what its TVS says was read and is not to be derived.
-    keeps_tvs: bool,
 }
 
 impl Draft {
@@ -237,21 +257,7 @@ impl Draft {
             node,
             place,
             loose: Vec::new(),
-            exported: Vec::new(),
-            keeps_tvs: false,
         }
-    }
-}
-
-/// Nothing is known of TVS, for one reason.
-fn unknown_tvs(why: &str) -> TvsService {
-    TvsService {
-        port: None,
-        door: Known::No(why.to_owned()),
-        certificate: Known::No(why.to_owned()),
-        replies: BTreeMap::new(),
-        others: Known::No(why.to_owned()),
-        derived: false,
     }
 }
 
@@ -286,12 +292,19 @@ pub(super) struct Problems {
     notes: Sentences,
     /// Why an own CAPF certificate of the cluster is not there that was.
     pub(super) capf_lost: Option<String>,
+    /// Why something is not there from which a recording's answers of TVS were concluded.
+    lost: Option<String>,
 }
 
 impl Problems {
     /// Something could not be read.
     pub(super) fn fail(&mut self, text: String) {
         self.failures.push(text);
+    }
+
+    /// Something is not there any more from which answers of TVS are concluded.
+    pub(super) fn lose(&mut self, why: String) {
+        self.lost.get_or_insert(why);
     }
 
     /// Something was concluded.

@@ -72,7 +72,8 @@ impl Rates {
 pub struct Demand<'a> {
     /// How many there are.
     pub phones: u64,
-    /// The events of one. Of several resets the first counts: later ones come after a pause.
+    /// The events of one, none where nobody knows what it holds. Of several resets the first counts:
+    /// later ones come after a pause.
     pub events: &'a [Event],
     /// True if its boot ended where something was not read, so that it asks for more than is known.
     pub is_cut_off: bool,
@@ -114,21 +115,29 @@ pub fn load(sides: &Sides, demands: &[Demand<'_>], settings: &Settings, rates: &
         longest = longest.max(boot_secs(boot));
     }
     let phones: u64 = demands.iter().map(|d| d.phones).sum();
+    // Of whom nothing is known, of those it is taken that they ask as the others do.
+    let counted = demands.iter().filter(|d| !d.events.is_empty());
+    let counted: u64 = counted.map(|d| d.phones).sum();
     let patience = Patience::of(settings);
     let batch = nodes
         .values()
         .flat_map(|asked| {
             [
-                share(rates.tftp * patience.file_ms / 1_000, asked.of_tftp, phones),
-                share(rates.tvs * patience.tvs_ms / 1_000, asked.of_tvs, phones),
+                share(
+                    rates.tftp * patience.file_ms / 1_000,
+                    asked.of_tftp,
+                    counted,
+                ),
+                share(rates.tvs * patience.tvs_ms / 1_000, asked.of_tvs, counted),
             ]
         })
         .flatten()
         .fold(phones, u64::min)
-        .max(u64::from(phones > 0));
+        .max(1);
+    let batch = if counted > 0 { batch } else { 0 };
     // The busiest node's time for one batch.
     let busy = nodes.values().map(|asked| {
-        let of_batch = |n: u64| mul_div(n, batch, phones.max(1));
+        let of_batch = |n: u64| mul_div(n, batch, counted.max(1));
         let files = of_batch(asked.requests).div_ceil(rates.tftp);
         files.saturating_add(of_batch(asked.questions).div_ceil(rates.tvs))
     });
@@ -145,7 +154,9 @@ pub fn load(sides: &Sides, demands: &[Demand<'_>], settings: &Settings, rates: &
         bytes: asked.bytes,
         tvs_questions: asked.questions,
     };
-    let batches = phones.div_ceil(batch.max(1));
+    let batches = phones
+        .checked_div(batch)
+        .map_or(0, |_| phones.div_ceil(batch));
     Load {
         phones,
         nodes: nodes.into_iter().map(named).collect(),

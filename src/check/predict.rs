@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::evidence::Sides;
+use super::evidence::{At, Sides};
 use super::rehearsal::{self, Gap};
 use super::verdict::{self, Judged, Life};
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
@@ -37,8 +37,8 @@ pub struct Subject {
 pub struct Taken {
     /// Its configuration is that of another phone, which nobody said to be of the same group.
     pub configuration: bool,
-    /// Its lists are those that a node serves now.
-    pub lists: bool,
+    /// The node whose lists of now are taken for those that it holds.
+    pub lists: Option<At>,
 }
 
 /// What is going to be done with phones.

@@ -39,6 +39,10 @@ pub const NODE: &str = "node.json";
 /// The file that says what a node's TVS said.
 pub const TVS: &str = "tvs.json";
 
+/// Stands for the answers of a TVS that nobody asked.
+const NOT_KEPT: &str =
+    "nobody asked it: what it would say is concluded from stores when this is read";
+
 type Folder<'a> = BTreeMap<&'a str, &'a Arc<[u8]>>;
 
 /// What [`CLUSTER`] says.
@@ -49,6 +53,7 @@ pub(super) struct Listed {
     pub(super) nodes: Vec<(String, String)>,
     pub(super) parameters: Parameters,
     pub(super) failures: Vec<String>,
+    pub(super) notes: Vec<String>,
 }
 
 /// Reads [`CLUSTER`]; none where it is not there or damaged, which is a problem.
@@ -70,6 +75,7 @@ pub(super) fn listed(root: &Folder<'_>, place: &str, problems: &mut Problems) ->
                 cached_files: cluster.parameters.cached_files.into(),
             },
             failures: cluster.failures,
+            notes: cluster.notes,
         }),
         Err(why) => {
             problems.fail(why);
@@ -111,21 +117,10 @@ pub(super) fn tvs(place: &str, files: &Folder<'_>, problems: &mut Problems) -> O
             Ok(tvs) => reader.tvs(tvs),
             Err(why) => {
                 reader.problems.fail(why.clone());
-                unknown_tvs(&why)
+                TvsService::unknown(&why)
             }
         },
     )
-}
-
-fn unknown_tvs(why: &str) -> TvsService {
-    TvsService {
-        port: None,
-        door: Known::No(why.to_owned()),
-        certificate: Known::No(why.to_owned()),
-        replies: BTreeMap::new(),
-        others: Known::No(why.to_owned()),
-        derived: false,
-    }
 }
 
 /// Reads what a node's files list.
@@ -170,17 +165,24 @@ impl Reader<'_, '_> {
         let tvs = tvs.unwrap_or_else(|| {
             let why = format!("{}/{TVS} is gone, which was recorded", self.place);
             self.problems.fail(why.clone());
-            unknown_tvs(&why)
+            TvsService::unknown(&why)
         });
-        let mut certificates = Vec::new();
+        let (mut certificates, mut listed) = (Vec::new(), Vec::new());
         for own in file.certificates {
             match self.certificate(&own.file) {
-                Ok(certificate) => certificates.push((own.kind, certificate)),
-                Err(why) if own.kind == CertificateKind::Capf.name() => {
-                    self.problems.capf_lost.get_or_insert(why);
+                Ok(certificate) => {
+                    if own.listed {
+                        listed.push(Arc::clone(&certificate));
+                    }
+                    certificates.push((own.kind, certificate));
                 }
                 // Without the file there is no such certificate; the problem is noted.
-                Err(_) => {}
+                Err(why) => {
+                    if own.kind == CertificateKind::Capf.name() {
+                        self.problems.capf_lost.get_or_insert_with(|| why.clone());
+                    }
+                    self.problems.lose(why);
+                }
             }
         }
         let mut stores = BTreeMap::new();
@@ -217,6 +219,7 @@ impl Reader<'_, '_> {
                 .map(|(port, door)| (port, door.into()))
                 .collect(),
             certificates,
+            listed,
             stores,
         }
     }
@@ -235,7 +238,17 @@ impl Reader<'_, '_> {
             }
         });
         let replies = service.replies.into_iter();
-        let replies = replies.map(|(name, said)| (name, self.said(said)));
+        let replies = replies.map(|(name, said)| {
+            let was_known = matches!(said, Look::Is(_));
+            let known = self.said(said);
+            if let Known::No(why) = &known
+                && was_known
+                && name.ends_with(".tlv")
+            {
+                self.problems.lose(why.clone());
+            }
+            (name, known)
+        });
         let replies = replies.collect();
         FileService {
             door,
@@ -260,7 +273,8 @@ impl Reader<'_, '_> {
 
     fn tvs(&mut self, tvs: Tvs) -> TvsService {
         let mut replies = BTreeMap::new();
-        for asked in tvs.replies {
+        // What was concluded is concluded again, by the rules of this check.
+        for asked in tvs.replies.into_iter().filter(|_| !tvs.derived) {
             let Some(signer) = asked.signer() else {
                 let text = format!(
                     "{}/{TVS}: an issuer or a serial number is not in hex; it is left out",
@@ -283,7 +297,10 @@ impl Reader<'_, '_> {
                 Look::Unknown(why) => Known::No(why),
             },
             replies,
-            others: self.answer(tvs.others),
+            others: match tvs.derived {
+                true => Known::No(NOT_KEPT.into()),
+                false => self.answer(tvs.others),
+            },
             derived: tvs.derived,
         }
     }

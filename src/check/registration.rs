@@ -1,6 +1,6 @@
 //! What a CallManager will say to a phone that registers, from what was read.
 
-use super::evidence::{Door, FileReply, Known, Node, Side, Sides};
+use super::evidence::{Door, Known, Node, Side, Sides};
 use super::rehearsal::Gap;
 use crate::cluster::{PublicCertificate, Registration, TrustStore};
 use crate::trust::reason::{Code, Reason};
@@ -71,8 +71,8 @@ pub(super) fn answer(
 }
 
 /// Whether the cluster has the phone in its database: it serves its configuration, or has it in the
-/// list of its cached files. None where nothing that was read tells.
-pub fn has_phone(side: &Side, device: &str) -> Option<bool> {
+/// list of its cached files. Unknown where nothing that was read tells.
+pub fn has_phone(side: &Side, device: &str) -> Known<bool> {
     let names = [
         format!("{device}.cnf.xml.sgn"),
         format!("{device}.cnf.xml"),
@@ -81,34 +81,42 @@ pub fn has_phone(side: &Side, device: &str) -> Option<bool> {
     if let Some(cached) = side.parameters.cached_files.get()
         && cached.iter().any(|c| names.contains(c))
     {
-        return Some(true);
+        return Known::Yes(true);
     }
     let mut is_missing = false;
-    for service in side.nodes.iter().flat_map(|n| [&n.tftp, &n.http]) {
+    let mut unread: Option<String> = None;
+    for node in &side.nodes {
         for name in &names {
-            match service.reply(name) {
-                Known::Yes(FileReply::File(_)) => return Some(true),
-                Known::Yes(reply) => is_missing |= reply.is_missing(),
-                Known::No(_) => {}
+            match node.file(name) {
+                Known::Yes(Some(_)) => return Known::Yes(true),
+                Known::Yes(None) => is_missing = true,
+                unlooked if unlooked == Known::not_looked_at() => {}
+                Known::No(why) => {
+                    unread.get_or_insert_with(|| format!("{name} of {}: {why}", node.name));
+                }
             }
         }
     }
-    is_missing.then_some(false)
+    match (is_missing, unread) {
+        (true, _) => Known::Yes(false),
+        (false, Some(why)) => Known::No(why),
+        (false, None) => Known::No("no configuration of it was looked for".into()),
+    }
 }
 
 fn is_taken(side: &Side, device: &str) -> Result<bool, Gap> {
     match has_phone(side, device) {
-        Some(true) => Ok(true),
-        Some(false) => match &side.parameters.auto_registration {
+        Known::Yes(true) => Ok(true),
+        Known::Yes(false) => match &side.parameters.auto_registration {
             Known::Yes(on) => Ok(*on),
             Known::No(why) => Err(Gap {
                 what: format!("whether {} registers phones by itself", side.name),
                 why: why.clone(),
             }),
         },
-        None => Err(Gap {
+        Known::No(why) => Err(Gap {
             what: format!("whether {device} is in the database of {}", side.name),
-            why: "no configuration of it was looked for".into(),
+            why,
         }),
     }
 }
@@ -167,6 +175,7 @@ pub(super) fn trusts_issuer(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::check::evidence::FileReply;
 
     #[test]
     fn a_phone_is_answered_at_its_own_port_alone() {
@@ -200,5 +209,33 @@ mod tests {
         for port in [Some(2_000), None] {
             assert!(answered(&node, port).is_err(), "{port:?}");
         }
+    }
+
+    #[test]
+    fn a_server_that_is_overloaded_says_nothing_of_a_phone() {
+        let mut node = Node {
+            name: "pub".into(),
+            ..Node::default()
+        };
+        let device = "SEP001122334401";
+        let found = |node: &Node| {
+            let side = Side {
+                nodes: vec![node.clone()],
+                ..Side::default()
+            };
+            (has_phone(&side, device), is_taken(&side, device))
+        };
+        node.http.others = Known::Yes(FileReply::Status(503));
+        node.tftp.others = Known::No("timed out".into());
+        let (has, taken) = found(&node);
+        assert!(has.get().is_none(), "{has:?}");
+        let why = taken.unwrap_err().why;
+        assert!(why.contains("HTTP said 503"), "{why}");
+        // Beside it TFTP's word counts, and so does a 404.
+        node.tftp.others = Known::Yes(FileReply::NotFound);
+        assert_eq!(found(&node).0, Known::Yes(false));
+        node.tftp.others = Known::No("timed out".into());
+        node.http.others = Known::Yes(FileReply::Status(404));
+        assert_eq!(found(&node).0, Known::Yes(false));
     }
 }

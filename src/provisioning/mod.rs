@@ -18,5 +18,6 @@ pub mod schedule;
 pub mod server;
 pub mod settings;
 pub mod signed;
+pub mod unasked;
 mod usage;
 pub mod verify;

@@ -21,8 +21,8 @@ use crate::trust::certificate::{attributes, escape_for_terminal};
 const COMMON_NAME: &[u8] = &[0x55, 4, 3];
 
 /// Bytes of a host name, and of one part of it, at most (RFC 1035 2.3.4).
-const MAX_NAME: usize = 253;
-const MAX_LABEL: usize = 63;
+pub(super) const MAX_NAME: usize = 253;
+pub(super) const MAX_LABEL: usize = 63;
 
 /// How the name is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

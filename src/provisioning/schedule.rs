@@ -507,6 +507,12 @@ mod tests {
         let mut one = Schedule::new(timing, &settings, Rng::new(1));
         one.handle_end(false, Time::ZERO, WALL);
         assert_eq!(one.poll(Time::ZERO), Some(Cause::Retry));
+        // A resync that asked nobody took no time: at once after it would be for ever.
+        for now in [Time::ZERO, Time::from_millis(1)] {
+            one.handle_idle(now, WALL);
+            assert!(one.next_timeout() > Some(now), "{:?}", one.next_timeout());
+            assert_eq!(one.poll(now), None);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! The rules are those of OpenSSL's purposes `sslserver` and `sslclient`, by which nginx, Apache and
 //! libcurl judge (measured with OpenSSL 3.0: anyExtendedKeyUsage alone is not enough). A certificate
 //! that says nothing may be used for either, as those of version 1 are, which openssl x509 -req makes.
-//! Stricter than OpenSSL in one thing: name constraints are not applied, so that an authority that
+//! Netscape's certificate type counts where it stands, and Netscape's and Microsoft's purposes for
+//! stronger encryption are a server's, as with OpenSSL. Stricter in one thing: name constraints are not applied, so that an authority that
 //! has them is refused, whatever they permit.
 
 use std::net::IpAddr;
@@ -32,6 +33,14 @@ const HARMLESS: [&[u8]; 5] = [
 const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
 const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
 
+/// nsSGC and msSGC: servers with which exported browsers might use strong encryption.
+const SERVER_GATED: [&[u8]; 2] = [
+    &[0x60, 0x86, 0x48, 1, 0x86, 0xf8, 0x42, 4, 1],
+    &[0x2b, 6, 1, 4, 1, 0x82, 0x37, 10, 3, 3],
+];
+/// Netscape's certificate type.
+const CERTIFICATE_TYPE: &[u8] = &[0x60, 0x86, 0x48, 1, 0x86, 0xf8, 0x42, 1, 1];
+
 const INTEGER: u8 = 0x02;
 /// dNSName and iPAddress of a GeneralName.
 const DNS_NAME: u8 = 0x82;
@@ -42,6 +51,11 @@ const DIGITAL_SIGNATURE: u8 = 0x80;
 const KEY_ENCIPHERMENT: u8 = 0x20;
 const KEY_AGREEMENT: u8 = 0x08;
 const KEY_CERT_SIGN: u8 = 0x04;
+
+/// Bits in the first byte of a certificate type.
+const TYPE_CLIENT: u8 = 0x80;
+const TYPE_SERVER: u8 = 0x40;
+const TYPE_AUTHORITY: u8 = 0x04;
 
 /// The end of TLS that a certificate is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +81,8 @@ pub(super) struct Usage {
     is_old_root: bool,
     /// The first byte of the key usage.
     key_usage: Option<u8>,
+    /// The first byte of the certificate type.
+    certificate_type: Option<u8>,
     /// The ends of TLS that the extended key usage names.
     purposes: Option<Vec<End>>,
 }
@@ -83,6 +99,7 @@ impl Usage {
             is_authority: None,
             is_old_root: is_version_1(certificate)? && certificate.issuer == certificate.subject,
             key_usage: None,
+            certificate_type: None,
             purposes: None,
         };
         let all = extensions(certificate)?;
@@ -115,6 +132,19 @@ impl Usage {
         if self.key_usage.is_some_and(|allowed| allowed & bits == 0) {
             return Some(usage);
         }
+        let (bit, kind) = match end {
+            End::Client => (
+                TYPE_CLIENT,
+                "its Netscape certificate type has no SSL client",
+            ),
+            End::Server => (
+                TYPE_SERVER,
+                "its Netscape certificate type has no SSL server",
+            ),
+        };
+        if self.certificate_type.is_some_and(|bits| bits & bit == 0) {
+            return Some(kind);
+        }
         self.against_purpose(end)
     }
 
@@ -125,8 +155,11 @@ impl Usage {
         }
         let is_authority = match self.is_authority {
             Some(says) => says,
-            // The key usage allows it.
-            None => self.is_old_root || self.key_usage.is_some(),
+            // The key usage allows it, or the type does.
+            None => {
+                let of_type = self.certificate_type.unwrap_or(0) & TYPE_AUTHORITY != 0;
+                self.is_old_root || self.key_usage.is_some() || of_type
+            }
         };
         if !is_authority {
             return Some("it is no authority (CA:TRUE)");
@@ -181,11 +214,8 @@ impl Usage {
                     self.path_length = Some(length);
                 }
             }
-            KEY_USAGE => {
-                // The first byte says how many bits at the end are none.
-                let bits = value.take(BIT_STRING, "keyUsage", "a BIT STRING")?.content;
-                self.key_usage = Some(bits.get(1).copied().unwrap_or(0));
-            }
+            KEY_USAGE => self.key_usage = Some(first_byte(value, "keyUsage")?),
+            CERTIFICATE_TYPE => self.certificate_type = Some(first_byte(value, "nsCertType")?),
             EXTENDED_KEY_USAGE => {
                 let field = "extKeyUsage";
                 let mut purposes = value.constructed(der_tag::SEQUENCE, field, "a SEQUENCE")?;
@@ -195,6 +225,7 @@ impl Usage {
                     match purpose.content {
                         SERVER_AUTH => found.push(End::Server),
                         CLIENT_AUTH => found.push(End::Client),
+                        other if SERVER_GATED.contains(&other) => found.push(End::Server),
                         _ => {}
                     }
                 }
@@ -203,6 +234,13 @@ impl Usage {
         }
         Ok(true)
     }
+}
+
+/// The first eight bits of a BIT STRING; those that are not there count as unset.
+fn first_byte(mut value: Der<'_>, field: &'static str) -> Result<u8, CertificateError> {
+    // The first byte says how many bits at the end are none.
+    let bits = value.take(BIT_STRING, field, "a BIT STRING")?.content;
+    Ok(bits.get(1).copied().unwrap_or(0))
 }
 
 /// The content of an INTEGER that is not negative and in its shortest form; what is longer than any

@@ -12,8 +12,9 @@ pub use runbook::runbook;
 pub use work_list::{Columns, work_list};
 
 use super::story::short;
-use crate::check::answer::{Action, Answer, Fate, Group, State, Whose};
+use crate::check::answer::{Action, Answer, Fate, Fix, Group, RestsOn, State, Whose};
 use crate::trust::certificate::escape_for_terminal;
+use crate::trust::rules::Basis;
 
 /// How many phones of a group are named where the group has more.
 const NAMED: usize = 3;
@@ -80,6 +81,21 @@ fn needs_visit(group: &Group) -> bool {
         Some(fix) => fix.actions.contains(&Action::EraseLists),
         None => true,
     }
+}
+
+/// `documented`, `assumed: tvs.restart_needed; it holds the list that src-pub serves now`.
+fn rests_on(rests_on: &RestsOn) -> String {
+    let basis = rests_on.basis;
+    match rests_on.rules.is_empty() || basis == Basis::Documented.to_string() {
+        true => basis.to_owned(),
+        false => line(&format!("{basis}: {}", rests_on.rules.join("; "))),
+    }
+}
+
+/// What the proof of a fix rests on, where that is not documented.
+fn doubt(fix: &Fix) -> Option<String> {
+    let found = fix.rests_on.as_ref()?;
+    (found.basis != Basis::Documented.to_string()).then(|| rests_on(found))
 }
 
 /// An action as an order.

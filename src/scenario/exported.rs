@@ -76,7 +76,7 @@ pub fn sides(lab: &mut Lab, devices: &[String]) -> Sides {
                 prepare_for_rollback: Known::Yes(cluster.parameters().prepare_cluster_for_rollback),
                 cached_files: Known::not_looked_at(),
             },
-            failures: Vec::new(),
+            ..Side::default()
         });
     }
     ask_tvs(lab, &mut sides);
@@ -161,6 +161,7 @@ fn node(lab: &mut Lab, id: NodeId, devices: &[String]) -> Node {
         callmanager: door(is_callmanager, Door::Refused),
         callmanager_ports: BTreeMap::new(),
         certificates,
+        listed: Vec::new(),
         stores,
         name,
     }

@@ -6,7 +6,7 @@ use super::expect::{self, Checked};
 use super::invariants::{Broken, Laws, after_faults};
 use super::judge::{Fate, fates, owner_text, verdict_text};
 use super::model::Scenario;
-use super::provisioning;
+use super::provisioning::{self, Carried};
 use super::run::{LAB, Rehearsed, RunError, rehearse, rehearse_told};
 use crate::event::{Event, Kind};
 use crate::phone::Pace;
@@ -28,6 +28,8 @@ pub struct Outcome {
     /// The laws of every run that this one broke: bugs of this program. Only a run in virtual time
     /// is watched.
     pub broken: Vec<Broken>,
+    /// What real ends did for the phones of `[provisioning]`.
+    pub carried: Carried,
 }
 
 impl Outcome {
@@ -95,11 +97,14 @@ pub fn run_searching(
         checked = check(&rests);
     }
     let mut at = rehearsed.now;
+    let mut carried = Carried::default();
     if let Some(provisioning) = &scenario.provisioning {
         let date = scenario.date.value;
-        let resynced = provisioning::run(provisioning, date, scenario.seed, network, at, sink)?;
+        let driver = (network, scenario.tls);
+        let resynced = provisioning::run(provisioning, date, scenario.seed, driver, at, sink)?;
         checked.extend(resynced.checked);
         at = resynced.now;
+        carried = resynced.carried;
     }
     for (i, fate) in fates.iter().enumerate() {
         let kind = verdict_event(fate, rests.get(i));
@@ -141,6 +146,7 @@ pub fn run_searching(
         rests,
         checked,
         broken,
+        carried,
     })
 }
 

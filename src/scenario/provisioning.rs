@@ -2,7 +2,8 @@
 //!
 //! They need no cluster. The machine of a resync is the one of `provision resync`; around it are
 //! servers and DNS with certificates that the lab's authority signs: tables in virtual time, where
-//! TLS is modelled, and real servers on loopback sockets. Addresses are the scenario's on both.
+//! TLS is modelled unless the scenario says `tls = "real"`, and real servers on loopback sockets.
+//! Addresses are the scenario's on both.
 
 mod around;
 mod run;
@@ -20,6 +21,15 @@ pub(super) use run::run;
 
 /// The word for a resync that takes every profile.
 pub const PROVISIONED: &str = "provisioned";
+
+/// What real ends did in the rounds of resyncs: nothing in a world of tables with modelled TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Questions that reached a DNS server.
+    pub questions: usize,
+    /// TLS handshakes that servers finished.
+    pub handshakes: usize,
+}
 
 /// What `[provisioning]` says.
 #[derive(Clone, Debug, Default, PartialEq)]

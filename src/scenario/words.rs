@@ -344,8 +344,8 @@ closed_words! {
     Tls, "kind of TLS" {
         /// The certificate check and the exchange of messages, without the cryptography.
         Modelled = "modelled",
-        /// With real TLS over simulated bytes, to TVS: events and verdicts are repeatable, packets are
-        /// not. HTTPS to a TFTP node is modelled all the same.
+        /// With real TLS over simulated bytes, to TVS and over HTTPS: events and verdicts are repeatable,
+        /// packets are not.
         Real = "real",
     }
 

@@ -1,12 +1,16 @@
 //! The nodes' side of HTTP and HTTPS, and the connections to it: TCP takes a round trip, TLS
-//! another, a request and its answer one more. TLS is modelled here whatever the world does for TVS:
-//! the certificate is shown, nothing is encrypted.
+//! another, a request and its answer one more. Where TLS is modelled, the certificate is shown and
+//! nothing is encrypted; real TLS takes the same times.
+
+use rustls::pki_types::ServerName;
 
 use super::link::{InOrder, Segment};
+use super::session::Session;
 use super::witness::Seen;
 use super::world::{Happening, World, lock};
-use crate::cluster::{NodeId, Service};
+use crate::cluster::{NodeId, Service, TlsIdentity};
 use crate::event::Kind;
+use crate::net::tls::{ClientTls, Identity, ServerTls, TlsOptions};
 use crate::phone::{HttpFailure, HttpInput};
 use crate::time::Time;
 
@@ -16,6 +20,8 @@ pub(super) struct HttpConnection {
     /// Whose; `None` where nobody has the address.
     node: Option<NodeId>,
     is_tls: bool,
+    /// Real TLS, once it is up.
+    session: Option<Box<Session>>,
     to_node: InOrder,
     to_phone: InOrder,
 }
@@ -32,6 +38,7 @@ impl World {
         let opening = HttpConnection {
             node,
             is_tls,
+            session: None,
             to_node: InOrder::default(),
             to_phone: InOrder::default(),
         };
@@ -70,6 +77,7 @@ impl World {
             certificate: None,
             tls: None,
         };
+        let mut session = None;
         let input = {
             let lab = lock(&self.lab);
             match node {
@@ -79,6 +87,16 @@ impl World {
                 Some(node) if !lab.serves(node, Service::Tftp) => refused(),
                 Some(node) if is_tls => match lab.https_identity(node) {
                     None => refused(),
+                    Some(own) if self.has_real_tls => match shaken(own) {
+                        Ok(up) => {
+                            let info = session.insert(Box::new(up)).info();
+                            HttpInput::Connected {
+                                certificate: info.peer_certificate,
+                                tls: Some(format!("{} {}", info.version, info.suite)),
+                            }
+                        }
+                        Err(why) => HttpInput::Failed(HttpFailure::Tls(why)),
+                    },
                     Some(own) => HttpInput::Connected {
                         certificate: Some(own.certificate.to_vec()),
                         tls: Some("TLS modelled".into()),
@@ -87,6 +105,9 @@ impl World {
                 Some(_) => plain,
             }
         };
+        if let Some(c) = self.http.get_mut(&(phone, request)) {
+            c.session = session;
+        }
         self.http_say(phone, request, node, input);
     }
 
@@ -127,13 +148,17 @@ impl World {
             };
             self.event(actor, told);
         }
+        let c = self.http.get_mut(&(phone, request));
         let input = if answer.body().len() > max_bytes {
             HttpInput::Failed(HttpFailure::TooLarge { limit: max_bytes })
         } else {
-            HttpInput::Answer {
-                status: answer.status(),
-                reason: answer.reason().to_owned(),
-                body: answer.body().to_vec(),
+            match carried(c.and_then(|c| c.session.as_mut()), path, answer.body()) {
+                Ok(body) => HttpInput::Answer {
+                    status: answer.status(),
+                    reason: answer.reason().to_owned(),
+                    body,
+                },
+                Err(why) => HttpInput::Failed(HttpFailure::Tls(why)),
             }
         };
         self.http_say(phone, request, Some(node), input);
@@ -221,4 +246,30 @@ impl World {
         };
         self.schedule(at, broken);
     }
+}
+
+/// The handshake of a phone, which judges the certificate later, with a node.
+fn shaken(own: TlsIdentity) -> Result<Session, String> {
+    let identity = Identity {
+        certificate: own.certificate.to_vec(),
+        key: own.key.to_vec(),
+    };
+    let options = TlsOptions::default();
+    let phone = ClientTls::any(None, options).map_err(|e| e.to_string())?;
+    let server = ServerTls::new(&identity, false, options).map_err(|e| e.to_string())?;
+    // Nobody looks at the name: the peer is known by its certificate.
+    let name = ServerName::IpAddress(std::net::IpAddr::from([127, 0, 0, 1]).into());
+    Session::open(phone.config(), name, &server).map_err(|e| e.to_string())
+}
+
+/// The body of an answer to a request for this path, as it comes to the phone.
+fn carried(session: Option<&mut Box<Session>>, path: &str, body: &[u8]) -> Result<Vec<u8>, String> {
+    let Some(session) = session else {
+        return Ok(body.to_vec());
+    };
+    let asked = session.carry_to_server(path.as_bytes());
+    if asked.map_err(|e| e.to_string())? != path.as_bytes() {
+        return Err("the request was changed on its way".into());
+    }
+    session.carry_to_phone(body).map_err(|e| e.to_string())
 }

@@ -12,6 +12,7 @@ mod nodes;
 mod phones;
 mod planned;
 pub mod provisioning;
+mod session;
 mod tls;
 mod tvs;
 mod witness;

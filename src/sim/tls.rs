@@ -25,14 +25,14 @@ pub(super) struct Tls {
 
 /// What came out of bytes that an end has read.
 #[derive(Debug, Default)]
-struct Taken {
+pub(super) struct Taken {
     /// What it writes back.
-    flight: Vec<u8>,
+    pub(super) flight: Vec<u8>,
     /// What the other end's application said.
-    plain: Vec<u8>,
+    pub(super) plain: Vec<u8>,
     /// The other end has said goodbye.
-    closed: bool,
-    failure: Option<TlsFailure>,
+    pub(super) closed: bool,
+    pub(super) failure: Option<TlsFailure>,
 }
 
 impl World {
@@ -263,7 +263,7 @@ fn client(pins: &[Arc<[u8]>], own: Option<DeviceIdentity>) -> Result<ClientConne
 }
 
 /// Lets an end read a flight, and collects what comes of it.
-fn take<D>(
+pub(super) fn take<D>(
     end: &mut (impl std::ops::DerefMut<Target = rustls::ConnectionCommon<D>> + 'static),
     mut bytes: &[u8],
 ) -> Taken
@@ -300,7 +300,7 @@ where
 }
 
 /// Takes what an end has to write.
-fn flush<D>(
+pub(super) fn flush<D>(
     end: &mut (impl std::ops::DerefMut<Target = rustls::ConnectionCommon<D>> + 'static),
     flight: &mut Vec<u8>,
 ) where

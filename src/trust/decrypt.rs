@@ -4,14 +4,12 @@
 //! Source: the files of the open tools, which real phones take. The signature covers the cipher
 //! text and is checked before this; the digest here says that the right key opened it.
 
-use std::convert::Infallible;
 use std::fmt;
 
 use aes::Aes128;
 use cbc::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
 use rsa::pkcs8::DecodePrivateKey;
-use rsa::rand_core::{TryCryptoRng, TryRng};
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Encrypt, RsaPrivateKey, RsaPublicKey};
 use rustls::pki_types::PrivateKeyDer;
@@ -20,7 +18,7 @@ use thiserror::Error;
 
 use super::certificate::{Certificate, PublicKey};
 use super::signature::digest_of;
-use crate::rng::Rng;
+use crate::rng::{Rng, Seeded};
 use crate::wire::element::{Element, header_tag as tag};
 use crate::wire::{Digest, SignedFile};
 
@@ -276,29 +274,6 @@ pub fn encrypt(
     ];
     Ok(Encrypted { elements, body })
 }
-
-/// The world's generator in the shape that the `rsa` crate asks for. It is not secret: it fills
-/// the padding of lab files, whose keys are published.
-struct Seeded<'a>(&'a mut Rng);
-
-impl TryRng for Seeded<'_> {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok((self.0.next_u64() >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.next_u64())
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill(out);
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Seeded<'_> {}
 
 #[cfg(test)]
 mod tests {

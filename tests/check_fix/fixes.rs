@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use trustline::check::answer::{Action, Fate, Fix, Group};
-use trustline::check::evidence::{FileReply, Known, Sides};
+use trustline::check::evidence::{At, Door, FileReply, Known, Sides};
 use trustline::check::predict::Subject;
 use trustline::cluster::TrustStore::{CallManager as CallManagerTrust, PhoneSast};
 use trustline::cluster::{
@@ -227,6 +227,52 @@ fn callmanager_is_started_where_nobody_takes_the_phone() {
     lab.src().stop_service(Target::All, stopped).unwrap();
     let group = lab.mended(&phone, &["dst-pub"]);
     assert_eq!(actions(&group), ["CallManager of dst: dst-sub"]);
+}
+
+/// Whether its port opens then nobody could try.
+#[test]
+fn callmanager_is_restarted_where_its_port_alone_is_closed() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    let mut sides = lab.sides();
+    for node in &mut sides.sides[1].nodes {
+        let doors = [(5_060, Door::Refused), (5_061, Door::Open)];
+        node.callmanager_ports = doors.map(|(port, door)| (port, Known::Yes(door))).into();
+    }
+    let group = lab.check_of(&sides, &phone, &["dst-pub"]);
+    assert_eq!(group.fate, Fate::Stranded);
+    assert_eq!(actions(&group), ["CallManager of dst: dst-sub"]);
+    assert!(fix(&group).proven);
+    let rests_on = fix(&group).rests_on.as_ref().unwrap();
+    assert_eq!(rests_on.basis, "assumed");
+    let says = |r: &String| r == "CallManager of dst-sub answers at TCP 5060 once it was restarted";
+    assert!(rests_on.rules.iter().any(says), "{rests_on:?}");
+}
+
+/// Which role a store gives decides whether an import helps; that a phone holds what a node serves is
+/// a guess with the fix as without it.
+#[test]
+fn a_proof_rests_on_what_the_actions_rest_on() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let phone = lab.phone();
+    let sides = lab.sides();
+    let rests_on = |phone: &Subject| {
+        let group = lab.check_of(&sides, phone, &["dst-pub"]);
+        assert!(fix(&group).proven);
+        fix(&group).rests_on.clone().unwrap()
+    };
+    let (read, mut guessed) = (rests_on(&phone), phone.clone());
+    assert_ne!(read.basis, "assumed", "{read:?}");
+    guessed.taken.lists = Some(At(0, 0));
+    let guessed = rests_on(&guessed);
+    assert_eq!(guessed.basis, "assumed");
+    assert!(
+        guessed
+            .rules
+            .iter()
+            .any(|r| r.contains("src-pub serves now"))
+    );
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use trustline::check::answer::Fate;
-use trustline::check::evidence::{FileReply, Known};
+use trustline::check::answer::{Fate, Group};
+use trustline::check::evidence::{At, FileReply, Known};
 use trustline::check::groups::{Asked, groups};
 use trustline::check::predict::Subject;
 use trustline::check::rehearsal::Gap;
@@ -130,6 +130,34 @@ fn a_fate_rests_on_the_weakest_rule_that_could_change_it() {
         "{rests_on:?}"
     );
     assert_ne!(rests_on.basis, "assumed", "{rests_on:?}");
+}
+
+#[test]
+fn a_fate_that_hangs_on_what_was_concluded_is_assumed() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let kind = CertificateKind::CallManager;
+    lab.import("dst-pub", kind, &[PhoneSast, CallManagerTrust]);
+    let mut phone = lab.phone();
+    let mut sides = lab.sides();
+    let told = |group: Group| {
+        assert_eq!(group.fate, Fate::FollowsThroughTvs);
+        let rests_on = group.rests_on.unwrap();
+        (rests_on.basis, rests_on.rules.join("; "))
+    };
+    let (read, _) = told(lab.check_of(&sides, &phone, &["dst-pub"]));
+    assert_ne!(read, "assumed");
+    phone.taken.lists = Some(At(0, 0));
+    let (basis, rules) = told(lab.check_of(&sides, &phone, &["dst-pub"]));
+    assert_eq!(basis, "assumed");
+    assert_eq!(rules, "it holds the list that src-pub serves now");
+    phone.taken.lists = None;
+    for node in &mut sides.sides[1].nodes {
+        node.tftp.concluded = true;
+        node.http.concluded = true;
+    }
+    let (basis, rules) = told(lab.check_of(&sides, &phone, &["dst-pub"]));
+    assert_eq!(basis, "assumed");
+    assert_eq!(rules, "dst-pub hands out the files that lie in its folder");
 }
 
 #[test]

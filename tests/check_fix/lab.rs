@@ -148,7 +148,7 @@ impl Lab {
                     prepare_for_rollback: Known::Yes(parameters.prepare_cluster_for_rollback),
                     cached_files: Known::not_looked_at(),
                 },
-                failures: Vec::new(),
+                ..Side::default()
             });
         }
         self.ask_tvs(&mut sides);
@@ -461,6 +461,7 @@ fn node(
         callmanager: up(cluster, Service::CallManager, Door::Refused),
         callmanager_ports: BTreeMap::new(),
         certificates,
+        listed: Vec::new(),
         stores,
     }
 }

@@ -17,6 +17,8 @@ mod served;
 
 mod emulated;
 mod files;
+mod readme;
+mod recorded;
 mod strange;
 mod with_serve;
 

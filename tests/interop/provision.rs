@@ -6,7 +6,7 @@
 //! | the same with 1024 bits, with SHA-1 and MD5 requests | signed; verified at the security level of their time |
 //! | `ca sign --profile mpp113` | `openssl verify -x509_strict` accepts it, and its alternative names |
 //! | `ca device` | `openssl verify -purpose sslclient` accepts it, and not under the other root |
-//! | certificates of 30 purposes under one root | `openssl verify -purpose sslclient` and the server take the same ones |
+//! | certificates of 40 purposes under one root | `openssl verify -purpose sslclient` and the server take the same ones, `-purpose sslserver` and the phone too |
 //! | `curl --cert` of a phone at `serve` | its own profile 200, another's 403, through both kinds of `--client-auth` |
 //! | `curl` without a certificate, with a foreign one, with an expired one | no TLS, or 400 |
 //! | `curl` with an RSA-1024 certificate, OpenSSL at security level 0 | 200 |
@@ -27,6 +27,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 use trustline::provisioning::server::Roots;
+use trustline::provisioning::settings::Settings;
+use trustline::provisioning::verify::Checker;
 
 use crate::support::run;
 
@@ -326,7 +328,7 @@ fn strict_readers_take_what_is_made() {
 /// One root signs all of them, as some providers have it, so that the purpose alone decides.
 #[test]
 #[ignore = "needs openssl"]
-fn openssl_and_the_server_take_the_same_certificates_for_phones() {
+fn openssl_and_both_ends_take_the_same_certificates() {
     let bench = Bench::new();
     let request = ["req", "-newkey", "rsa:2048", "-nodes"];
     let root = ["-x509", "-subj", "/CN=One root", "-keyout", "root.key"];
@@ -346,7 +348,8 @@ fn openssl_and_the_server_take_the_same_certificates_for_phones() {
         der::pem::decode_vec(&pem).unwrap().1
     };
     let roots = Roots::new(vec![der("root.pem")]).unwrap();
-    let mut taken = 0;
+    let checker = Checker::new(&[der("root.pem")], &Settings::default(), 0).unwrap();
+    let mut rows = Vec::new();
     for purpose in [
         "",
         "extendedKeyUsage=clientAuth",
@@ -362,28 +365,64 @@ fn openssl_and_the_server_take_the_same_certificates_for_phones() {
             "keyUsage=keyEncipherment",
             "keyUsage=nonRepudiation,decipherOnly",
         ] {
-            let extensions = format!("basicConstraints=CA:FALSE\n{purpose}\n{usage}\n");
-            fs::write(bench.at("extensions"), extensions).unwrap();
-            let sign = ["x509", "-req", "-in", "phone.csr", "-CA", "root.pem"];
-            let with = ["-CAkey", "root.key", "-CAcreateserial"];
-            let out = ["-extfile", "extensions", "-out", "phone.pem"];
-            bench.good("openssl", &[&sign[..], &with, &out].concat());
-            let verify = ["verify", "-purpose", "sslclient", "-CAfile", "root.pem"];
-            let theirs = bench.run("openssl", &[&verify[..], &["phone.pem"]].concat());
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-            // The certificate begins with this second, or the one before.
-            let ours = roots.judge(&der("phone.pem"), now.as_secs() + 2);
-            assert_eq!(
-                ours.is_ok(),
-                theirs.status.success(),
-                "{purpose} {usage}: {ours:?}, openssl: {}",
-                said(&theirs)
-            );
-            taken += usize::from(ours.is_ok());
+            rows.push(format!("{purpose}\n{usage}"));
         }
     }
-    assert_eq!(taken, 9, "of 30");
-    println!("ok: openssl and the server judge 30 purposes alike");
+    let others = [
+        "nsCertType=client",
+        "nsCertType=critical,client",
+        "nsCertType=server",
+        "nsCertType=critical,server",
+        "nsCertType=client,server",
+        "nsCertType=email",
+        "extendedKeyUsage=clientAuth,serverAuth\nnsCertType=server",
+        "extendedKeyUsage=nsSGC",
+        "extendedKeyUsage=msSGC,clientAuth",
+        "extendedKeyUsage=msSGC\nkeyUsage=keyEncipherment",
+    ];
+    rows.extend(others.map(str::to_owned));
+    let (mut phones, mut servers) = (0, 0);
+    for row in &rows {
+        let extensions = format!("basicConstraints=CA:FALSE\n{row}\n");
+        fs::write(bench.at("extensions"), extensions).unwrap();
+        let sign = ["x509", "-req", "-in", "phone.csr", "-CA", "root.pem"];
+        let with = ["-CAkey", "root.key", "-CAcreateserial"];
+        let out = ["-extfile", "extensions", "-out", "phone.pem"];
+        bench.good("openssl", &[&sign[..], &with, &out].concat());
+        let theirs = |purpose: &str| {
+            let verify = ["verify", "-purpose", purpose, "-CAfile", "root.pem"];
+            bench.run("openssl", &[&verify[..], &["phone.pem"]].concat())
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        // The certificate begins with this second, or the one before.
+        let now = now.as_secs() + 2;
+        let made = der("phone.pem");
+        let client = roots.judge(&made, now);
+        let openssl = theirs("sslclient");
+        assert_eq!(
+            client.is_ok(),
+            openssl.status.success(),
+            "{row}: {client:?}, openssl: {}",
+            said(&openssl)
+        );
+        phones += usize::from(client.is_ok());
+        // Its name is no server's; the purpose is looked at all the same.
+        let refused = checker.at(now).certificate(&[&made], "a.example");
+        let refusals = refused.map_or_else(|refused| refused.refusals, |_| Vec::new());
+        let mut codes = refusals.iter().map(|refusal| refusal.code());
+        let is_server = codes.all(|code| code.starts_with("name-"));
+        let openssl = theirs("sslserver");
+        assert_eq!(
+            is_server,
+            openssl.status.success(),
+            "{row}: {refusals:?}, openssl: {}",
+            said(&openssl)
+        );
+        servers += usize::from(is_server);
+    }
+    assert_eq!((rows.len(), phones), (40, 13));
+    assert!(servers > 13, "{servers}");
+    println!("ok: openssl, the server and the phone judge 40 purposes alike");
 }
 
 /// `provision serve`, ended by its handle.

@@ -21,6 +21,9 @@ fn a_certificate_takes_the_place_of_one_certificate_and_of_nothing_else() {
     let key_pem = pem("PRIVATE KEY", key.pkcs8());
     // PEM readers know this kind least of all.
     let encrypted = pem("ENCRYPTED PRIVATE KEY", key.pkcs8());
+    let others = dir.path().join("others.pem");
+    assert_eq!(sign(&data("san.csr"), &others, &[]).status.code(), Some(0));
+    let other = fs::read_to_string(&others).unwrap();
     let root = fs::read_to_string(AUTHORITY.path().join("server-root.crt")).unwrap();
     let authority = path(AUTHORITY.path()).to_owned();
     let phones = dir.path().join("phones");
@@ -68,6 +71,11 @@ fn a_certificate_takes_the_place_of_one_certificate_and_of_nothing_else() {
         ("a root", root, "is a root's certificate"),
         ("a phone's", phone, "is a phone's certificate"),
         (
+            "another server's",
+            other,
+            "combo.pem is there and is the certificate of another server (",
+        ),
+        (
             "blanks, and then a key",
             format!("{}{key_pem}", "\n".repeat(1024 * 1024)),
             "is larger than any certificate",
@@ -99,7 +107,7 @@ fn pem_content(pem: &str) -> Vec<u8> {
 #[test]
 fn the_names_that_are_signed_are_shown_and_those_that_phones_refuse_are_remarked() {
     let out = tempfile::tempdir().unwrap();
-    let crt = out.path().join("provserver.crt");
+    let crt = out.path().join("san.crt");
     let signed = sign(&data("san.csr"), &crt, &["--profile", "mpp113"]);
     let text = stdout(&signed);
     assert!(text.contains("  name     DNS:*.callme.com\n"), "{text}");
@@ -115,7 +123,8 @@ fn the_names_that_are_signed_are_shown_and_those_that_phones_refuse_are_remarked
     ] {
         let asked = made(&key, Some((Tag::Utf8String, name.as_bytes())));
         fs::write(&request, asked).unwrap();
-        let signed = sign(&request, &crt, &[]);
+        let crt = tempfile::tempdir().unwrap();
+        let signed = sign(&request, &crt.path().join("asked.crt"), &[]);
         let text = stderr(&signed);
         assert_eq!(signed.status.code(), Some(0), "{name}: {text}");
         assert!(

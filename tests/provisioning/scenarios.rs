@@ -9,9 +9,12 @@ use trustline::scenario::{self, Network, Rules, outcome};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/provisioning");
 
-const NAMES: [&str; 4] = [
+const NAMES: [&str; 7] = [
     "client-certificates",
     "names-and-issuers",
+    "old-phones",
+    "plain-http",
+    "special-names",
     "two-servers",
     "wrong-certificate",
 ];
@@ -170,6 +173,21 @@ fn slips_are_shown_where_they_stand() {
             "the rule cannot be read",
         ),
         ("common-name = \"two.callme.com\"", "", "common-name"),
+        (
+            "\"two.callme.com\" =",
+            "\"two.localhost\" =",
+            "DNS is never asked for `two.localhost`: it is the phone itself",
+        ),
+        (
+            "\"two.callme.com\" =",
+            "\"two.callme.invalid\" =",
+            "DNS is never asked for `two.callme.invalid`: there is no such name",
+        ),
+        (
+            "\"two.callme.com\" =",
+            "\"two..com\" =",
+            "DNS is never asked for `two..com`: a name has",
+        ),
         (
             "[[provisioning.resync]]",
             "[[provisioning.sync]]",

@@ -5,6 +5,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use trustline::dhcp::Mac;
+use trustline::net::provisioning::tls::Demand;
+use trustline::net::tls::Identity;
 use trustline::provisioning::device::Device;
 use trustline::provisioning::parameters::Parameters;
 use trustline::provisioning::resync::{Answer, End, Fault, Happening, Request, Resync, Setup};
@@ -93,8 +95,11 @@ impl Phone {
     pub(crate) fn resync(&self, around: &Surroundings<'_>) -> Resynced {
         let mut resync = self.machine();
         let mut happened = Vec::new();
-        let certificate = self.has_certificate.then_some(self.certificate.as_slice());
-        let end = around.run(&mut resync, certificate, |happening| {
+        let identity = self.has_certificate.then(|| Identity {
+            certificate: self.certificate.clone(),
+            key: Vec::new(),
+        });
+        let end = around.run(&mut resync, identity.as_ref(), |happening| {
             happened.push(happening);
         });
         Resynced {
@@ -174,7 +179,8 @@ pub(crate) fn answering<'w>(
     Server {
         chain,
         answering: Box::new(answer),
-        demanding: None,
+        demand: Demand::Any,
+        tls: None,
     }
 }
 
@@ -189,5 +195,6 @@ pub(crate) fn around<'w, const N: usize, const M: usize>(
         dns: dns.into(),
         dns_is_down: false,
         servers: servers.into(),
+        ..Surroundings::default()
     }
 }

@@ -74,14 +74,28 @@ pub(super) fn certificate_dates(q: &Question<'_>) -> Vec<Condition> {
     let count = certificates.len();
     let of = |(c, places): &(Certificate<'_>, &Vec<String>)| date(q, c, places);
     let mut conditions: Vec<_> = certificates.iter().filter_map(of).collect();
-    if conditions.is_empty() {
-        let said = Said::new(CERTIFICATE_DATES, "both clusters", Basis::Documented);
-        conditions.push(said.good(format!(
+    let mut unread = q.unread_lists();
+    let asked = q.asked_tvs().0.into_iter();
+    let silent = asked.filter(|(_, node)| node.tvs.certificate.get().is_none());
+    unread.extend(silent.map(|(_, node)| format!("TVS of {}", node.name)));
+    let said = || Said::new(CERTIFICATE_DATES, "both clusters", Basis::Documented);
+    if !unread.is_empty() {
+        conditions.push(not_read(said(), &unread));
+    } else if conditions.is_empty() {
+        conditions.push(said().good(format!(
             "{count} certificates of lists and TVS are valid; the first of them ends on {}",
             day(first_end)
         )));
     }
     conditions
+}
+
+/// What was read is in order, and the rest nobody read.
+fn not_read(said: Said, unread: &[String]) -> Condition {
+    said.unknown(
+        format!("not read: {}", and(unread)),
+        "let the check reach these nodes, or give their lists and TVS.pem; where a node has no CTL, name it in not-served.txt",
+    )
 }
 
 /// True for roles whose certificates the move hangs on.
@@ -186,7 +200,7 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
         used.iter()
             .map(move |(code, places)| (key, family, Digest::from_code(*code), places))
     });
-    pairs
+    let mut conditions: Vec<_> = pairs
         .map(|(&(family, [sha256, sha512]), Family { settings, phones }, digest, places)| {
             let (takes, basis) = match digest {
                 Digest::Sha1 => (true, Basis::Documented),
@@ -210,7 +224,13 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
                 (true, _) => said.good(format!("{text}, which this firmware knows")),
             }
         })
-        .collect()
+        .collect();
+    let unread = q.unread_lists();
+    if !unread.is_empty() {
+        let said = Said::new(DIGESTS, q.destination_name(), Basis::Documented);
+        conditions.push(not_read(said, &unread));
+    }
+    conditions
 }
 
 /// Lists near the size that phones do not load any more (CUCM 14SU2 Security Guide: 64 KB).
@@ -240,18 +260,18 @@ pub(super) fn list_sizes(q: &Question<'_>) -> Vec<Condition> {
             }
         }
     }
-    if conditions.is_empty() {
-        let said = Said::new(
-            LIST_SIZES,
-            q.destination_name(),
-            settings.basis(Key::ListMaxBytes),
-        );
-        conditions.push(match largest {
-            Some((size, what)) => said.good(format!(
-                "the largest is {what} with {size} bytes; phones load {limit}"
-            )),
-            None => said.unknown("no list was read", "give the lists of its TFTP nodes"),
-        });
+    let basis = settings.basis(Key::ListMaxBytes);
+    let said = || Said::new(LIST_SIZES, q.destination_name(), basis);
+    let unread = q.unread_lists();
+    match largest {
+        None => {
+            conditions.push(said().unknown("no list was read", "give the lists of its TFTP nodes"))
+        }
+        Some(_) if !unread.is_empty() => conditions.push(not_read(said(), &unread)),
+        Some((size, what)) if conditions.is_empty() => conditions.push(said().good(format!(
+            "the largest is {what} with {size} bytes; phones load {limit}"
+        ))),
+        Some(_) => {}
     }
     conditions
 }

@@ -17,6 +17,7 @@ pub(super) const PHONES_LISTS: &str = "phones-lists";
 pub(super) const ROLLBACK_PARAMETER: &str = "rollback-parameter";
 pub(super) const DESTINATION_LISTS: &str = "destination-lists";
 
+const LOOK_AT_PARAMETER: &str = "look at Enterprise Parameters, and say it in parameters.txt: prepare-cluster-for-rollback = no";
 const ERASE: &str = "erase CTL and ITL at these phones by hand, or let them take a good list while they are at home";
 
 /// The phones' own lists are whole, and name a TVS to ask (Cisco 215539: the phone has a valid CTL
@@ -139,34 +140,55 @@ pub(super) fn rollback_parameter(q: &Question<'_>) -> Vec<Condition> {
         side.name
     );
     let is_mixed = q.held.iter().any(|h| h.ctl.is_some());
+    // What only a list shows was so when the node published it.
+    let (said, is_on) = match parameter {
+        Some(_) => (said, "it is True".to_owned()),
+        None => (
+            Said {
+                basis: Basis::Inferred,
+                ..said
+            },
+            format!(
+                "it was not read, and the empty ITL of {} shows it as True",
+                names(&blank)
+            ),
+        ),
+    };
     vec![match (parameter, blank.is_empty(), full.is_empty()) {
         (Some(true), _, _) | (None, false, _) if is_mixed => said.bad(
-            "it is True, and phones hold a CTL: the empty ITL takes TVS away from them, and the CTL stays",
+            format!("{is_on}, and phones hold a CTL: the empty ITL takes TVS away from them, and the CTL stays"),
             back,
         ),
         (Some(false), false, _) => said.bad(
             format!("it is False, and {} still serve the empty ITL", names(&blank)),
             format!("restart Cisco Tftp on {}, then reset the phones at home", names(&blank)),
         ),
+        (None, false, false) => said.bad(
+            format!("{is_on}, but {} serve a full one: what phones take hangs on whom they ask", names(&full)),
+            format!("look at Enterprise Parameters of {}, and restart Cisco Tftp on each of these nodes", side.name),
+        ),
         (Some(true), _, _) | (None, false, _) => {
             let not_yet = q.held.iter().filter(|h| !holds_blank(h)).flat_map(|h| &h.phones);
             let not_yet: Vec<&str> = not_yet.copied().collect();
             match not_yet.is_empty() {
                 true => said.note(
-                    "it is True, and every phone holds the empty ITL: they take any ITL, and no TVS is needed",
+                    format!("{is_on}, and every phone holds the empty ITL: they take any ITL, and no TVS is needed"),
                     Some(format!("set it back to False if {} stays in service", side.name)),
                 ),
                 false => said.bad(
-                    format!("it is True, and {} without the empty ITL: a phone that was off keeps the old one", has(&not_yet)),
+                    format!("{is_on}, and {} without the empty ITL: a phone that was off keeps the old one", has(&not_yet)),
                     "reset these phones at home and wait ten minutes before the move; or set the parameter to False, and let TVS vouch",
                 ),
             }
         }
         (Some(false), true, _) => said.good("it is False: TVS of the cluster stays in the phones' ITL"),
-        (None, true, false) => said.good(format!("the ITL of {} holds TVS and TFTP: it is not in force", names(&full))),
+        (None, true, false) => said.note(
+            format!("it was not read; the ITL of {} holds TVS and TFTP, so it was not in force when that was made", names(&full)),
+            Some(LOOK_AT_PARAMETER.into()),
+        ),
         (None, true, true) => said.unknown(
             format!("{name} was not read, nor an ITL that would show it"),
-            "look at Enterprise Parameters, or give the cluster's ITLFile.tlv",
+            format!("{LOOK_AT_PARAMETER}; or give the cluster's ITLFile.tlv"),
         ),
     }]
 }

@@ -28,12 +28,16 @@ pub(super) fn phones_at_destination(q: &Question<'_>) -> Vec<Condition> {
     };
     let said = || Said::new(PHONES_AT_DESTINATION, &side.name, Basis::Documented);
     let (mut there, mut missing, mut unknown) = (0_usize, Vec::new(), Vec::new());
+    let mut whys: BTreeSet<String> = BTreeSet::new();
     for subject in q.subjects {
         let device = subject.setup.identity.device.as_str();
         match has_phone(side, device) {
-            Some(true) => there += 1,
-            Some(false) => missing.push(device),
-            None => unknown.push(device),
+            Known::Yes(true) => there += 1,
+            Known::Yes(false) => missing.push(device),
+            Known::No(why) => {
+                unknown.push(device);
+                whys.insert(why.replace(device, "SEP<MAC>"));
+            }
         }
     }
     let total = q.subjects.len();
@@ -60,8 +64,9 @@ pub(super) fn phones_at_destination(q: &Question<'_>) -> Vec<Condition> {
         let text = match total {
             0 => "no phone is known".into(),
             _ => format!(
-                "of {} of {total} phones nobody looked whether it has them: {}",
+                "of {} of {total} phones it is not known whether it has them ({}): {}",
                 unknown.len(),
+                whys.first().map_or("nobody looked", String::as_str),
                 named(&unknown)
             ),
         };

@@ -43,6 +43,8 @@ pub(super) struct Hosts {
     pub(super) read: usize,
     pub(super) tvs: BTreeSet<String>,
     pub(super) callmanager: BTreeSet<String>,
+    /// The same with the port at which the phone registers; none where the file does not tell it.
+    pub(super) ports: BTreeSet<(String, Option<u16>)>,
 }
 
 /// A node of the destination that hands out lists.
@@ -72,7 +74,7 @@ impl<'a> Question<'a> {
                     ctl,
                     itl,
                     phones: Vec::new(),
-                    is_guess: subject.taken.lists,
+                    is_guess: subject.taken.lists.is_some(),
                 });
             same.phones.push(&subject.setup.identity.device);
             if let Some(config) = subject.flash.get(CONFIG) {
@@ -149,6 +151,18 @@ impl<'a> Question<'a> {
         found
     }
 
+    /// Lists of the destination's TFTP nodes of which nobody knows what is in them.
+    pub(super) fn unread_lists(&self) -> Vec<String> {
+        let nodes = self.tftp_nodes();
+        let lists = nodes.iter().flat_map(|n| {
+            let unread = ALL_LISTS
+                .into_iter()
+                .filter(|&kind| offered(n.node, kind).get().is_none());
+            unread.map(|kind| format!("{kind} of {}", n.node.name))
+        });
+        lists.collect()
+    }
+
     /// The TVS nodes that phones ask: those that their configurations name. Where no configuration
     /// is known, every node of their cluster. With the names that are none of the nodes.
     pub(super) fn asked_tvs(&self) -> (Vec<(At, &'a Node)>, Vec<&str>) {
@@ -207,6 +221,10 @@ impl Hosts {
             return;
         };
         self.read += 1;
+        for member in &config.callmanager_group {
+            let port = config.registration_port(&member.host);
+            self.ports.insert((member.host.clone(), port));
+        }
         self.tvs.extend(config.tvs.into_iter().map(|t| t.host));
         let members = config.callmanager_group.into_iter();
         self.callmanager.extend(members.map(|m| m.host));
@@ -221,7 +239,8 @@ pub(super) fn services(node: &Node) -> [(&'static str, &FileService); 2] {
     [("TFTP", &node.tftp), ("HTTP", &node.http)]
 }
 
-/// A list that a node serves, none if it says that there is none; or why nothing is known.
+/// A list that a node serves under any of its names, none if it says that there is none; or why
+/// nothing is known.
 pub(super) fn offered(node: &Node, kind: ListKind) -> Known<Option<&Arc<[u8]>>> {
     let mut is_missing = false;
     for (_, service) in services(node) {
@@ -232,18 +251,10 @@ pub(super) fn offered(node: &Node, kind: ListKind) -> Known<Option<&Arc<[u8]>>> 
                 Known::No(_) => {}
             }
         }
-        // Only who gave all files says this of a name that nobody asked for.
-        is_missing |= matches!(
-            service.reply(kind.file_name()),
-            Known::Yes(FileReply::NotFound)
-        );
     }
-    if is_missing {
-        return Known::Yes(None);
-    }
-    match node.tftp.reply(kind.file_name()) {
-        Known::No(why) => Known::No(why.clone()),
-        Known::Yes(_) => Known::not_looked_at(),
+    match node.file(kind.file_name()) {
+        Known::No(_) if is_missing => Known::Yes(None),
+        known => known,
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::Said;
 use super::question::{ALL_LISTS, Hosts, Question, and, offered, parse};
 use crate::check::answer::{Condition, State};
-use crate::check::evidence::{At, Door, Known, Node};
+use crate::check::evidence::{At, Door, FileService, Known, Node};
 use crate::check::places::signer_of;
 use crate::trust::rules::{Basis, Key, Settings, rule};
 use crate::wire::ListKind;
@@ -15,6 +15,9 @@ pub(super) const NODES_REACHABLE: &str = "nodes-reachable";
 pub(super) const OPTION_150: &str = "option-150";
 pub(super) const CENTRALIZED_TFTP: &str = "centralized-tftp";
 pub(super) const DNS_NAMES: &str = "dns-names";
+
+/// How many names are shown of those that phones must resolve; clusters have few nodes.
+const NAMES_SHOWN: usize = 24;
 
 /// Each node's services answer, those at least that phones need for the move (Cisco 215539: both
 /// clusters up and reachable by phones).
@@ -34,88 +37,135 @@ const NOT_ASKED: &str = "not asked: files lie in the folder";
 
 const LOOK: &str = "give the cluster's TFTP nodes (tftp://HOST), or a folder with what they serve and the output of `utils service list` as services.txt";
 
-/// Ports of CallManager that were knocked at and do not answer.
-fn closed_ports(node: &Node) -> Vec<String> {
-    let ports = node.callmanager_ports.iter();
-    let closed = ports.filter(|(_, d)| d.get().is_some_and(|d| *d != Door::Open));
-    closed.map(|(port, _)| port.to_string()).collect()
+/// What a service does, for one line.
+struct Seen {
+    state: State,
+    text: String,
+    fix: Option<String>,
 }
 
-fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
-    let is_named = q.plan.option_150.contains(&q.sides.address(at));
-    let is_host = |hosts: &BTreeSet<String>| hosts.iter().any(|h| q.sides.host(h) == Some(at));
-    let is_asked = q.asked_tvs().0.iter().any(|(asked, _)| *asked == at);
-    let of_destination = q.sides.nodes().filter(|(other, _)| other.0 == q.to_index());
-    let mut served = of_destination.filter_map(|(other, _)| q.served_hosts.get(&other));
-    let registers = served.any(|hosts| is_host(&hosts.callmanager));
-    let services: [(&str, &Known<Door>, bool, bool, &str); 4] = [
-        (
-            "TFTP",
-            &node.tftp.door,
-            node.tftp.concluded,
-            is_named,
-            "start Cisco Tftp",
-        ),
-        (
-            "HTTP",
-            &node.http.door,
-            node.http.concluded,
-            false,
-            "open TCP port 6970",
-        ),
-        (
-            "TVS",
-            &node.tvs.door,
-            false,
-            is_asked,
-            "start Cisco Trust Verification Service, and open TCP port 2445 to the phones",
-        ),
-        (
-            "CallManager",
-            &node.callmanager,
-            false,
-            registers,
-            "start Cisco CallManager",
-        ),
-    ];
-    let mut state = State::Good;
-    let mut texts = Vec::new();
-    let mut fixes = Vec::new();
-    for (name, door, is_concluded, is_needed, fix) in services {
-        if is_concluded {
-            texts.push(format!("{name} {NOT_ASKED}"));
-            state = worse(state, State::Note);
-            continue;
-        }
-        let (found, word) = match door {
+impl Seen {
+    /// Of a service that the move needs, or does not; none where nobody read what would tell.
+    fn of(name: &str, door: &Known<Door>, is_needed: Option<bool>, fix: &str) -> Self {
+        let (state, word) = match door {
             Known::Yes(Door::Open) => (State::Good, "answers".to_owned()),
             Known::Yes(Door::Refused) => (State::Bad, "refuses connections".to_owned()),
             Known::Yes(Door::Silent) => (State::Bad, "does not answer".to_owned()),
             Known::No(why) => (State::Unknown, format!("not known ({why})")),
         };
-        let found = match (found, is_needed) {
-            (State::Good, _) | (_, true) => found,
-            (_, false) => State::Note,
+        let (state, aside) = match (state, is_needed) {
+            (State::Good, _) | (_, Some(true)) => (state, ""),
+            (_, Some(false)) => (State::Note, ", and the move does not need it there"),
+            (_, None) => (
+                State::Unknown,
+                ", and no configuration was read that says whether phones need it there",
+            ),
         };
-        let aside = match (found, is_needed) {
-            (State::Note, false) => ", and the move does not need it there",
-            _ => "",
-        };
-        texts.push(format!("{name} {word}{aside}"));
-        if name == "CallManager" && found == State::Good {
-            let closed = closed_ports(node);
-            if !closed.is_empty() {
-                texts.push(format!("but not at TCP {}", closed.join(", ")));
-                state = worse(state, State::Note);
+        Self {
+            state,
+            text: format!("{name} {word}{aside}"),
+            fix: match state {
+                State::Bad => Some(fix.to_owned()),
+                State::Unknown => Some(LOOK.to_owned()),
+                State::Good | State::Note => None,
+            },
+        }
+    }
+
+    /// Of CallManager, at those of its ports that configurations name.
+    fn of_ports(node: &Node, ports: &BTreeSet<Option<u16>>) -> Self {
+        let (mut closed, mut unread) = (Vec::new(), Vec::new());
+        for &port in ports {
+            match node.callmanager_at(port) {
+                Known::Yes(Door::Open) => {}
+                Known::Yes(Door::Refused | Door::Silent) => {
+                    closed.extend(port.map(|port| port.to_string()));
+                }
+                Known::No(why) if !unread.contains(&why) => unread.push(why),
+                Known::No(_) => {}
             }
         }
-        match found {
-            State::Bad => fixes.push(fix),
-            State::Unknown => fixes.push(LOOK),
-            State::Good | State::Note => {}
+        let mut texts = Vec::new();
+        if closed.len() + unread.len() < ports.len() {
+            texts.push("CallManager answers".to_owned());
         }
-        state = worse(state, found);
+        if !closed.is_empty() {
+            texts.push(format!(
+                "CallManager is closed at TCP {}, where phones register",
+                closed.join(", ")
+            ));
+        }
+        if !unread.is_empty() {
+            texts.push(format!(
+                "whether CallManager answers at each port is not known ({})",
+                and(&unread)
+            ));
+        }
+        let start = || {
+            format!(
+                "start Cisco CallManager, and open TCP {}",
+                closed.join(", ")
+            )
+        };
+        let (state, fix) = match (closed.is_empty(), unread.is_empty()) {
+            (false, _) => (State::Bad, Some(start())),
+            (true, false) => (State::Unknown, Some(LOOK.to_owned())),
+            (true, true) => (State::Good, None),
+        };
+        Self {
+            state,
+            text: texts.join(", "),
+            fix,
+        }
     }
+}
+
+fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
+    let is_named = q.plan.option_150.contains(&q.sides.address(at));
+    let is_asked = q.asked_tvs().0.iter().any(|(asked, _)| *asked == at);
+    let of_destination = q.sides.nodes().filter(|(other, _)| other.0 == q.to_index());
+    let served = of_destination.filter_map(|(other, _)| q.served_hosts.get(&other));
+    let served: Vec<&Hosts> = served.collect();
+    let named = served.iter().flat_map(|hosts| &hosts.ports);
+    let named = named.filter(|(host, _)| q.sides.host(host) == Some(at));
+    let ports: BTreeSet<Option<u16>> = named.map(|(_, port)| *port).collect();
+    let is_read = at.0 != q.to_index() || served.iter().any(|hosts| hosts.read > 0);
+    let registers = match ports.is_empty() {
+        false => Some(true),
+        true => is_read.then_some(false),
+    };
+    let files = |name: &str, service: &FileService, is_needed, fix| match service.concluded {
+        true => Seen {
+            state: State::Note,
+            text: format!("{name} {NOT_ASKED}"),
+            fix: None,
+        },
+        false => Seen::of(name, &service.door, Some(is_needed), fix),
+    };
+    let all = [
+        files("TFTP", &node.tftp, is_named, "start Cisco Tftp"),
+        files("HTTP", &node.http, false, "open TCP port 6970"),
+        Seen::of(
+            "TVS",
+            &node.tvs.door,
+            Some(is_asked),
+            "start Cisco Trust Verification Service, and open TCP port 2445 to the phones",
+        ),
+        match node.callmanager_ports.is_empty() || ports.is_empty() {
+            true => Seen::of(
+                "CallManager",
+                &node.callmanager,
+                registers,
+                "start Cisco CallManager",
+            ),
+            false => Seen::of_ports(node, &ports),
+        },
+    ];
+    let state = all
+        .iter()
+        .fold(State::Good, |state, seen| worse(state, seen.state));
+    let texts: Vec<_> = all.iter().map(|seen| seen.text.as_str()).collect();
+    let mut fixes: Vec<_> = all.iter().filter_map(|seen| seen.fix.as_deref()).collect();
     fixes.dedup();
     let side = q.sides.sides.get(at.0).map_or("", |s| &s.name);
     let about = format!("{} of {side}", node.name);
@@ -232,7 +282,7 @@ fn entry(
 /// phones do not know (Cisco System Configuration Guide 15, centralized TFTP).
 pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
     let mut found = Vec::new();
-    let mut is_read = false;
+    let (mut read, mut unread) = (Vec::new(), Vec::new());
     for (at, node) in q.sides.nodes() {
         let side = |at: At| q.sides.sides.get(at.0).map_or("", |s| s.name.as_str());
         let hosts = q.served_hosts.get(&at);
@@ -242,7 +292,13 @@ pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
             .filter(|host| host.0 != at.0)
             .map(side)
             .collect();
-        is_read |= hosts.is_some_and(|h| h.read > 0);
+        let has_list = |kind| matches!(offered(node, kind), Known::Yes(Some(_)));
+        let is_named = q.plan.option_150.contains(&q.sides.address(at));
+        if hosts.is_some_and(|h| h.read > 0) {
+            read.push(node.name.as_str());
+        } else if is_named || ALL_LISTS.into_iter().any(has_list) {
+            unread.push(node.name.as_str());
+        }
         let foreign = foreign_list(q, at, node);
         let said = || {
             Said::new(
@@ -273,14 +329,21 @@ pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
         }
     }
     let said = Said::new(CENTRALIZED_TFTP, "both clusters", Basis::Documented);
-    match (found.is_empty(), is_read) {
-        (false, _) => found,
-        (true, true) => vec![said.good("each TFTP node serves phones of its own cluster")],
-        (true, false) => vec![said.unknown(
-            "no configuration was read, so whose phones each TFTP node serves is not known",
-            "let the check read the configuration of a phone at each cluster (--phones)",
-        )],
+    let look = "let the check read the configuration of a phone at each TFTP node (--phones)";
+    if read.is_empty() || !unread.is_empty() {
+        let text = match unread.is_empty() {
+            true => "no configuration was read, so whose phones each TFTP node serves is not known"
+                .into(),
+            false => format!(
+                "no configuration of {} was read, so whose phones it serves is not known",
+                and(&unread)
+            ),
+        };
+        found.push(said.unknown(text, look));
+    } else if found.is_empty() {
+        found.push(said.good("each TFTP node serves phones of its own cluster"));
     }
+    found
 }
 
 /// A list of this node that a node of another cluster has signed.
@@ -337,10 +400,11 @@ fn names_of(about: String, hosts: &[&Hosts]) -> Condition {
         return said.good("servers are named by address: phones need no DNS for them");
     }
     let names: Vec<_> = names.into_iter().collect();
+    let shown = match names.len().saturating_sub(NAMES_SHOWN) {
+        0 => and(&names),
+        more => format!("{} and {more} more names", names[..NAMES_SHOWN].join(", ")),
+    };
     let fix = "look these names up at the DNS server that the phones' segment has, where nobody \
                else did: phones find no TVS and no CallManager whose name they cannot resolve";
-    said.note(
-        format!("phones must resolve {}", and(&names)),
-        Some(fix.into()),
-    )
+    said.note(format!("phones must resolve {shown}"), Some(fix.into()))
 }

@@ -152,7 +152,7 @@ pub(super) fn signers_known(q: &Question<'_>) -> Vec<Condition> {
             "give the lists of its TFTP nodes",
         )];
     }
-    let (asked, _) = q.asked_tvs();
+    let (asked, strangers) = q.asked_tvs();
     let known: Vec<&SignerKey> = signers
         .iter()
         .filter(|(key, s)| {
@@ -165,7 +165,7 @@ pub(super) fn signers_known(q: &Question<'_>) -> Vec<Condition> {
         .collect();
     let of = |(key, signer): (&SignerKey, &Signer<'_>)| {
         let others = known.iter().any(|k| *k != key);
-        signer_known(q, key, signer, &asked, others)
+        signer_known(q, key, signer, (&asked, &strangers), others)
     };
     signers.iter().map(of).collect()
 }
@@ -241,14 +241,14 @@ fn signer_known(
     q: &Question<'_>,
     key: &SignerKey,
     signer: &Signer<'_>,
-    asked: &[(At, &Node)],
+    (asked, strangers): (&[(At, &Node)], &[&str]),
     others_known: bool,
 ) -> Condition {
     let signs = and(&signer.signs);
     let whose = q.whose(&signer.id);
     let concluded: Vec<&str> = asked
         .iter()
-        .filter(|(_, n)| signer.is_asked && n.tvs.derived)
+        .filter(|(_, n)| signer.is_asked && n.tvs.derived && n.tvs.reply(key).get().is_some())
         .map(|(_, n)| n.name.as_str())
         .collect();
     let said = Said::new(
@@ -272,6 +272,9 @@ fn signer_known(
             Cell::KnowsNot => lacks.push(name),
             Cell::NotRead(why) => unread.push((name, why)),
         }
+    }
+    for host in strangers {
+        unread.push((host, "it is none of the nodes that were looked at".into()));
     }
     let mut texts = Vec::new();
     if !knows.is_empty() {
@@ -351,10 +354,16 @@ fn signer_known(
         } else {
             text
         };
-        return said.unknown(
-            text,
-            format!("let the check reach TVS of {from} (TCP port 2445), or give its stores Phone-SAST-trust and CallManager-trust"),
-        );
+        let mut fix = format!("let the check reach TVS of {from} (TCP port 2445)");
+        let stores = [TrustStore::PhoneSast, TrustStore::CallManager];
+        let has_stores = |node: &Node| {
+            let mut held = stores.iter().map(|store| node.stores.get(store));
+            held.all(|held| held.and_then(Known::get).is_some())
+        };
+        if asked.is_empty() || !asked.iter().all(|(_, node)| has_stores(node)) {
+            fix.push_str(", or give its stores Phone-SAST-trust and CallManager-trust");
+        }
+        return said.unknown(text, fix);
     }
     let running = |name: &&str| {
         let mut nodes = asked.iter().filter(|(_, n)| n.name == **name);

@@ -151,6 +151,21 @@ fn hosts_that_are_names_are_told() {
     let (state, text) = world().of("dns-names");
     assert_eq!(state, State::Note, "{text}");
     assert!(text.contains("dst-pub and dst-sub"), "{text}");
+    // A file that nobody signed may name thousands.
+    let mut many = world();
+    let members: String = (0..2_000)
+        .map(|n| format!("<member><callManager><processNodeName>h{n}</processNodeName></callManager></member>"))
+        .collect();
+    let config = format!(
+        "<device><devicePool><callManagerGroup><members>{members}</members></callManagerGroup></devicePool></device>"
+    );
+    serve(
+        many.dst(0),
+        "SEP001122334409.cnf.xml",
+        file(config.into_bytes()),
+    );
+    let (_, text) = many.of("dns-names");
+    assert!(text.contains("more names") && text.len() < 2_000, "{text}");
     let mut world = world();
     for subject in &mut world.subjects {
         subject.flash = Flash::default();

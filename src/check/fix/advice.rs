@@ -173,6 +173,7 @@ pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
     Fix {
         actions: actions(code.unwrap_or_default(), looked),
         proven: false,
+        rests_on: None,
         status: Vec::new(),
         text: words::way_out(code, follows, looked),
     }
@@ -185,6 +186,7 @@ pub(super) fn after_erasing(looked: &Looked<'_>) -> Fix {
         return Fix {
             actions: vec![Action::EraseLists],
             proven: false,
+            rests_on: None,
             status: Vec::new(),
             text: format!(
                 "{}; whether that is enough hangs on {}, which was not read",
@@ -212,6 +214,7 @@ pub(super) fn after_erasing(looked: &Looked<'_>) -> Fix {
     Fix {
         actions,
         proven: false,
+        rests_on: None,
         status: Vec::new(),
         text,
     }

@@ -191,14 +191,12 @@ impl Changed {
         let is_refused = |door: &Known<Door>| *door == Known::Yes(Door::Refused);
         match service {
             Service::Tvs if is_refused(&node.tvs.door) => node.tvs.door = Known::Yes(Door::Open),
-            Service::CallManager if is_refused(&node.callmanager) => {
-                node.callmanager = Known::Yes(Door::Open);
-                for door in node
-                    .callmanager_ports
-                    .values_mut()
-                    .filter(|d| is_refused(d))
-                {
-                    *door = Known::Yes(Door::Open);
+            Service::CallManager => {
+                let ports = node.callmanager_ports.values_mut();
+                for door in ports.chain([&mut node.callmanager]) {
+                    if is_refused(door) {
+                        *door = Known::Yes(Door::Open);
+                    }
                 }
             }
             Service::Tftp if is_stopped(node) => {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::apply::{CALLMANAGER_SERVICE, Changed, Ground, TFTP, TVS, is_stopped, servers_of};
 use super::certificates::{CALLMANAGER, Held};
 use crate::check::answer::Action;
-use crate::check::evidence::{At, Door, Known, Sides};
+use crate::check::evidence::{At, Door, Known, Node, Sides};
 use crate::check::places::signer_of;
 use crate::check::predict::Prediction;
 use crate::cluster::{PublicCertificate, TrustStore};
@@ -159,13 +159,20 @@ impl<'a> Met<'a> {
                 start(TVS, at);
             }
         }
+        let config = self.prediction.flash.get(CONFIG);
+        let config = config.and_then(|bytes| PhoneConfig::parse(bytes).ok());
+        let config = config.unwrap_or_default();
         for event in &self.prediction.events {
             let Kind::Registering { server } = &event.kind else {
                 continue;
             };
             let at = self.sides().host(server).filter(|at| at.0 == self.to);
             let node = at.and_then(|at| Some((at, self.sides().node(at)?)));
-            if let Some((at, _)) = node.filter(|(_, n)| n.callmanager == refused) {
+            // Beside an open port another one may be closed.
+            let port = config.registration_port(server);
+            let is_refused =
+                |n: &Node| n.callmanager == refused || n.callmanager_at(port) == refused;
+            if let Some((at, _)) = node.filter(|(_, n)| is_refused(n)) {
                 start(CALLMANAGER_SERVICE, at);
             }
         }

@@ -5,6 +5,7 @@ mod advice;
 mod apply;
 mod candidates;
 mod certificates;
+mod proof;
 mod scene;
 pub mod words;
 
@@ -58,6 +59,7 @@ pub fn smallest(
         Some((actions, changed, after)) => Mended {
             fix: Fix {
                 text: advice::sentence(&actions, after.resets, &looked),
+                rests_on: proof::rests_on(&looked, &actions, &changed, &after),
                 actions,
                 proven: true,
                 status: after.status(),

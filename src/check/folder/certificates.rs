@@ -200,9 +200,6 @@ pub(super) fn attach(drafts: &mut [Draft], pool: &mut Vec<Loose>, problems: &mut
             )),
         }
     }
-    for draft in drafts {
-        draft.exported.clone_from(&draft.node.certificates);
-    }
 }
 
 /// The host in a subject.

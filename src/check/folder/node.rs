@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::certificates::{self, Loose};
 use super::pile::{Folder, Pile};
 use super::said;
-use super::{Draft, Options, Problems, unknown_tvs};
-use crate::check::evidence::{Door, FileReply, FileService, Known};
+use super::{Draft, Options, Problems};
+use crate::check::evidence::{Door, FileReply, FileService, Known, TvsService};
 use crate::check::recording;
 use crate::cluster::{PublicCertificate, TrustStore, is_device_name};
 use crate::trust::certificate::escape_for_terminal;
@@ -133,18 +133,17 @@ pub(super) fn plain(
         draft.node.stores.insert(*store, known);
     }
     match recording::tvs(place, files, problems) {
-        Some(tvs) => {
-            draft.keeps_tvs = true;
-            draft.node.tvs = tvs;
-        }
+        // What was concluded elsewhere is concluded here from what lies here.
+        Some(tvs) if how == How::Recorded || !tvs.derived => draft.node.tvs = tvs,
         None if how == How::Recorded => {
-            draft.keeps_tvs = true;
-            draft.node.tvs = unknown_tvs(&format!("{place}/{} is gone", recording::TVS));
+            let why = format!("{place}/{} is gone", recording::TVS);
+            draft.node.tvs = TvsService::unknown(&why);
         }
-        None => {
+        _ => {
             let why = format!("no input has it: put TVS.pem of {name} into {place}/certificates");
             draft.node.tvs.door = doors.tvs;
             draft.node.tvs.certificate = Known::No(why);
+            draft.node.tvs.derived = true;
         }
     }
     if how == How::Recorded {

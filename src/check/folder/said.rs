@@ -265,11 +265,11 @@ impl Told {
 }
 
 /// The records of the lists that nodes serve.
-pub(super) fn told(drafts: &[Draft]) -> Vec<Told> {
+pub(super) fn told<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Vec<Told> {
     let mut all = Vec::new();
-    for (by, draft) in drafts.iter().enumerate() {
+    for (by, node) in nodes.into_iter().enumerate() {
         for kind in [ListKind::Itl, ListKind::Ctl] {
-            let Some(bytes) = list_of(&draft.node, kind) else {
+            let Some(bytes) = list_of(node, kind) else {
                 continue;
             };
             if let Ok(list) = TrustList::parse(bytes, &Strictness::default()) {
@@ -291,7 +291,7 @@ fn list_of(node: &Node, kind: ListKind) -> Option<&Arc<[u8]>> {
 /// Notes the addresses by which configurations name nodes, where lists say whose they are.
 pub(super) fn find_addresses(drafts: &mut [Draft], hosts: &BTreeSet<String>) {
     let named: BTreeSet<Ipv4Addr> = hosts.iter().filter_map(|h| h.parse().ok()).collect();
-    for told in told(drafts) {
+    for told in told(drafts.iter().map(|d| &d.node)) {
         let Some(address) = told.address.filter(|a| named.contains(a)) else {
             continue;
         };
@@ -305,9 +305,8 @@ pub(super) fn find_addresses(drafts: &mut [Draft], hosts: &BTreeSet<String>) {
 
 /// Notes the own certificates, as lists have them, of nodes of which nobody exported any. Of the others
 /// the lists may be older than what was exported. A CTL has other clusters' too, as SAST.
-pub(super) fn attach_certificates(drafts: &mut [Draft], problems: &mut Problems) {
-    let mut with_tvs = BTreeSet::new();
-    for told in told(drafts) {
+pub(super) fn attach_certificates(drafts: &mut [Draft]) {
+    for told in told(drafts.iter().map(|d| &d.node)) {
         if told.list == ListKind::Ctl && told.role == Role::Sast {
             continue;
         }
@@ -317,25 +316,19 @@ pub(super) fn attach_certificates(drafts: &mut [Draft], problems: &mut Problems)
         let by = (kind == CertificateKind::Capf).then_some(told.by);
         let node = told.node(drafts).or(by);
         let node = node.and_then(|at| drafts.get_mut(at));
-        if let Some(draft) = node.filter(|d| d.exported.is_empty()) {
+        if let Some(draft) = node.filter(|d| d.node.exported().next().is_none()) {
+            let known = draft.node.certificates.len();
             draft.own(Some(kind), certificate);
-            if kind == CertificateKind::Tvs && !draft.keeps_tvs {
-                with_tvs.insert(draft.node.name.clone());
+            if draft.node.certificates.len() > known {
+                draft.node.listed.push(Arc::clone(certificate));
             }
         }
-    }
-    if !with_tvs.is_empty() {
-        let names: Vec<_> = with_tvs.into_iter().collect();
-        problems.note(format!(
-            "nobody saw what certificate TVS of {} shows: the one that the lists name is taken for it",
-            names.join(" and ")
-        ));
     }
 }
 
 /// What TVS of each node shows is its own TVS certificate.
 pub(super) fn find_tvs_certificates(drafts: &mut [Draft]) {
-    for draft in drafts.iter_mut().filter(|d| !d.keeps_tvs) {
+    for draft in drafts.iter_mut().filter(|d| d.node.tvs.derived) {
         let mut own = draft.node.certificates.iter();
         if let Some((_, tvs)) = own.find(|(kind, _)| kind == CertificateKind::Tvs.name()) {
             draft.node.tvs.certificate = Known::Yes(tvs.der.clone());

@@ -3,7 +3,7 @@ use crate::check::evidence::{Door, FileReply, TvsReply};
 use crate::cluster::bulk::EntryName;
 use crate::cluster::bulk::p12::{self, Form, P12Entry};
 use crate::cluster::x509::{self, Name, Request, self_signed};
-use crate::cluster::{CertificateKind, KeyBits, KeyPool, Release, TrustStore};
+use crate::cluster::{CertificateKind, KeyBits, KeyPool, PublicCertificate, Release, TrustStore};
 use crate::rng::Rng;
 use crate::wire::Digest;
 

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::said::{Told, told};
-use super::{Draft, Options, Problems};
 use crate::check::evidence::{Known, Node, SignerKey, TvsReply};
 use crate::cluster::{CertificateKind, PublicCertificate, TrustStore};
-use crate::trust::rules::{Key, TvsRestartNeeded, TvsRolesOfStore};
+use crate::trust::rules::{Key, Settings, TvsRestartNeeded, TvsRolesOfStore};
 use crate::tvs::Found;
 use crate::wire::{ListKind, Role};
 
@@ -22,54 +21,70 @@ struct Entry {
 
 /// Why stores tell nothing of a TVS that answers from what it loaded at its start.
 const NOT_ASKED: &str = "nobody asked TVS, and it may not have loaded what its stores hold since \
-    its last start (tvs.restart_needed): ask it live, or give a recording";
+    its last start (tvs.restart_needed): let a check ask it live; a recording of that check will do";
 
-/// Says for every node without answers of its TVS what that would answer. Where a TVS must be
-/// restarted to know what was imported, stores do not tell that.
-pub(super) fn derive(drafts: &mut [Draft], options: &Options<'_>, problems: &mut Problems) {
-    let lists = told(drafts);
-    let own = own(drafts, is_mixed(&lists));
-    let untold: Vec<String> = drafts
+/// Says for every node whose TVS nobody asked ([`TvsService::derived`]) what that would answer, with
+/// the sentences that tell what was concluded. Where a TVS must be restarted to know what was imported,
+/// stores do not tell that. Whatever was concluded before, by whichever rules, is forgotten.
+///
+/// [`TvsService::derived`]: crate::check::evidence::TvsService::derived
+pub fn conclude(nodes: &mut [Node], settings: &Settings) -> Vec<String> {
+    let lists = told(&*nodes);
+    let own = own(nodes, is_mixed(&lists));
+    let untold: Vec<String> = nodes
         .iter()
-        .filter(|d| !has_callmanager(d))
-        .map(|d| format!("{} ({}/certificates)", d.node.name, d.place))
+        .filter(|node| !has_callmanager(node))
+        .map(|node| node.name.clone())
         .collect();
-    let restart = options.settings.word::<TvsRestartNeeded>();
-    let mut derived = Vec::new();
-    for draft in drafts.iter_mut().filter(|d| !d.keeps_tvs) {
-        draft.node.tvs.derived = true;
-        if restart == TvsRestartNeeded::Yes {
-            draft.node.tvs.others = Known::No(NOT_ASKED.into());
-            continue;
+    let restart = settings.word::<TvsRestartNeeded>();
+    let (mut of_lists, mut derived) = (Vec::new(), Vec::new());
+    for node in nodes.iter_mut().filter(|n| n.tvs.derived) {
+        let shown = node.tvs.certificate.get();
+        if shown.is_some_and(|der| node.listed.iter().any(|c| c.der == *der)) {
+            of_lists.push(node.name.clone());
         }
-        match entries(&draft.node, &own, &lists, options) {
+        let concluded = match restart {
+            TvsRestartNeeded::Yes => Err(NOT_ASKED.into()),
+            TvsRestartNeeded::No => entries(node, &own, &lists, settings),
+        };
+        node.tvs.replies = BTreeMap::new();
+        node.tvs.others = match concluded {
+            Err(why) => Known::No(why),
             Ok(entries) => {
-                derived.push(draft.node.name.clone());
-                draft.node.tvs.replies = replies(&entries, options);
-                draft.node.tvs.others = if untold.is_empty() {
+                derived.push(node.name.clone());
+                node.tvs.replies = replies(&entries, settings);
+                if untold.is_empty() {
                     Known::Yes(TvsReply::Unknown)
                 } else {
                     Known::No(format!(
                         "nobody asked it, and it may be an own certificate of a node whose own ones \
-                         no input has: export those of {}",
+                         no input has: export those of {}, and put them into NODE/certificates",
                         untold.join(" and of ")
                     ))
-                };
+                }
             }
-            Err(why) => draft.node.tvs.others = Known::No(why),
-        }
+        };
+    }
+    let mut notes = Vec::new();
+    if !of_lists.is_empty() {
+        of_lists.sort();
+        notes.push(format!(
+            "nobody saw what certificate TVS of {} shows: the one that the lists name is taken for it",
+            of_lists.join(" and ")
+        ));
     }
     if !derived.is_empty() {
-        problems.note(format!(
+        notes.push(format!(
             "nobody asked TVS of {}: its answers are derived from own certificates and trust stores, \
              as if it had been restarted since the last import (rule tvs.restart_needed)",
             derived.join(" and ")
         ));
     }
+    notes
 }
 
-fn has_callmanager(draft: &Draft) -> bool {
-    let mut exported = draft.exported.iter();
+fn has_callmanager(node: &Node) -> bool {
+    let mut exported = node.exported();
     exported.any(|(kind, _)| kind == CertificateKind::CallManager.name())
 }
 
@@ -80,10 +95,10 @@ fn is_mixed(lists: &[Told]) -> bool {
 
 /// Own certificates of all nodes: what was exported, since a list that a node still serves may have
 /// ones that are gone.
-fn own(drafts: &[Draft], is_mixed: bool) -> Vec<Entry> {
+fn own(nodes: &[Node], is_mixed: bool) -> Vec<Entry> {
     let file_role = if is_mixed { Role::CcmTftp } else { Role::Tftp };
     let mut entries = Vec::new();
-    for (kind, certificate) in drafts.iter().flat_map(|d| &d.exported) {
+    for (kind, certificate) in nodes.iter().flat_map(Node::exported) {
         let roles: &[Role] = match CertificateKind::from_name(kind) {
             Some(CertificateKind::CallManager) => &[Role::Sast, file_role],
             Some(CertificateKind::CallManagerEcdsa) => &[file_role],
@@ -106,14 +121,14 @@ fn entries(
     node: &Node,
     own: &[Entry],
     lists: &[Told],
-    options: &Options<'_>,
+    settings: &Settings,
 ) -> Result<Vec<Entry>, String> {
     let store = |store: TrustStore| match node.stores.get(&store) {
         Some(Known::Yes(held)) => Ok(held),
         Some(Known::No(why)) => Err(format!("nobody asked it, and of {store} {why}")),
         None => Err(format!("nobody asked it, and nobody looked into {store}")),
     };
-    let from_callmanager_trust: &[Role] = match options.settings.word::<TvsRolesOfStore>() {
+    let from_callmanager_trust: &[Role] = match settings.word::<TvsRolesOfStore>() {
         TvsRolesOfStore::ByStore => &[Role::Tftp],
         TvsRolesOfStore::CallManagerGivesBoth => &[Role::Sast, Role::Tftp],
     };
@@ -165,8 +180,8 @@ fn add(entries: &mut Vec<Entry>, certificate: &Arc<PublicCertificate>, roles: &[
 
 /// Answers by signer. TVS takes an issuer whose parts are joined by `;` or by `,`; of two certificates
 /// with one issuer and serial it finds the first.
-fn replies(entries: &[Entry], options: &Options<'_>) -> BTreeMap<SignerKey, Known<TvsReply>> {
-    let ttl = options.settings.count(Key::TvsAnswerTtl);
+fn replies(entries: &[Entry], settings: &Settings) -> BTreeMap<SignerKey, Known<TvsReply>> {
+    let ttl = settings.count(Key::TvsAnswerTtl);
     let ttl_secs = u32::try_from(ttl).unwrap_or(u32::MAX);
     let mut replies = BTreeMap::new();
     for entry in entries {

@@ -4,6 +4,7 @@
 mod alike;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::answer::{Fate, Fix, Group, RestsOn, WayBack};
 use super::back::way_back;
@@ -13,9 +14,10 @@ use super::fix::{self, Ground, Mended};
 use super::predict::{Move, Prediction, Subject, Way, predict};
 use super::rehearsal::Gap;
 use crate::cluster::is_device_name;
-use crate::event::{Kind, ReasonFacts};
+use crate::event::{Kind, SignerFacts};
 use crate::scenario::words::Verdict;
 use crate::trust::rules::{Key, Settings};
+use crate::wire::ListKind;
 use alike::Apart;
 
 /// The cluster that the phones are in.
@@ -233,8 +235,18 @@ fn models(phones: &[&Asked]) -> Vec<String> {
     models
 }
 
-/// What phones share for whom one rule decides like for another.
-type Bases = BTreeMap<(Fate, Vec<&'static str>, Vec<Key>, String), Option<RestsOn>>;
+/// What phones share for whom one rule decides like for another: another list or another signer may
+/// make another rule the weakest.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct SameBasis {
+    fate: Fate,
+    codes: Vec<&'static str>,
+    used: Vec<Key>,
+    model: String,
+    resets: usize,
+    signer: Option<String>,
+    lists: [Option<Arc<[u8]>>; 2],
+}
 
 /// What stays the same from one kind of phones to the next.
 struct Asking<'a> {
@@ -244,7 +256,7 @@ struct Asking<'a> {
     is_many: bool,
     /// Fixes that were found, by reason and signer.
     fixes: BTreeMap<(Option<&'static str>, String), Fix>,
-    bases: Bases,
+    bases: BTreeMap<SameBasis, Option<RestsOn>>,
 }
 
 impl Asking<'_> {
@@ -257,6 +269,14 @@ impl Asking<'_> {
         let mended = (!fate.follows())
             .then(|| self.mended(&sides, subject, &prediction))
             .flatten();
+        let mended = mended.map(|mut mended| {
+            if let Some((changed, after)) = &mended.after {
+                let found = mended.fix.rests_on.take();
+                mended.fix.rests_on =
+                    with_concluded(found, &changed.sides, &changed.subject, after);
+            }
+            mended
+        });
         let back = self.back(&sides, subject, &prediction, mended.as_ref());
         let mut group = Group {
             phones: kin.phones.iter().map(|p| p.name.clone()).collect(),
@@ -287,8 +307,7 @@ impl Asking<'_> {
             certificates: &self.apart.certificates,
             rules: self.rules,
         };
-        let signer = prediction.signer.as_ref();
-        let signer = signer.map(|s| format!("{} {}", s.issuer, s.serial));
+        let signer = prediction.signer.as_ref().map(signer_key);
         let key = (prediction.reason(), signer.unwrap_or_default());
         let known = self.fixes.get(&key).filter(|_| self.is_many);
         let again = known.and_then(|fix| fix::with_fix_of(fix, sides, subject, self.plan, ground));
@@ -314,8 +333,8 @@ impl Asking<'_> {
         }
     }
 
-    /// Phones of one model that used the same rules and come to the same end for the same reasons rest
-    /// on the same.
+    /// Phones of one model that hold the same lists, used the same rules and come to the same end for
+    /// the same reasons rest on the same.
     fn rests_on(
         &mut self,
         sides: &Sides,
@@ -323,21 +342,27 @@ impl Asking<'_> {
         prediction: &Prediction,
         fate: Fate,
     ) -> Option<RestsOn> {
-        let codes = |reasons: &[ReasonFacts]| reasons.iter().map(|r| r.code).collect();
-        let model = subject.setup.identity.model.clone();
-        let key = (
+        let same = SameBasis {
             fate,
-            codes(&prediction.reasons),
-            prediction.used.clone(),
-            model,
-        );
+            codes: prediction.reasons.iter().map(|r| r.code).collect(),
+            used: prediction.used.clone(),
+            model: subject.setup.identity.model.clone(),
+            resets: prediction.resets,
+            signer: prediction.signer.as_ref().map(signer_key),
+            lists: [ListKind::Ctl, ListKind::Itl]
+                .map(|kind| subject.flash.get(kind.file_name()).cloned()),
+        };
         let plan = self.plan;
         let found = self
             .bases
-            .entry(key)
+            .entry(same)
             .or_insert_with(|| rests_on(sides, subject, plan, prediction));
         with_concluded(found.clone(), sides, subject, prediction)
     }
+}
+
+fn signer_key(signer: &SignerFacts) -> String {
+    format!("{} {}", signer.issuer, signer.serial)
 }
 
 /// What is missing to say what will become of a phone.

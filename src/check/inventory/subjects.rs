@@ -99,12 +99,12 @@ struct Home<'a> {
     lists: BTreeMap<String, (At, ListKind, Arc<[u8]>)>,
     /// The configurations of the phones' cluster that were read, by device.
     configs: BTreeMap<&'a str, (&'a str, &'a Arc<[u8]>)>,
-    /// A phone of each group whose configuration was read.
-    groups: BTreeMap<&'a str, &'a str>,
+    /// The phones of each group whose configuration was read.
+    groups: BTreeMap<&'a str, Vec<&'a str>>,
     /// The first node of the phones' cluster that serves lists.
     first: Option<At>,
-    /// Configurations that stand for those of other phones, by their device.
-    kept: BTreeMap<&'a str, Config>,
+    /// Configurations that stand for those of other phones of a group.
+    of_groups: BTreeMap<&'a str, Config>,
     /// The configuration that all phones share as far as trust goes, if they do.
     shared: OnceCell<Option<Config>>,
     /// Rules of each model.
@@ -137,13 +137,13 @@ impl<'a> Home<'a> {
                 }
             }
         }
-        let mut groups = BTreeMap::new();
+        let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for entry in entries {
             if let Some(group) = &entry.group
                 && configs.contains_key(entry.device.as_str())
             {
                 let device = entry.device.as_str();
-                groups.entry(group.as_str()).or_insert(device);
+                groups.entry(group.as_str()).or_default().push(device);
             }
         }
         Self {
@@ -153,7 +153,7 @@ impl<'a> Home<'a> {
             configs,
             groups,
             first: tftp_nodes(sides).next(),
-            kept: BTreeMap::new(),
+            of_groups: BTreeMap::new(),
             shared: OnceCell::new(),
             firmware: BTreeMap::new(),
             remarks: BTreeMap::new(),
@@ -297,11 +297,20 @@ impl<'a> Home<'a> {
             self.remark(text.to_owned(), &entry.device);
         }
         let mut flash = self.lists_at(entry, None)?;
-        let is_said = entry.itl.is_some();
-        if !is_said && let Some(node) = self.node_of_lists(entry) {
+        // That a phone has no CTL where its cluster serves none is no guess worth a word.
+        let taken: &[&str] = match (&entry.itl, &entry.ctl) {
+            (None, _) => &["ITL", "itl_sha1"],
+            (_, None) if flash.get(ListKind::Ctl.file_name()).is_some() => &["CTL", "ctl_sha1"],
+            _ => &[],
+        };
+        let mut lists = None;
+        if let [kind, column] = taken {
+            lists = self.node_of_lists(entry);
+            let node = lists.and_then(|at| self.sides.node(at));
+            let node = node.map_or("their cluster", |node| &node.name);
             let text = format!(
-                "of which nobody said what ITL they hold: the one that {node} serves now counts; put \
-                 itl_sha1 of the phones into the inventory"
+                "of which nobody said what {kind} they hold: the one that {node} serves now counts; put \
+                 {column} of the phones into the inventory"
             );
             self.remark(text, &entry.device);
         }
@@ -309,7 +318,7 @@ impl<'a> Home<'a> {
         flash.put(CONFIG, config.xml);
         let taken = Taken {
             configuration: config.is_guess,
-            lists: !is_said,
+            lists,
         };
         Ok((flash, taken))
     }
@@ -317,13 +326,12 @@ impl<'a> Home<'a> {
     /// The lists that a phone holds, of this node where nobody says which.
     fn lists_at(&self, entry: &Entry, at: Option<At>) -> Result<Flash, Gap> {
         let mut flash = Flash::default();
-        let mut node = at;
         let said = [(ListKind::Itl, &entry.itl), (ListKind::Ctl, &entry.ctl)];
         for (kind, held) in said {
             let Some(Held::Sha1(sha1)) = held else {
                 continue;
             };
-            let (found_at, _, bytes) = self.lists.get(sha1).ok_or_else(|| Gap {
+            let (_, _, bytes) = self.lists.get(sha1).ok_or_else(|| Gap {
                 what: format!("the {kind} that {} holds", entry.device),
                 why: format!(
                     "the phone holds a list that no input has: {}_sha1 {sha1}",
@@ -331,9 +339,8 @@ impl<'a> Home<'a> {
                 ),
             })?;
             flash.put(kind.file_name(), Arc::clone(bytes));
-            node.get_or_insert(*found_at);
         }
-        let node = node.or(self.first);
+        let node = at.or_else(|| self.node_of_lists(entry));
         let node = node.and_then(|at| self.sides.node(at));
         for (kind, held) in said {
             if held.is_some() {
@@ -352,14 +359,15 @@ impl<'a> Home<'a> {
         Ok(flash)
     }
 
-    /// The node whose lists stand for those that nobody said.
-    fn node_of_lists(&self, entry: &Entry) -> Option<&'a str> {
-        let said = match &entry.ctl {
+    /// The node whose lists stand for those that nobody said: the one that serves a list that the phone
+    /// holds, else the first.
+    fn node_of_lists(&self, entry: &Entry) -> Option<At> {
+        let mut said = [&entry.itl, &entry.ctl].into_iter();
+        let known = said.find_map(|held| match held {
             Some(Held::Sha1(sha1)) => self.lists.get(sha1).map(|(at, ..)| *at),
             _ => None,
-        };
-        let node = self.sides.node(said.or(self.first)?)?;
-        Some(&node.name)
+        });
+        known.or(self.first)
     }
 
     /// The configuration that a phone holds: its own, else that of another one of its group. Where
@@ -371,13 +379,17 @@ impl<'a> Home<'a> {
             return Ok(own);
         }
         let group = entry.group.as_deref();
-        let same_group = group.and_then(|g| self.groups.get(g)).copied();
-        if let Some(other) = same_group
-            && let Some(config) = self.kept(other)?
-        {
-            let text = format!(
-                "whose configuration no input has: that of {other}, of the same group, counts"
-            );
+        if let Some(config) = group.map_or(Ok(None), |group| self.of_group(group))? {
+            let other = &config.device;
+            let text = match config.is_guess {
+                false => format!(
+                    "whose configuration no input has: that of {other}, of the same group, counts"
+                ),
+                true => format!(
+                    "whose configuration no input has: that of {other} counts, of the same group, of which \
+                     the configurations that were read differ"
+                ),
+            };
             self.remark(text, device);
             return Ok(config);
         }
@@ -409,16 +421,34 @@ impl<'a> Home<'a> {
         Err(Gap { what, why })
     }
 
-    /// The same of a device whose configuration stands for those of others.
-    fn kept(&mut self, device: &'a str) -> Result<Option<Config>, Gap> {
-        if let Some(kept) = self.kept.get(device) {
-            return Ok(Some(kept.clone()));
+    /// The configuration that stands for those of a group: a guess, if those of it that were read are
+    /// not alike. An error where all of them are damaged.
+    fn of_group(&mut self, group: &str) -> Result<Option<Config>, Gap> {
+        let Some((&group, devices)) = self.groups.get_key_value(group) else {
+            return Ok(None);
+        };
+        if let Some(known) = self.of_groups.get(group) {
+            return Ok(Some(known.clone()));
         }
-        let read = self.read(device)?;
-        if let Some(config) = &read {
-            self.kept.insert(device, config.clone());
+        let (mut first, mut damaged): (Option<Config>, _) = (None, None);
+        for device in devices.iter().take(MAX_COMPARED) {
+            match (self.read(device), &mut first) {
+                (Err(gap), _) => damaged = damaged.or(Some(gap)),
+                (Ok(None), _) => {}
+                (Ok(read), None) => first = read,
+                (Ok(Some(read)), Some(first)) => {
+                    first.is_guess |= !is_alike(&first.parsed, &read.parsed);
+                }
+            }
         }
-        Ok(read)
+        match (&first, damaged) {
+            (None, Some(gap)) => return Err(gap),
+            (Some(config), _) => {
+                self.of_groups.insert(group, config.clone());
+            }
+            (None, None) => {}
+        }
+        Ok(first)
     }
 
     /// The configuration of a device that was read; an error where it is there and tells nothing.
@@ -498,6 +528,7 @@ fn tftp_nodes(sides: &Sides) -> impl Iterator<Item = At> {
 fn is_alike(one: &PhoneConfig, other: &PhoneConfig) -> bool {
     one.callmanager_group == other.callmanager_group
         && one.tvs == other.tvs
+        && one.is_sccp == other.is_sccp
         && one.device_security_mode == other.device_security_mode
         && one.encr_config == other.encr_config
 }
@@ -510,28 +541,18 @@ fn files_of(node: &Node) -> impl Iterator<Item = (&str, &Arc<[u8]>)> {
 
 /// The list that a node gives to a phone; none where it has none.
 fn list_of(node: &Node, kind: ListKind, device: &str) -> Result<Option<Arc<[u8]>>, Gap> {
-    let general = kind.file_name();
-    let own = format!("{kind}{device}.tlv");
-    let mut why = None;
-    for service in [&node.tftp, &node.http] {
-        // What the node has for everybody decides: a phone asks for that in the end.
-        let reply = service.replies.get(&own);
-        let reply = reply.filter(|r| matches!(r, Known::Yes(FileReply::File(_))));
-        match reply.unwrap_or_else(|| service.reply(general)) {
-            Known::Yes(FileReply::File(bytes)) => return Ok(Some(Arc::clone(bytes))),
-            Known::Yes(FileReply::NotFound | FileReply::Status(404)) => return Ok(None),
-            Known::Yes(FileReply::Status(status)) => {
-                why.get_or_insert_with(|| format!("the node said {status}"));
-            }
-            Known::No(reason) => {
-                why.get_or_insert_with(|| reason.clone());
-            }
-        }
+    if let Known::Yes(Some(own)) = node.file(&format!("{kind}{device}.tlv")) {
+        return Ok(Some(Arc::clone(own)));
     }
-    Err(Gap {
-        what: format!("{general} of {}", node.name),
-        why: why.unwrap_or_else(|| "nobody looked".into()),
-    })
+    // What the node has for everybody decides: a phone asks for that in the end.
+    let general = kind.file_name();
+    match node.file(general) {
+        Known::Yes(list) => Ok(list.cloned()),
+        Known::No(why) => Err(Gap {
+            what: format!("{general} of {}", node.name),
+            why,
+        }),
+    }
 }
 
 /// True if a flash has the lists that the inventory says.

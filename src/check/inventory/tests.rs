@@ -131,3 +131,64 @@ fn flashes_of_a_world_are_read_without_what_tvs_said() {
     );
     assert_eq!(flashes["SEP001122334466"].files().count(), 0);
 }
+
+/// A phone has the configuration of another one of its group for sure only where all that were read
+/// of it name the same servers, by the same protocol.
+#[test]
+fn what_the_phones_of_a_group_share_stands_for_another_one() {
+    use crate::check::evidence::{FileReply, Known, Node, Side, Sides};
+    use crate::wire::phone_config::{Member, PhoneConfig};
+    let config = |host: &str, is_sccp| PhoneConfig {
+        full_config: true,
+        is_sccp,
+        callmanager_group: vec![Member {
+            priority: 0,
+            host: host.into(),
+            ethernet_phone_port: 2_000,
+            sip_port: 5_060,
+            secured_sip_port: 5_061,
+        }],
+        ..PhoneConfig::default()
+    };
+    let taken = |configs: [PhoneConfig; 2], group: &str| {
+        let mut node = Node::default();
+        node.tftp.others = Known::Yes(FileReply::NotFound);
+        let mut put = |name: String, bytes: &[u8]| {
+            let file = Known::Yes(FileReply::File(bytes.into()));
+            node.tftp.replies.insert(name, file);
+        };
+        put("ITLFile.tlv".into(), b"itl");
+        for (n, config) in configs.iter().enumerate() {
+            let name = format!("SEP00000000000{n}.cnf.xml");
+            put(name, config.emit().as_bytes());
+        }
+        let sides = Sides {
+            sides: vec![Side {
+                nodes: vec![node],
+                ..Side::default()
+            }],
+        };
+        let rows = format!(
+            "device,itl_sha1,callmanager_group\nSEP000000000000,,{group}\nSEP000000000001,,{group}\n\
+             SEP000000000002,none,{group}\n"
+        );
+        let how = How {
+            clock: 0,
+            model: "CP-8861",
+            change: &|_| {},
+            flashes: &BTreeMap::new(),
+        };
+        let found = subjects(&sides, &ok(&rows).entries, &how);
+        let third = found.asked[2].subject.as_ref();
+        third.map(|s| s.taken.configuration).map_err(Clone::clone)
+    };
+    let same = || [config("a", false), config("a", false)];
+    assert_eq!(taken(same(), "g"), Ok(false));
+    for other in [config("b", false), config("a", true)] {
+        let differ = || [config("a", false), other.clone()];
+        assert_eq!(taken(differ(), "g"), Ok(true));
+        // Without a group nothing says which of them it is like.
+        assert!(taken(differ(), "").is_err());
+    }
+    assert_eq!(taken(same(), ""), Ok(true));
+}

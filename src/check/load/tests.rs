@@ -224,3 +224,31 @@ fn a_second_reset_is_not_at_the_same_time() {
     let found = load(&sides(), &[demand], &Settings::default(), &Rates::default());
     assert_eq!(found.nodes[0].requests, 2);
 }
+
+/// Of whom nothing is known is counted too: what it will ask for is not there to be seen.
+#[test]
+fn phones_of_whom_nothing_is_known_are_among_all() {
+    let boot = boot("10.1.1.2:6970", Some("src-pub:2445"));
+    let known = Demand {
+        phones: 1_000,
+        events: &boot,
+        is_cut_off: false,
+    };
+    let unread = Demand {
+        phones: 500,
+        events: &[],
+        is_cut_off: true,
+    };
+    let of =
+        |demands: &[Demand<'_>]| load(&sides(), demands, &Settings::default(), &Rates::default());
+    let (alone, all) = (of(&[known]), of(&[known, unread]));
+    assert_eq!((all.phones, all.batch), (1_500, alone.batch));
+    assert!(all.batches > alone.batches, "{all:?}");
+    assert!(
+        all.basis.contains("500 phones ask for more"),
+        "{}",
+        all.basis
+    );
+    // Where nobody is known there is nothing to reckon with.
+    assert_eq!(of(&[unread]).batches, 0);
+}

@@ -48,6 +48,9 @@ pub(super) struct Cluster {
     pub(super) nodes: Vec<ListedNode>,
     pub(super) parameters: ParametersFile,
     pub(super) failures: Vec<String>,
+    /// What was concluded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -88,6 +91,9 @@ pub(super) struct NodeFile {
 pub(super) struct Own {
     pub(super) kind: String,
     pub(super) file: Body,
+    /// True if nobody exported it, and only lists name it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) listed: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -160,7 +166,8 @@ pub(super) struct Tvs {
     pub(super) certificate: Look<Body>,
     pub(super) replies: Vec<Asked>,
     pub(super) others: Look<Answer>,
-    /// True if nobody asked it, and this is what its certificates and trust stores let conclude.
+    /// True if nobody asked it: it has no answers here, and what its certificates and trust stores let
+    /// conclude is concluded when this is read.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) derived: bool,
 }

@@ -1,14 +1,14 @@
 use super::*;
 use crate::check::evidence::{Door, Side};
-use crate::check::folder::{self, Files, Options, Read};
+use crate::check::folder::{self, Files, Options};
 use crate::cluster::x509::{self, Name, Request, self_signed};
 use crate::cluster::{CertificateKind, KeyBits, KeyPool};
 use crate::rng::Rng;
 use crate::trust::rules::Settings;
 use crate::wire::Digest;
 
-fn read(files: &Files) -> Read {
-    folder::read(
+fn read(files: &Files) -> Side {
+    folder::gather(
         files,
         &Options {
             name: "elsewhere",
@@ -138,14 +138,19 @@ impl Dice<'_> {
             let signer = SignerKey::new(&self.bytes(), &self.bytes());
             replies.insert(signer, self.tvs_reply());
         }
-        TvsService {
+        let mut tvs = TvsService {
             port: self.rng.chance(500).then_some(2_446),
             door: self.door(),
             certificate: self.known(|d| d.certificate().der.clone()),
             replies,
             others: self.tvs_reply(),
             derived: self.rng.chance(300),
+        };
+        if tvs.derived {
+            tvs.replies.clear();
+            tvs.others = Known::No(NOT_KEPT.into());
         }
+        tvs
     }
 
     fn node(&mut self, name: &str) -> Node {
@@ -154,6 +159,9 @@ impl Dice<'_> {
             let kind = self.one_of(&["CallManager", "CAPF", "", "../x", "tomcat-ECDSA", "tVs"]);
             certificates.push((kind.to_owned(), self.certificate()));
         }
+        // Lists name all of a node's own ones, or none.
+        let all = certificates.iter().map(|(_, c)| Arc::clone(c));
+        let listed = all.filter(|_| name.len() % 2 == 0).collect();
         let mut stores = BTreeMap::new();
         for store in TrustStore::ALL {
             if self.rng.chance(600) {
@@ -181,6 +189,7 @@ impl Dice<'_> {
                 .map(|port| (5_060 + port, self.door()))
                 .collect(),
             certificates,
+            listed,
             stores,
         }
     }
@@ -209,6 +218,7 @@ impl Dice<'_> {
                 cached_files: self.known(|_| vec!["b".into(), "a".into()]),
             },
             failures: self.one_of(&[vec![], vec!["TVS of a-sub: timed out".to_owned()]]),
+            notes: self.one_of(&[vec![], vec!["one list is taken for another".to_owned()]]),
         }
     }
 }
@@ -225,9 +235,25 @@ fn what_is_recorded_is_read_again() {
         let side = generated(seed, &certificates);
         let files = write(&side);
         let again = read(&files);
-        assert_eq!(again.side, side, "seed {seed}");
-        assert_eq!(again.notes, Vec::<String>::new(), "seed {seed}");
-        assert_eq!(write(&again.side), files, "seed {seed}");
+        assert_eq!(again, side, "seed {seed}");
+        assert_eq!(write(&again), files, "seed {seed}");
+    }
+}
+
+#[test]
+fn what_was_concluded_of_a_tvs_is_not_kept() {
+    let certificates = certificates();
+    for seed in 0..40 {
+        let mut side = generated(seed, &certificates);
+        let plain = write(&side);
+        for tvs in side.nodes.iter_mut().map(|n| &mut n.tvs) {
+            if tvs.derived {
+                let signer = SignerKey::new(b"CN=a", &[1]);
+                tvs.replies.insert(signer, Known::Yes(TvsReply::Unknown));
+                tvs.others = Known::Yes(TvsReply::Unknown);
+            }
+        }
+        assert_eq!(write(&side), plain, "seed {seed}");
     }
 }
 
@@ -334,7 +360,7 @@ fn without_any_one_file_nothing_is_better_and_something_is_said() {
         for path in files.keys() {
             let mut without = files.clone();
             without.remove(path);
-            let read = read(&without).side;
+            let read = read(&without);
             if let Err(what) = is_no_better(&read, &side) {
                 panic!("seed {seed}: without {path} the {what} is better");
             }
@@ -357,7 +383,7 @@ fn a_changed_file_counts_as_gone() {
             let mut changed = files.clone();
             let other = [&b"x"[..], bytes].concat();
             changed.insert(path.clone(), other.into());
-            let read = read(&changed).side;
+            let read = read(&changed);
             if !path.ends_with(CLUSTER) && !path.ends_with(NODE) {
                 assert_eq!(is_no_better(&read, &side), Ok(()), "seed {seed}: {path}");
             }
@@ -386,7 +412,7 @@ fn garbage_in_the_listing_files_is_named() {
         for garbage in garbage {
             let mut changed = files.clone();
             changed.insert(path.clone(), garbage.into());
-            let read = read(&changed).side;
+            let read = read(&changed);
             let name = path.as_str();
             assert!(read.failures.iter().any(|f| f.contains(name)), "{name}");
         }

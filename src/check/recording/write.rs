@@ -10,7 +10,7 @@ use super::schema::{
     Answer, Asked, Body, Cluster, ListedNode, Look, NodeFile, Own, ParametersFile, SCHEMA_VERSION,
     Said, Service, Tvs,
 };
-use super::{CLUSTER, NODE, TVS};
+use super::{CLUSTER, NODE, NOT_KEPT, TVS};
 use crate::check::evidence::{
     Door, FileReply, FileService, Known, Node, Side, SignerKey, TvsReply, TvsService,
 };
@@ -25,7 +25,7 @@ const MAX_NAME: usize = 64;
 /// Names that mean devices on Windows, with any ending.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// The files of a recording, by path. [`super::super::folder::read`] makes the same cluster of them.
+/// The files of a recording, by path. [`super::super::folder::gather`] makes the same cluster of them.
 pub fn write(side: &Side) -> Files {
     let mut files = Files::new();
     let mut folders = BTreeSet::from([CLUSTER.to_owned()]);
@@ -54,6 +54,7 @@ pub fn write(side: &Side) -> Files {
             cached_files: Look::of(&parameters.cached_files, Vec::clone),
         },
         failures: side.failures.clone(),
+        notes: side.notes.clone(),
     };
     files.insert(CLUSTER.to_owned(), json(&cluster));
     files
@@ -175,6 +176,7 @@ impl Out<'_> {
             certificates.push(Own {
                 kind: kind.clone(),
                 file: self.pem(wanted, certificate),
+                listed: node.listed.contains(certificate),
             });
         }
         let mut stores = BTreeMap::new();
@@ -251,7 +253,7 @@ impl Out<'_> {
     fn tvs(&mut self, tvs: &TvsService) {
         let own = Some("tvs/own.der".to_owned());
         let certificate = Look::of(&tvs.certificate, |der| self.put(own, der));
-        let replies = tvs.replies.iter();
+        let replies = tvs.replies.iter().filter(|_| !tvs.derived);
         let replies = replies.map(|(signer, reply)| self.asked(signer, reply));
         let replies = replies.collect();
         let file = Tvs {
@@ -260,7 +262,10 @@ impl Out<'_> {
             door: door(&tvs.door),
             certificate,
             replies,
-            others: self.answer(&tvs.others),
+            others: match tvs.derived {
+                true => Look::Unknown(NOT_KEPT.to_owned()),
+                false => self.answer(&tvs.others),
+            },
             derived: tvs.derived,
         };
         self.json(TVS, &file);

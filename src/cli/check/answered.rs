@@ -1,5 +1,7 @@
 //! The answer, put together of its parts.
 
+use std::collections::BTreeMap;
+
 use super::args::CheckArgs;
 use crate::check::answer::{Answer, Fate, Group};
 use crate::check::conditions;
@@ -63,18 +65,19 @@ fn demand(
         // It was checked when it was read.
         let _ = rates.state(rate);
     }
+    let by_name: BTreeMap<&str, &Asked> = phones.iter().map(|p| (&p.name[..], p)).collect();
     let first = |group: &Group| {
-        let name = group.phones.first()?;
-        let phone = phones.iter().find(|p| p.name == *name)?;
-        let subject = phone.subject.as_ref().ok()?;
-        Some((group.phones.len(), predict(sides, subject, plan)))
+        let phone = group.phones.first().and_then(|name| by_name.get(&name[..]));
+        let subject = phone.and_then(|p| p.subject.as_ref().ok());
+        let predicted = subject.map(|subject| predict(sides, subject, plan));
+        (group.phones.len(), predicted)
     };
-    let predicted: Vec<(usize, Prediction)> = groups.iter().filter_map(first).collect();
-    let demands = predicted.iter().map(|(phones, prediction)| Demand {
+    let predicted: Vec<(usize, Option<Prediction>)> = groups.iter().map(first).collect();
+    let demands = predicted.iter().map(|(phones, predicted)| Demand {
         // A number of phones fits.
         phones: u64::try_from(*phones).unwrap_or(u64::MAX),
-        events: &prediction.events,
-        is_cut_off: prediction.gap.is_some(),
+        events: predicted.as_ref().map_or(&[], |p| &p.events),
+        is_cut_off: predicted.as_ref().is_none_or(|p| p.gap.is_some()),
     });
     let settings = phones.iter().find_map(|p| p.subject.as_ref().ok());
     let settings = settings.map(|s| s.setup.settings.clone());

@@ -34,8 +34,6 @@ pub(super) struct Gathered {
     subjects: Vec<Subject>,
     /// What phones hold, by device.
     pub(super) flashes: BTreeMap<String, Flash>,
-    /// What was concluded rather than read, in sentences.
-    pub(super) notes: Vec<String>,
 }
 
 impl Gathered {
@@ -100,7 +98,7 @@ impl Gathered {
         let passwords = password::of_p12(args.password_file.as_deref(), &rules)?;
         let place = shown(path);
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        let read = folder::read(
+        let mut side = folder::gather(
             &found.files,
             &folder::Options {
                 name: name.as_deref().unwrap_or(&place),
@@ -121,8 +119,6 @@ impl Gathered {
                 }
             }
         }
-        self.notes.extend(read.notes);
-        let mut side = read.side;
         side.failures.extend(found.failures);
         Ok(side)
     }

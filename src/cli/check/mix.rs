@@ -26,10 +26,28 @@ pub(super) fn add(side: &mut Side, other: Side) {
     learn(&mut known.auto_registration, auto_registration);
     learn(&mut known.prepare_for_rollback, prepare_for_rollback);
     learn(&mut known.cached_files, cached_files);
-    side.failures.extend(other.failures);
+    add_sentences(&mut side.failures, other.failures);
+    add_sentences(&mut side.notes, other.notes);
+}
+
+/// A folder and its recording say the same.
+fn add_sentences(known: &mut Vec<String>, other: Vec<String>) {
+    for sentence in other {
+        if !known.contains(&sentence) {
+            known.push(sentence);
+        }
+    }
 }
 
 fn add_node(known: &mut Node, other: Node) {
+    // What one of them exported is no mere word of lists.
+    let mut listed = known.listed.clone();
+    listed.extend(other.listed.iter().cloned());
+    listed.retain(|listed| {
+        let mut exported = known.exported().chain(other.exported());
+        !exported.any(|(_, certificate)| certificate == listed)
+    });
+    known.listed = listed;
     known.address = known.address.or(other.address);
     add_files(&mut known.tftp, other.tftp);
     add_files(&mut known.http, other.http);
@@ -52,7 +70,9 @@ fn add_node(known: &mut Node, other: Node) {
 
 /// What a TVS was heard to say counts before what anybody concluded of it, whoever comes first.
 fn add_tvs(known: &mut TvsService, other: TvsService) {
-    let was_asked = |tvs: &TvsService| !tvs.derived && !tvs.replies.is_empty();
+    let was_asked = |tvs: &TvsService| {
+        !tvs.derived && (!tvs.replies.is_empty() || tvs.certificate.get().is_some())
+    };
     let (mut first, mut second) = (std::mem::take(known), other);
     if first.derived && was_asked(&second) {
         std::mem::swap(&mut first, &mut second);
@@ -168,6 +188,19 @@ mod tests {
             let tvs = &first.nodes[0].tvs;
             assert!(!tvs.derived && tvs.others.get().is_none());
             assert_eq!(*tvs.reply(&key), Known::Yes(TvsReply::Unknown));
+        }
+        // One that was reached was heard, though nobody had a question to it.
+        let shown = || {
+            let mut side = node("pub", None);
+            side.nodes[0].tvs.certificate = Known::Yes(b"shown".to_vec());
+            side
+        };
+        for (mut first, second) in [(shown(), concluded()), (concluded(), shown())] {
+            first.nodes[0].tvs.door = Known::Yes(Door::Open);
+            add(&mut first, second);
+            let tvs = &first.nodes[0].tvs;
+            assert!(!tvs.derived && tvs.replies.is_empty());
+            assert_eq!(tvs.certificate, Known::Yes(b"shown".to_vec()));
         }
         // Of a TVS that was not asked anything, conclusions stay what they are.
         let mut first = node("pub", None);

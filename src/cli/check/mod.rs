@@ -29,8 +29,8 @@ use super::output::Output;
 use super::phone::{identity, servers};
 use super::world::shown;
 use crate::check::evidence::{At, Door, Known, Sides};
-use crate::check::inventory;
 use crate::check::predict::Move;
+use crate::check::{folder, inventory};
 use crate::net::tls::Identity;
 use crate::report::check as report;
 use crate::report::text::did_you_mean;
@@ -79,13 +79,26 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         sides: looked.into_iter().map(|l| l.side).collect(),
     };
     name_apart(&mut sides);
+    let mut rules = Settings::default();
+    Setting::apply_all(&args.set, &mut rules);
+    let mut notes = Vec::new();
+    for side in &mut sides.sides {
+        notes.extend(side.notes.iter().cloned());
+        notes.extend(folder::conclude(&mut side.nodes, &rules));
+    }
     tell_namesakes(&mut sides);
     if let Some(dir) = &args.record {
         written::record(dir, &inputs, &sides)?;
         output.note(&format!("recorded in {}", shown(dir)));
     }
+    // An end before the answer takes nothing away that was to be known.
+    let option_150 = option_150(&sides, args).inspect_err(|_| {
+        for note in &notes {
+            output.note(note);
+        }
+    })?;
     let plan = Move {
-        option_150: option_150(&sides, args)?,
+        option_150,
         resets: usize::from(args.resets),
     };
     let clock = args.date.or(gathered.date).unwrap_or_else(inspect::now);
@@ -105,9 +118,9 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
             },
         );
         phones = found.asked;
-        gathered.notes.extend(found.notes);
+        notes.extend(found.notes);
     }
-    let notes = gathered.notes;
+    notes.extend(inventory.as_ref().and_then(phones::left_out));
     let answer = answered::answer(&sides, &phones, &plan, args, clock, notes);
     output.result(&match args.format {
         Format::Human => report::human(&answer, output.paint()),

@@ -46,6 +46,16 @@ fn read(path: &Path) -> Result<Inventory, Failure> {
     Ok(read)
 }
 
+/// Says of what the answer is silent: rows that are no phones.
+pub(super) fn left_out(inventory: &Inventory) -> Option<String> {
+    let first = inventory.problems.first()?;
+    let more = match inventory.problems.len() - 1 {
+        0 => String::new(),
+        n => format!("; so it is with {n} more"),
+    };
+    Some(format!("nothing here is about this row: {first}{more}"))
+}
+
 /// Phones of an inventory whose files are asked for: all, or `most` of them, evenly spread.
 pub(super) fn sample(entries: &[Entry], most: usize) -> Vec<String> {
     let all = entries.len();

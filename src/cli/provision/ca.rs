@@ -272,7 +272,8 @@ fn sign(args: &SignArgs, output: &Output) -> Result<ExitCode, Failure> {
         Some(out) => out.clone(),
         None => args.request.with_extension("crt"),
     };
-    write_certificate(&out, &made, Existing::ReplaceCertificate)?;
+    let existing = Existing::ReplaceCertificateOf(asked.subject);
+    write_certificate(&out, &made, existing)?;
     let mut lines = describe(&out, &made);
     if form == ServerForm::Mpp113 {
         for name in asked.alternative_name_texts() {
@@ -522,7 +523,7 @@ fn write_key(path: &Path, key: &PrivateKey) -> Result<(), Failure> {
     files::write(path, pem.as_bytes(), Secrecy::Secret, Existing::Keep)
 }
 
-fn write_certificate(path: &Path, der: &[u8], existing: Existing) -> Result<(), Failure> {
+fn write_certificate(path: &Path, der: &[u8], existing: Existing<'_>) -> Result<(), Failure> {
     let pem = files::pem("CERTIFICATE", der)?;
     files::write(path, pem.as_bytes(), Secrecy::Public, existing)
 }

@@ -12,7 +12,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::failure::Failure;
 use crate::cli::world::{cannot_open, read_up_to, shown};
 use crate::provisioning::authority::not_a_servers;
-use crate::trust::certificate::Certificate;
+use crate::trust::certificate::{Certificate, escape_for_terminal, name_text};
 
 /// Bytes of a file with certificates or a key. A bundle of all public roots has 220 KB.
 pub(super) const MAX_FILE: u64 = 1024 * 1024;
@@ -28,11 +28,12 @@ pub(super) enum Secrecy {
 
 /// What is done where the file is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Existing {
+pub(super) enum Existing<'a> {
     /// It stays, and nothing is written.
     Keep,
-    /// It gives way if it is one server's certificate, as one that is renewed is.
-    ReplaceCertificate,
+    /// It gives way if it is the certificate of the server with this subject (a DER Name), as one
+    /// that is renewed is.
+    ReplaceCertificateOf(&'a [u8]),
 }
 
 /// The DER in PEM.
@@ -46,14 +47,14 @@ pub(super) fn write(
     path: &Path,
     bytes: &[u8],
     secrecy: Secrecy,
-    existing: Existing,
+    existing: Existing<'_>,
 ) -> Result<(), Failure> {
     let cannot = |e: io::Error| {
         let text = format!("cannot write {}: {e}", shown(path));
         Failure::new(ExitCode::Unreachable, text)
     };
-    if existing == Existing::ReplaceCertificate
-        && let Some(what) = what_must_stay(path).map_err(cannot)?
+    if let Existing::ReplaceCertificateOf(subject) = existing
+        && let Some(what) = what_must_stay(path, subject).map_err(cannot)?
     {
         let text = format!(
             "{} is there and {what}, so it is left alone: name another file with --out",
@@ -64,7 +65,7 @@ pub(super) fn write(
     let unfinished = unfinished(path);
     let _ = fs::remove_file(&unfinished);
     let written = write_to(&unfinished, bytes, secrecy).and_then(|()| match existing {
-        Existing::ReplaceCertificate => fs::rename(&unfinished, path),
+        Existing::ReplaceCertificateOf(_) => fs::rename(&unfinished, path),
         // A second name is refused where there is a file; a rename would replace it.
         Existing::Keep => fs::hard_link(&unfinished, path),
     });
@@ -117,32 +118,42 @@ fn unfinished(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// What is in a file that would be lost if it gave way to a certificate; none where nothing is, or
-/// there is no file.
-fn what_must_stay(path: &Path) -> io::Result<Option<&'static str>> {
+/// What is in a file that would be lost if it gave way to a certificate with this subject; none
+/// where nothing is, or there is no file.
+fn what_must_stay(path: &Path, subject: &[u8]) -> io::Result<Option<String>> {
+    let must_stay = |what: &str| Ok(Some(what.to_owned()));
     let bytes = match read_up_to(path, MAX_FILE + 1) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e),
     };
     if bytes.len() as u64 > MAX_FILE {
-        return Ok(Some("is larger than any certificate"));
+        return must_stay("is larger than any certificate");
     }
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
     let Some(all) = certificates(&bytes) else {
-        return Ok(Some("is no certificate"));
+        return must_stay("is no certificate");
     };
     let [one] = all.as_slice() else {
-        return Ok(Some("holds more certificates than one"));
+        return must_stay("holds more certificates than one");
     };
     if !is_alone(&bytes, one) {
-        return Ok(Some("holds more than a certificate"));
+        return must_stay("holds more than a certificate");
     }
     // It was read a moment ago.
-    let read = Certificate::parse(one).ok();
-    Ok(read.as_ref().and_then(not_a_servers))
+    let Ok(read) = Certificate::parse(one) else {
+        return must_stay("is no certificate");
+    };
+    if let Some(what) = not_a_servers(&read) {
+        return must_stay(what);
+    }
+    let (theirs, ours) = (name_text(read.subject, ','), name_text(subject, ','));
+    Ok((theirs != ours).then(|| {
+        let theirs = escape_for_terminal(theirs.as_bytes());
+        format!("is the certificate of another server ({theirs})")
+    }))
 }
 
 /// True of a file that holds this certificate and nothing else. Readers of PEM pass over what they

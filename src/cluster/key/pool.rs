@@ -1,16 +1,14 @@
 //! The pool that keys come from: ready-made ones first, then generated ones.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use p384::ecdsa::SigningKey;
 use rsa::pkcs8::EncodePrivateKey;
-use rsa::rand_core::{TryCryptoRng, TryRng};
 
 use super::{KeyBits, KeyError, PrivateKey, lock};
-use crate::rng::Rng;
+use crate::rng::{Rng, Seeded};
 
 /// A key that is compiled in. It is loaded when first taken, once a process: to load a key costs
 /// as much as to sign with it.
@@ -225,29 +223,6 @@ fn generate_p384(rng: &mut Rng) -> PrivateKey {
         return made.expect("generated keys load");
     }
 }
-
-/// [`Rng`] in the shape that the `rsa` crate asks for.
-struct Seeded<'a>(&'a mut Rng);
-
-impl TryRng for Seeded<'_> {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok((self.0.next_u64() >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.next_u64())
-    }
-
-    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Infallible> {
-        self.0.fill(out);
-        Ok(())
-    }
-}
-
-/// A promise that holds for no generator with a published seed; the keys are marked as lab keys.
-impl TryCryptoRng for Seeded<'_> {}
 
 /// The PKCS#8 structures in a row, by the length that each begins with: 30 82 and two bytes.
 fn split(mut row: &'static [u8]) -> Vec<&'static [u8]> {

@@ -62,6 +62,9 @@ pub trait Site: Send + Sync {
     /// The answer to a request. Called on a connection's own task.
     fn reply(&self, asked: &Asked<'_>) -> Reply;
 
+    /// TLS came up with a client, which may or may not ask for something.
+    fn handshake_done(&self) {}
+
     /// No TLS came up with this client: why, or nothing where the time was over.
     fn handshake_failed(&self, peer: SocketAddr, failure: Option<TlsFailure>);
 
@@ -212,6 +215,7 @@ impl Client {
         let failure = match timeout(self.limits.head_within, handshake).await {
             Ok(Ok(stream)) => {
                 let info = TlsInfo::of(stream.get_ref().1);
+                self.site.handshake_done();
                 return self.answer(stream, Some(info)).await;
             }
             Ok(Err(error)) => Some(refused.take().unwrap_or_else(|| TlsFailure::of(&error))),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
@@ -11,7 +11,6 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::{HeaderMap, Method, header};
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -19,11 +18,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use super::dns::Dns;
-use crate::net::tls::{ClientTls, Identity, TlsFailure};
+use super::tls::PhoneTls;
+use crate::net::tls::{Identity, TlsFailure};
 use crate::provisioning::resync::{
     Answer, Connect, ConnectFault, End, Fault, Happening, Request, Resync, Step,
 };
-use crate::provisioning::verify::{Refused, Trusted};
+use crate::provisioning::verify::Trusted;
 
 /// Bytes of the head of an answer, at most.
 const MAX_HEAD: usize = 64 * 1024;
@@ -123,43 +123,13 @@ impl Client {
             let connection = Connection::open(tcp).await;
             return connection.map(|c| (c, None)).map_err(ConnectFault::Tls);
         };
-        let judged: Arc<OnceLock<Result<Trusted, Refused>>> = Arc::default();
-        let judge = {
-            let (judged, checker, host) = (Arc::clone(&judged), checker.clone(), host.clone());
-            Box::new(move |presented: &[&[u8]]| {
-                judged
-                    .get_or_init(|| checker.certificate(presented, &host))
-                    .is_ok()
-            })
-        };
-        let tls = ClientTls::judged(judge, self.identity.as_ref(), connect.names_host)
-            .map_err(|e| ConnectFault::Tls(e.to_string()))?;
-        let handshake =
-            TlsConnector::from(tls.config()).connect(server_name(host, connect.address), tcp);
-        let shaken = handshake.await;
-        match (judged.get(), shaken) {
-            (Some(Err(refused)), _) => Err(ConnectFault::Refused(refused.clone())),
-            (Some(Ok(trusted)), Ok(stream)) => {
-                let connection = Connection::open(stream).await.map_err(ConnectFault::Tls)?;
-                Ok((connection, Some(trusted.clone())))
-            }
-            (_, Err(error)) => Err(match TlsFailure::of(&error) {
-                TlsFailure::Alert { code, name } => ConnectFault::Alert { code, name },
-                TlsFailure::WrongKey { .. } => {
-                    ConnectFault::Tls("the server does not hold the key of its certificate".into())
-                }
-                other => ConnectFault::Tls(other.to_string()),
-            }),
-            // TLS 1.2 without a certificate is no suite of ours.
-            (None, Ok(_)) => Err(ConnectFault::Tls("the server presented nothing".into())),
-        }
+        let phone = PhoneTls::new(connect, host, checker, self.identity.as_ref())?;
+        let handshake = TlsConnector::from(phone.config()).connect(phone.name(), tcp);
+        let shaken = handshake.await.map_err(|e| TlsFailure::of(&e));
+        let (stream, trusted) = phone.outcome(shaken)?;
+        let connection = Connection::open(stream).await.map_err(ConnectFault::Tls)?;
+        Ok((connection, Some(trusted)))
     }
-}
-
-/// The name for the handshake: an address is never sent.
-fn server_name(host: &str, address: SocketAddr) -> ServerName<'static> {
-    ServerName::try_from(host.to_owned())
-        .unwrap_or_else(|_| ServerName::IpAddress(address.ip().into()))
 }
 
 /// A connection over which one request goes. Dropping it closes it.

@@ -13,7 +13,12 @@ use hickory_resolver::proto::rr::RecordType;
 use hickory_resolver::{Resolver, TokioResolver};
 use tokio::time::timeout;
 
+use crate::provisioning::unasked::Unasked;
 use crate::provisioning::verify::Lookup;
+
+/// How long the answer of the other family is waited for where it only explains, so that any time
+/// would do.
+const EXPLAINING: Duration = Duration::from_secs(1);
 
 /// A phone's resolver. It keeps nothing: a phone that resyncs asks anew.
 pub struct Dns {
@@ -21,7 +26,8 @@ pub struct Dns {
 }
 
 impl Dns {
-    /// Asks this server alone, over UDP, and over TCP where an answer is cut off.
+    /// Asks this server alone, over UDP, and over TCP where an answer is cut off. The names of
+    /// [`Unasked`] are not asked for.
     ///
     /// # Errors
     /// The resolver cannot be set up.
@@ -57,7 +63,8 @@ impl Dns {
     /// The addresses of `name`, of its A and, with `aaaa`, of its AAAA records. `within` is for each
     /// question; what is known counts, even if the other one had no answer. An answer that has `peer`
     /// is enough; with a `peer` that is not found, the answer of its family must have come: else
-    /// nothing is known about it.
+    /// nothing is known about it. Where that answer has other addresses, those of the other family
+    /// only explain.
     pub async fn look_up(
         &self,
         name: &str,
@@ -65,6 +72,10 @@ impl Dns {
         aaaa: bool,
         within: Duration,
     ) -> Lookup {
+        // The library knows the others, and lets a table of hosts speak first.
+        if Unasked::of(name) == Some(Unasked::NotAName) {
+            return Unasked::NotAName.lookup(aaaa);
+        }
         // With the dot at its end no search list comes into it.
         let name = format!("{}.", name.trim_end_matches('.'));
         let ask = async |kind| {
@@ -84,13 +95,27 @@ impl Dns {
             let all = found.iter().flatten();
             peer.is_some_and(|peer| all.map(IpAddr::to_canonical).any(|ip| ip == peer))
         };
+        let is_against = |found: &Found, is_family: fn(&IpAddr) -> bool| {
+            let of_peer = peer.map(|peer| peer.to_canonical());
+            let of_peer = of_peer.as_ref().is_some_and(is_family);
+            of_peer && found.as_ref().is_ok_and(|all| !all.is_empty())
+        };
+        let none = || Ok(Vec::new());
         let (four, six) = tokio::select! {
             found = &mut four => match has_peer(&found) {
-                true => (found, Ok(Vec::new())),
+                true => (found, none()),
+                false if is_against(&found, IpAddr::is_ipv4) => {
+                    let six = timeout(EXPLAINING, six).await;
+                    (found, six.unwrap_or_else(|_| none()))
+                }
                 false => (found, six.await),
             },
             found = &mut six => match has_peer(&found) {
-                true => (Ok(Vec::new()), found),
+                true => (none(), found),
+                false if is_against(&found, IpAddr::is_ipv6) => {
+                    let four = timeout(EXPLAINING, four).await;
+                    (four.unwrap_or_else(|_| none()), found)
+                }
                 false => (four.await, found),
             },
         };
@@ -192,6 +217,9 @@ mod tests {
             (a, "10.0.0.1", true, four()),
             (a, "::ffff:10.0.0.1", true, four()),
             (aaaa, "2001:db8::1", true, six()),
+            // It is elsewhere, whatever the other answer is.
+            (a, "10.0.0.2", true, four()),
+            (aaaa, "2001:db8::2", true, six()),
             // What does not count is not asked for.
             (a, "10.0.0.2", false, four()),
             (a, "2001:db8::1", false, four()),
@@ -202,6 +230,23 @@ mod tests {
         }
         let unknown = asked(a, Some("2001:db8::1"), true, 1).await;
         assert!(matches!(unknown, Lookup::Unavailable(_)), "{unknown:?}");
+    }
+
+    #[tokio::test]
+    async fn names_that_are_not_asked_for_are_those_of_the_library() {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let dns = Dns::of(socket.local_addr().unwrap()).unwrap();
+        let within = Duration::from_millis(500);
+        let long = format!("{}.example", "a".repeat(64));
+        for name in ["a.localhost", "lab.Invalid.", "a.onion", "a..b", &long] {
+            let unasked = Unasked::of(name).unwrap();
+            for aaaa in [false, true] {
+                let found = dns.look_up(name, None, aaaa, within).await;
+                assert_eq!(found, unasked.lookup(aaaa), "{name}");
+            }
+        }
+        let asked = socket.try_recv(&mut [0; 512]).map_err(|e| e.kind());
+        assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock));
     }
 
     #[test]

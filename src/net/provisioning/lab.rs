@@ -7,6 +7,7 @@ use std::future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hickory_resolver::proto::op::{Message, OpCode, Query, ResponseCode};
 use hickory_resolver::proto::rr::{RData, Record, RecordType};
@@ -15,12 +16,10 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::client::Client;
 use super::dns::Dns;
-use super::server::Judge;
+use super::tls::Demand;
 use crate::net::http::{Asked, Limits, Reply, Site, serve_site};
-use crate::net::tls::{Identity, ServerTls, SetupError, TlsFailure, TlsOptions, TlsVersions};
+use crate::net::tls::{Identity, TlsFailure};
 use crate::provisioning::resync::{Answer, End, Happening, Request, Resync};
-use crate::provisioning::server::Roots;
-use crate::time::UnixSeconds;
 
 /// Bytes of a question, at most (RFC 6891, 6.2.5 recommends to allow for 4096).
 const MAX_QUESTION: usize = 4_096;
@@ -28,26 +27,9 @@ const MAX_QUESTION: usize = 4_096;
 /// Seconds for which an answer may be kept; phones keep none.
 const LIFE: u32 = 60;
 
-/// What firmware 11.3 speaks, and keys of 1024 bits.
-const TLS: TlsOptions = TlsOptions {
-    versions: TlsVersions::Only12,
-    legacy: true,
-};
-
 /// What a server says to a request, and to the certificate (DER) of the phone that sends it. Its
 /// status and its body count.
 pub type Answering = Box<dyn Fn(&Request, Option<&[u8]>) -> Answer + Send + Sync>;
-
-/// What a server does about phones' certificates.
-#[derive(Clone, Debug)]
-pub enum Demand {
-    /// It asks for none.
-    Nothing,
-    /// It asks for one, and takes whatever comes or does not.
-    Any,
-    /// TLS comes up with one alone that counts under these roots at this moment.
-    Under(Arc<Roots>, UnixSeconds),
-}
 
 /// A server of the lab.
 pub struct LabServer {
@@ -71,6 +53,14 @@ pub struct Lab {
     dns: SocketAddr,
     /// Where the servers really are.
     addresses: Arc<BTreeMap<SocketAddr, SocketAddr>>,
+    counts: Arc<Counts>,
+}
+
+/// What came over the sockets.
+#[derive(Debug, Default)]
+struct Counts {
+    questions: AtomicUsize,
+    handshakes: AtomicUsize,
 }
 
 impl Lab {
@@ -80,16 +70,21 @@ impl Lab {
     /// The system gives no sockets, or a server's key cannot be used.
     pub fn start(names: Option<Names>, servers: Vec<LabServer>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
+        let counts = Arc::new(Counts::default());
         let (dns, addresses) = runtime.block_on(async {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await?;
             let dns = socket.local_addr()?;
-            tokio::spawn(serve_names(socket, names));
+            tokio::spawn(serve_names(socket, names, Arc::clone(&counts)));
             let mut addresses = BTreeMap::new();
             for server in servers {
                 let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
                 addresses.insert(server.address, listener.local_addr()?);
-                let tls = server.tls().map_err(io::Error::other)?;
-                let site = Arc::new(LabSite(server.answering));
+                let tls = server.demand.server(&server.identity);
+                let tls = tls.map_err(io::Error::other)?;
+                let site = Arc::new(LabSite {
+                    answering: server.answering,
+                    counts: Arc::clone(&counts),
+                });
                 let limits = Limits::default();
                 tokio::spawn(async move {
                     // It ends with the runtime.
@@ -102,7 +97,18 @@ impl Lab {
             runtime,
             dns,
             addresses: Arc::new(addresses),
+            counts,
         })
+    }
+
+    /// Questions that reached the DNS server so far, answered or not.
+    pub fn questions(&self) -> usize {
+        self.counts.questions.load(Ordering::Relaxed)
+    }
+
+    /// TLS handshakes that the servers finished so far.
+    pub fn handshakes(&self) -> usize {
+        self.counts.handshakes.load(Ordering::Relaxed)
     }
 
     /// Runs the resync of a phone with this certificate and key to its end. `tell` hears what
@@ -124,21 +130,11 @@ impl Lab {
     }
 }
 
-impl LabServer {
-    fn tls(&self) -> Result<ServerTls, SetupError> {
-        match &self.demand {
-            Demand::Nothing => ServerTls::new(&self.identity, false, TLS),
-            Demand::Any => ServerTls::new(&self.identity, true, TLS),
-            Demand::Under(roots, now) => {
-                let judge = Judge::at(Arc::clone(roots), *now);
-                ServerTls::demanding(&self.identity, Arc::new(judge), TLS)
-            }
-        }
-    }
-}
-
 /// A server's answers as a site.
-struct LabSite(Answering);
+struct LabSite {
+    answering: Answering,
+    counts: Arc<Counts>,
+}
 
 impl Site for LabSite {
     fn reply(&self, asked: &Asked<'_>) -> Reply {
@@ -155,7 +151,7 @@ impl Site for LabSite {
             max_bytes: 0,
             within: std::time::Duration::ZERO,
         };
-        let answer = (self.0)(&request, certificate);
+        let answer = (self.answering)(&request, certificate);
         Reply {
             status: answer.status,
             content_type: "application/octet-stream",
@@ -164,13 +160,17 @@ impl Site for LabSite {
         }
     }
 
+    fn handshake_done(&self) {
+        self.counts.handshakes.fetch_add(1, Ordering::Relaxed);
+    }
+
     // The phone's side of it is what a rehearsal tells.
     fn handshake_failed(&self, _: SocketAddr, _: Option<TlsFailure>) {}
 
     fn accept_failed(&self, _: io::ErrorKind) {}
 }
 
-async fn serve_names(socket: UdpSocket, names: Option<Names>) {
+async fn serve_names(socket: UdpSocket, names: Option<Names>, counts: Arc<Counts>) {
     let mut buffer = [0; MAX_QUESTION];
     loop {
         let (length, from) = match socket.recv_from(&mut buffer).await {
@@ -179,6 +179,7 @@ async fn serve_names(socket: UdpSocket, names: Option<Names>) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
             Err(_) => return,
         };
+        counts.questions.fetch_add(1, Ordering::Relaxed);
         let answer = Message::from_vec(&buffer[..length]).ok();
         let answer = answer.and_then(|question| answer_to(&question, names.as_ref()));
         if let Some(answer) = answer.and_then(|answer| answer.to_vec().ok()) {

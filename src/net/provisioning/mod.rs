@@ -7,3 +7,4 @@ pub mod dns;
 #[cfg(feature = "provisioning")]
 pub mod lab;
 pub mod server;
+pub mod tls;

@@ -353,7 +353,6 @@ pub(super) struct Judge {
 
 impl Judge {
     /// The roots at one moment.
-    #[cfg(feature = "provisioning")]
     pub(super) fn at(roots: Arc<Roots>, now: UnixSeconds) -> Self {
         let at = Some(now);
         Self { roots, at }

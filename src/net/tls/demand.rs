@@ -3,17 +3,13 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
-    SignatureScheme,
-};
+use rustls::{AlertDescription, CertificateError, DistinguishedName, Error, ServerConfig};
 
-use super::verify::Checks;
+use super::verify::{Checks, signatures_by_checks};
 use super::{Identity, OneKey, SetupError, TlsFailure, TlsOptions, provider};
 
 /// Judges the certificates of clients.
@@ -50,15 +46,26 @@ pub enum ClientAlert {
     Signature,
 }
 
+impl ClientAlert {
+    fn fault(self) -> CertificateError {
+        match self {
+            Self::Bad => CertificateError::BadEncoding,
+            Self::Unsupported => CertificateError::InvalidPurpose,
+            Self::UnknownAuthority => CertificateError::UnknownIssuer,
+            Self::Expired => CertificateError::Expired,
+            Self::Signature => CertificateError::BadSignature,
+        }
+    }
+
+    /// The alert that goes out.
+    pub(crate) fn description(self) -> AlertDescription {
+        self.fault().into()
+    }
+}
+
 impl From<ClientAlert> for Error {
     fn from(alert: ClientAlert) -> Self {
-        Self::InvalidCertificate(match alert {
-            ClientAlert::Bad => CertificateError::BadEncoding,
-            ClientAlert::Unsupported => CertificateError::InvalidPurpose,
-            ClientAlert::UnknownAuthority => CertificateError::UnknownIssuer,
-            ClientAlert::Expired => CertificateError::Expired,
-            ClientAlert::Signature => CertificateError::BadSignature,
-        })
+        Self::InvalidCertificate(alert.fault())
     }
 }
 
@@ -158,25 +165,5 @@ impl ClientCertVerifier for Judged {
         Ok(ClientCertVerified::assertion())
     }
 
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.checks.tls12(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.checks.tls13(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.checks.schemes()
-    }
+    signatures_by_checks!();
 }

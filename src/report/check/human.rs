@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{certificate_text, fates, in_state, line, needs_visit, phones, who};
+use super::{certificate_text, doubt, fates, in_state, line, needs_visit, phones, who};
 use crate::check::answer::{Action, Answer, Condition, Fate, Group, Load, State};
 use crate::report::story::{signer_text, thousands};
 use crate::report::text::{Paint, count, wrap};
@@ -33,7 +33,7 @@ pub fn human(answer: &Answer, paint: Paint) -> String {
         out.push('\n');
     }
     if !answer.notes.is_empty() {
-        let _ = writeln!(out, "{}", paint.strong("Concluded rather than read"));
+        let _ = writeln!(out, "{}", paint.strong("To be known"));
         for note in &answer.notes {
             item(&mut out, "-", 1, &line(note));
         }
@@ -264,11 +264,19 @@ fn fix(out: &mut String, group: &Group, paint: Paint) {
             part(out, "", &line(&certificate_text(certificate)));
         }
     }
-    let proof = match fix.proven {
-        true => paint.good("the phone's machine was run again with it, and follows"),
-        false => paint.warn("not proven: this could not be tried with what was read"),
-    };
-    part(out, "proof", &proof);
+    match fix.proven {
+        true => {
+            let proof = "the phone's machine was run again with it, and follows";
+            part(out, "proof", &paint.good(proof));
+        }
+        false => {
+            let proof = "not proven: this could not be tried with what was read";
+            part(out, "proof", &paint.warn(proof));
+        }
+    }
+    if let Some(text) = doubt(fix) {
+        part(out, "", &format!("rests on {text}"));
+    }
     if needs_visit(group) {
         let text = format!("{} by hand", phones(group.phones.len()));
         part(out, "visit", &paint.bad(&text));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{fates, line, needs_visit, order, phones, who};
+use super::{doubt, fates, line, needs_visit, order, phones, who};
 use crate::check::answer::{Action, Answer, Condition, Fate, Group, State};
 use crate::report::text::wrap;
 
@@ -142,7 +142,7 @@ fn before(book: &mut Book, answer: &Answer) {
         book.bullet(&format!("could not be read: {}", text(failure)));
     }
     for note in &answer.notes {
-        book.bullet(&format!("concluded rather than read: {}", text(note)));
+        book.bullet(&format!("to be known: {}", text(note)));
     }
     if !answer.failures.is_empty() || !answer.notes.is_empty() {
         book.end();
@@ -185,7 +185,7 @@ fn changes(book: &mut Book, answer: &Answer) {
             "{} (for {}){}",
             text(&order(action)),
             whom.join("; "),
-            doubt(groups)
+            doubts(groups)
         ));
     }
     if done {
@@ -213,7 +213,7 @@ fn changes(book: &mut Book, answer: &Answer) {
             "when phones move, for {}: {}{}",
             whom.join("; "),
             text(&order(action)),
-            doubt(groups)
+            doubts(groups)
         ));
     }
     if actions.iter().any(|(a, _)| !on_clusters(a)) {
@@ -221,12 +221,14 @@ fn changes(book: &mut Book, answer: &Answer) {
     }
 }
 
-/// What is to be known of a step that no fix of these groups proves.
-fn doubt(groups: &[&Group]) -> &'static str {
-    let is_proven = |g: &&Group| g.fix.as_ref().is_some_and(|f| f.proven);
-    match groups.iter().any(is_proven) {
-        true => "",
-        false => " - **not proven**: no run of the phone's machine shows that it helps",
+/// What is to be known of a step that no fix of these groups proves, or whose proof rests on a guess.
+fn doubts(groups: &[&Group]) -> String {
+    let mut fixes = groups.iter().filter_map(|g| g.fix.as_ref());
+    match fixes.find(|fix| fix.proven) {
+        None => " - **not proven**: no run of the phone's machine shows that it helps".into(),
+        Some(fix) => doubt(fix).map_or_else(String::new, |d| {
+            format!(" - its proof rests on {}", text(&d))
+        }),
     }
 }
 

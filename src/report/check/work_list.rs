@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{needs_visit, order};
+use super::{needs_visit, order, rests_on};
 use crate::check::answer::{Answer, Group};
 
 /// Columns of the inventory that the check did not use, kept for the work list.
@@ -15,20 +15,21 @@ pub struct Columns {
 }
 
 /// One line a phone: device, verdict, reason, fix, whether somebody must go there, then the extra
-/// columns. Phones that do not follow come first.
+/// columns, and at the end what the verdict rests on. Phones that do not follow come first.
 pub fn work_list(answer: &Answer, extra: &Columns) -> String {
     let mut rows = Rows::default();
     let head = ["device", "verdict", "reason", "fix", "visit_by_hand"];
     let names = extra.names.iter().map(String::as_str);
-    rows.push(head.into_iter().chain(names));
+    rows.push(head.into_iter().chain(names).chain(["rests_on"]));
     for group in &answer.groups {
         let (reason, fix) = (reason(group), fix(group));
         let visit = if needs_visit(group) { "yes" } else { "no" };
+        let rests_on = group.rests_on.as_ref().map_or_else(String::new, rests_on);
         for device in &group.phones {
             let own = extra.of.get(device).map_or(&[][..], Vec::as_slice);
             let cells = (0..extra.names.len()).map(|n| own.get(n).map_or("", String::as_str));
             let fixed = [device.as_str(), group.fate.text(), &reason, &fix, visit];
-            rows.push(fixed.into_iter().chain(cells));
+            rows.push(fixed.into_iter().chain(cells).chain([rests_on.as_str()]));
         }
     }
     rows.text()

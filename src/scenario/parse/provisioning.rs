@@ -15,6 +15,7 @@ use crate::provisioning::device::{is_plain, mac_of};
 use crate::provisioning::resync::{CODES, NOTHING_TO_DO};
 use crate::provisioning::rule::Rule;
 use crate::provisioning::settings::{self, Settings};
+use crate::provisioning::unasked::Unasked;
 use crate::time::UnixSeconds;
 
 /// Servers, phones and rounds of a scenario, each.
@@ -118,6 +119,12 @@ impl Parser<'_, '_> {
                 .into_iter()
                 .filter_map(|entry| Some(self.address(entry)?.value))
                 .collect();
+            if let Some(unasked) = Unasked::of(entry.key) {
+                let message = format!("DNS is never asked for {}: {unasked}", quote(entry.key));
+                let problem = Problem::at(entry.key_span, message);
+                self.problems
+                    .add(problem.help("take another name, such as sprov.example.com"));
+            }
             found.push((entry.key.to_owned(), addresses));
         }
         found

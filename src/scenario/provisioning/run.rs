@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::around::Around;
 use super::world::{Error, World, device};
-use super::{PROVISIONED, Phone, Provisioning};
+use super::{Carried, PROVISIONED, Phone, Provisioning};
 use crate::event::{Event, Kind, ReasonFacts};
 use crate::provisioning::device::mac_text;
 use crate::provisioning::parameters::{Parameters, RULES};
@@ -17,6 +17,7 @@ use crate::rng::Rng;
 use crate::scenario::driver::Network;
 use crate::scenario::expect::Checked;
 use crate::scenario::run::RunError;
+use crate::scenario::words::Tls;
 use crate::time::{Time, UnixSeconds};
 
 /// Between two rounds.
@@ -32,6 +33,7 @@ pub(in crate::scenario) struct Resynced {
     pub(in crate::scenario) checked: Vec<Checked>,
     /// The time after the last one.
     pub(in crate::scenario) now: Time,
+    pub(in crate::scenario) carried: Carried,
 }
 
 /// Runs all rounds from `now` on: the clock of events, whatever the network is.
@@ -42,13 +44,14 @@ pub(in crate::scenario) fn run(
     scenario: &Provisioning,
     date: UnixSeconds,
     seed: u64,
-    network: Network,
+    (network, tls): (Network, Tls),
     mut now: Time,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Resynced, RunError> {
     let world = World::new(scenario, date, seed)?;
     let mut kept: Vec<Parameters> = scenario.phones.iter().map(parameters).collect();
     let mut checked = Vec::new();
+    let mut carried = Carried::default();
     for (index, round) in scenario.rounds.iter().enumerate() {
         let number = index + 1;
         now += PAUSE;
@@ -61,7 +64,7 @@ pub(in crate::scenario) fn run(
             },
         });
         let clock = round.date.unwrap_or(date);
-        let around = Around::start(network, &world, round, clock)?;
+        let around = Around::start(network, &world, round, clock, tls)?;
         for (i, (phone, parameters)) in scenario.phones.iter().zip(&mut kept).enumerate() {
             let actor = mac_text(phone.mac.value);
             let checker = Checker::new(std::slice::from_ref(&world.root), &phone.settings, clock);
@@ -105,8 +108,15 @@ pub(in crate::scenario) fn run(
             let expected = expected.map_or(PROVISIONED, |(_, code)| code.value.as_str());
             checked.push(check(number, &actor, expected, &end));
         }
+        let of_round = around.carried();
+        carried.questions += of_round.questions;
+        carried.handshakes += of_round.handshakes;
     }
-    Ok(Resynced { checked, now })
+    Ok(Resynced {
+        checked,
+        now,
+        carried,
+    })
 }
 
 fn parameters(phone: &Phone) -> Parameters {

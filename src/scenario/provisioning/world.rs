@@ -1,7 +1,6 @@
 //! The certificates of `[provisioning]`, and its servers.
 
 use std::collections::BTreeMap;
-#[cfg(feature = "provisioning")]
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,8 +8,8 @@ use std::sync::Arc;
 use super::{Phone, Provisioning, Round, Server};
 use crate::cluster::key::{KeyBits, KeyError, KeyPool, PrivateKey};
 #[cfg(feature = "provisioning")]
-use crate::net::provisioning::lab::{Demand, Lab, LabServer};
-#[cfg(feature = "provisioning")]
+use crate::net::provisioning::lab::{Lab, LabServer};
+use crate::net::provisioning::tls::Demand;
 use crate::net::tls::Identity;
 use crate::provisioning::authority::{self, IssueError, Issuer, Root, SERIAL_BYTES, Terms};
 use crate::provisioning::device::{Device, MacAttribute};
@@ -18,7 +17,7 @@ use crate::provisioning::profile::Profile;
 use crate::provisioning::resync::{Answer, Request};
 use crate::provisioning::server::{CERTIFICATE_PAGE, NO_CERTIFICATE_PAGE, Roots, files_for};
 use crate::rng::Rng;
-use crate::scenario::words::{CertificateDemand, ClientCertificate, ProvisioningAuthority};
+use crate::scenario::words::{CertificateDemand, ClientCertificate, ProvisioningAuthority, Tls};
 use crate::sim::provisioning::{Server as Listening, Surroundings};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::Certificate;
@@ -46,11 +45,9 @@ struct Authority {
 pub(super) struct Made {
     /// DER.
     pub(super) certificate: Vec<u8>,
-    #[cfg(feature = "provisioning")]
     key: Arc<PrivateKey>,
 }
 
-#[cfg(feature = "provisioning")]
 impl Made {
     pub(super) fn identity(&self) -> Identity {
         Identity {
@@ -135,11 +132,7 @@ impl World {
             let key = keys.take(bits);
             let certificate =
                 issuer.lab_server(&server.common_name, key.spki(), &terms(from, to))?;
-            Ok(Made {
-                certificate,
-                #[cfg(feature = "provisioning")]
-                key,
-            })
+            Ok(Made { certificate, key })
         });
         let servers = servers.collect::<Result<_, Error>>()?;
         let mut phones = Vec::new();
@@ -165,11 +158,7 @@ impl World {
             let issuer = Issuer::new(root, &**key)?;
             let key = keys.take(KeyBits::B2048);
             let certificate = issuer.device(&who, MacAttribute::State, key.spki(), &terms)?;
-            phones.push(Some(Made {
-                certificate,
-                #[cfg(feature = "provisioning")]
-                key,
-            }));
+            phones.push(Some(Made { certificate, key }));
         }
         let roots = Roots::new(vec![ours.client.0.clone()]).map_err(Error::Root)?;
         Ok(Self {
@@ -192,8 +181,8 @@ impl World {
     /// What DNS knows in a round.
     fn names(&self, round: &Round) -> BTreeMap<String, Vec<IpAddr>> {
         let all = self.scenario.dns.iter().chain(&round.dns);
-        let small = all.map(|(name, all)| (name.to_ascii_lowercase(), all.clone()));
-        small.collect()
+        let plain = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+        all.map(|(name, all)| (plain(name), all.clone())).collect()
     }
 
     /// The servers that are up in a round: their numbers, and what they show.
@@ -209,26 +198,51 @@ impl World {
             })
     }
 
+    fn demand(&self, server: &Server, now: UnixSeconds) -> Demand {
+        match server.demand {
+            CertificateDemand::None => Demand::Nothing,
+            CertificateDemand::Page => Demand::Any,
+            CertificateDemand::Handshake => {
+                Demand::Under(Arc::clone(&self.sites.roots_for_phones), now)
+            }
+        }
+    }
+
     /// The tables around the phones in a round, while all clocks say `now`.
-    pub(super) fn around(&self, round: &Round, now: UnixSeconds) -> Surroundings<'_> {
+    ///
+    /// # Errors
+    /// A server's key cannot be used for TLS.
+    pub(super) fn around(
+        &self,
+        round: &Round,
+        now: UnixSeconds,
+        tls: Tls,
+    ) -> io::Result<Surroundings<'_>> {
         let servers = self.up(round).map(|(index, server, shown)| {
             let sites = &self.sites;
+            let demand = self.demand(server, now);
             let listening = Listening {
                 chain: vec![shown.certificate.clone()],
                 answering: Box::new(move |request, certificate| {
                     Ok(sites.answer(index, request, certificate, now))
                 }),
-                demanding: Some(Box::new(move |certificate| {
-                    sites.alert(index, certificate, now)
-                })),
+                tls: match tls {
+                    Tls::Modelled => None,
+                    Tls::Real => {
+                        let end = demand.server(&shown.identity());
+                        Some(end.map_err(io::Error::other)?)
+                    }
+                },
+                demand,
             };
-            (SocketAddr::new(server.address.value, PORT), listening)
+            Ok((SocketAddr::new(server.address.value, PORT), listening))
         });
-        Surroundings {
+        Ok(Surroundings {
             dns: self.names(round),
             dns_is_down: round.dns_down,
-            servers: servers.collect(),
-        }
+            servers: servers.collect::<io::Result<_>>()?,
+            ..Surroundings::default()
+        })
     }
 
     /// The same on loopback sockets.
@@ -242,13 +256,7 @@ impl World {
             LabServer {
                 address: SocketAddr::new(server.address.value, PORT),
                 identity: shown.identity(),
-                demand: match server.demand {
-                    CertificateDemand::None => Demand::Nothing,
-                    CertificateDemand::Page => Demand::Any,
-                    CertificateDemand::Handshake => {
-                        Demand::Under(Arc::clone(&self.sites.roots_for_phones), now)
-                    }
-                },
+                demand: self.demand(server, now),
                 answering: Box::new(move |request, certificate| {
                     sites.answer(index, request, certificate, now)
                 }),
@@ -280,25 +288,6 @@ impl Sites {
             (_, None) => page(400, NO_CERTIFICATE_PAGE),
             (_, Some(_)) if !self.counts(certificate, now) => page(400, CERTIFICATE_PAGE),
             (_, Some(der)) => give(server, request, Some(der)),
-        }
-    }
-
-    /// The alert with which server number `index` ends the handshake, if it does: those of
-    /// trustline's own server.
-    fn alert(
-        &self,
-        index: usize,
-        certificate: Option<&[u8]>,
-        now: UnixSeconds,
-    ) -> Option<(u8, &'static str)> {
-        match self.servers.get(index)?.demand {
-            CertificateDemand::Handshake if certificate.is_none() => {
-                Some((116, "CertificateRequired"))
-            }
-            CertificateDemand::Handshake if !self.counts(certificate, now) => {
-                Some((48, "UnknownCA"))
-            }
-            _ => None,
         }
     }
 }

@@ -38,6 +38,56 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "CallManager does not answer",
     ),
     (
+        "a port at which phones register is closed",
+        |w| {
+            let node = w.dst(0);
+            node.callmanager_ports = [
+                (5_060, Known::Yes(Door::Refused)),
+                (5_061, Known::Yes(Door::Open)),
+            ]
+            .into();
+        },
+        "nodes-reachable",
+        State::Bad,
+        "closed at TCP 5060, where phones register | start Cisco CallManager, and open TCP 5060",
+    ),
+    (
+        "nobody knocked at a port at which phones register",
+        |w| w.dst(0).callmanager_ports = [(5_061, Known::Yes(Door::Open))].into(),
+        "nodes-reachable",
+        State::Unknown,
+        "nobody knocked at TCP port 5060",
+    ),
+    (
+        "a port that phones do not need is closed",
+        |w| {
+            let node = w.dst(0);
+            node.callmanager_ports = [
+                (5_060, Known::Yes(Door::Open)),
+                (5_061, Known::Yes(Door::Refused)),
+            ]
+            .into();
+        },
+        "nodes-reachable",
+        State::Good,
+        "CallManager answers",
+    ),
+    (
+        "CallManager of the destination is closed, and no configuration of it was read",
+        |w| {
+            for n in 0..2 {
+                let node = w.dst(n);
+                node.callmanager = Known::Yes(Door::Refused);
+                for s in [&mut node.tftp, &mut node.http] {
+                    s.replies.retain(|name, _| !name.contains(".cnf.xml"));
+                }
+            }
+        },
+        "nodes-reachable",
+        State::Unknown,
+        "no configuration was read that says",
+    ),
+    (
         "TVS of the destination is not needed",
         |w| w.dst(1).tvs.door = Known::Yes(Door::Refused),
         "nodes-reachable",
@@ -190,8 +240,69 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "rollback parameter not read, lists say it",
         |w| w.sides.sides[0].parameters.prepare_for_rollback = Known::not_looked_at(),
         "rollback-parameter",
-        State::Good,
-        "not in force",
+        State::Note,
+        "it was not read; the ITL of src-pub and src-sub holds",
+    ),
+    (
+        "rollback parameter not read, an empty list shows it",
+        |w| blank(w, &[0, 1]),
+        "rollback-parameter",
+        State::Bad,
+        "it was not read, and the empty ITL of src-pub and src-sub shows it as True, and",
+    ),
+    (
+        "rollback parameter not read, one list is empty and one is full",
+        |w| blank(w, &[1]),
+        "rollback-parameter",
+        State::Bad,
+        "it was not read, and the empty ITL of src-sub shows it as True, but src-pub serve a full",
+    ),
+    (
+        "one list of several was not read: dates",
+        |w| serve(w.dst(1), "ITLFile.tlv", Known::No("timed out".into())),
+        "certificate-dates",
+        State::Unknown,
+        "not read: ITL of dst-sub",
+    ),
+    (
+        "the certificate of one TVS was not read: dates",
+        |w| w.src(1).tvs.certificate = Known::not_looked_at(),
+        "certificate-dates",
+        State::Unknown,
+        "not read: TVS of src-sub",
+    ),
+    (
+        "one list of several was not read: digests",
+        |w| serve(w.dst(1), "ITLFile.tlv", Known::No("timed out".into())),
+        "digests",
+        State::Unknown,
+        "not read: ITL of dst-sub",
+    ),
+    (
+        "one list of several was not read: sizes",
+        |w| serve(w.dst(1), "ITLFile.tlv", Known::No("timed out".into())),
+        "list-sizes",
+        State::Unknown,
+        "not read: ITL of dst-sub",
+    ),
+    (
+        "configurations of one node of several were not read",
+        |w| {
+            let node = w.dst(1);
+            for s in [&mut node.tftp, &mut node.http] {
+                s.replies.retain(|name, _| !name.contains(".cnf.xml"));
+            }
+        },
+        "centralized-tftp",
+        State::Unknown,
+        "no configuration of dst-sub was read",
+    ),
+    (
+        "a TVS that phones ask was not looked at",
+        |w| w.src(1).name = "elsewhere".into(),
+        "signers-known-to-tvs",
+        State::Unknown,
+        "what TVS of src-sub says is not known (it is none of the nodes",
     ),
     (
         "rollback parameter not read, nor lists",
@@ -222,6 +333,39 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "destination-lists",
         State::Unknown,
         "timed out",
+    ),
+    (
+        "HTTP is overloaded and TFTP dead: there may be a CTL",
+        overloaded,
+        "destination-lists",
+        State::Unknown,
+        "HTTP said 503, which says nothing of the file, and TFTP did not tell (timed out)",
+    ),
+    (
+        "HTTP is overloaded and TFTP dead: there may be an ITL",
+        overloaded,
+        "option-150",
+        State::Unknown,
+        "HTTP said 503",
+    ),
+    (
+        "HTTP is overloaded and TFTP dead: there may be phones",
+        overloaded,
+        "phones-at-destination",
+        State::Unknown,
+        "HTTP said 503",
+    ),
+    (
+        "HTTP says 503 of a CTL, and TFTP that there is none",
+        |w| {
+            for n in 0..2 {
+                let status = Known::Yes(FileReply::Status(503));
+                w.dst(n).http.replies.insert("CTLFile.tlv".into(), status);
+            }
+        },
+        "destination-lists",
+        State::Good,
+        "CTL of dst-pub: there is none",
     ),
     (
         "two lists of one node",

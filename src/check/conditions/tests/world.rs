@@ -81,7 +81,7 @@ pub(super) fn side(cluster: &mut Cluster) -> Side {
             prepare_for_rollback: Known::Yes(false),
             cached_files: Known::not_looked_at(),
         },
-        failures: Vec::new(),
+        ..Side::default()
     }
 }
 
@@ -132,6 +132,7 @@ pub(super) fn node(cluster: &mut Cluster, spec: &NodeSpec) -> Node {
         callmanager: Known::Yes(Door::Open),
         callmanager_ports: BTreeMap::new(),
         certificates,
+        listed: Vec::new(),
         stores: stores.into_iter().collect(),
     }
 }
@@ -307,6 +308,28 @@ pub(super) fn of(all: &[Condition], name: &str) -> (State, String) {
 pub(super) fn serve(node: &mut Node, name: &str, reply: Known<FileReply>) {
     for service in [&mut node.tftp, &mut node.http] {
         service.replies.insert(name.into(), reply.clone());
+    }
+}
+
+/// The parameter was not read, and these nodes of the source serve an ITL without TFTP and TVS.
+pub(super) fn blank(w: &mut World, nodes: &[usize]) {
+    w.sides.sides[0].parameters.prepare_for_rollback = Known::not_looked_at();
+    for &n in nodes {
+        let bytes = served(w.src(n), "ITLFile.tlv");
+        let list = changed(&bytes, |list| list.records.clear());
+        serve(w.src(n), "ITLFile.tlv", file(list));
+    }
+}
+
+/// The destination's HTTP says 503 to everything, and its TFTP never answered.
+pub(super) fn overloaded(w: &mut World) {
+    for n in 0..2 {
+        let node = w.dst(n);
+        for service in [&mut node.tftp, &mut node.http] {
+            service.replies.clear();
+        }
+        node.tftp.others = Known::No("timed out".into());
+        node.http.others = Known::Yes(FileReply::Status(503));
     }
 }
 

@@ -25,7 +25,7 @@ use crate::trust::certificate::escape_for_terminal;
 use crate::tvs::ClientSettings;
 use asked::Named;
 use nodes::{
-    a_device, at_host, known_address, name_nodes, nobody_named, node_of, note_cached_files,
+    a_device, at_host, known_address, name_nodes, no_port, nobody_named, node_of, note_cached_files,
 };
 use places::{Place, Places};
 use read::Service;
@@ -483,6 +483,7 @@ impl Look<'_> {
                         node.callmanager = Known::No(why.into());
                     }
                 },
+                (None, Ok(_)) if ports.is_empty() => no_port(node),
                 (None, Ok(address)) => {
                     let doors = ports.iter().map(|&p| (Some(p), (address, p).into()));
                     jobs.entry(at).or_default().callmanager.extend(doors);

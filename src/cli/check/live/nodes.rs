@@ -83,6 +83,14 @@ pub(super) fn name_nodes(side: &mut Side) {
     }
 }
 
+/// Says that a configuration names CallManager of a node, and not where its phones register.
+pub(super) fn no_port(node: &mut Node) {
+    if node.callmanager == Known::not_looked_at() {
+        let why = "its port for SCCP over TLS stands in no configuration";
+        node.callmanager = Known::No(why.into());
+    }
+}
+
 /// Says why TVS and CallManager of a node were not looked at.
 pub(super) fn nobody_named(side: &mut Side) {
     let unseen = |door: &Known<Door>| *door == Known::not_looked_at();
@@ -134,6 +142,19 @@ pub(super) fn a_device(side: &Side) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_callmanager_that_is_named_without_a_port_is_not_one_that_nobody_names() {
+        let mut side = Side::default();
+        for host in ["named", "other"] {
+            node_of(&mut side, host, None);
+        }
+        no_port(&mut side.nodes[0]);
+        nobody_named(&mut side);
+        let why = |n: usize| format!("{:?}", side.nodes[n].callmanager);
+        assert!(why(0).contains("SCCP over TLS"), "{}", why(0));
+        assert!(why(1).contains("no configuration"), "{}", why(1));
+    }
 
     #[test]
     fn a_node_takes_the_name_that_configurations_give_it() {

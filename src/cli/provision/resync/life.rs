@@ -103,6 +103,8 @@ impl<'a> Life<'a> {
         }
         schedule.handle_power_up(clock.now());
         loop {
+            // Whatever follows may never wait, and signals are heard by who waits alone.
+            tokio::task::yield_now().await;
             teller.next(schedule.next_timeout());
             let cause = loop {
                 if let Some(cause) = schedule.poll(clock.now()) {

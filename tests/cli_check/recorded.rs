@@ -1,0 +1,94 @@
+//! A folder, its recording, and both as one side: one answer, by any choice of the rules.
+
+use std::process::Output;
+
+use crate::golden::run;
+use crate::said;
+
+const FOLDERS: [&str; 2] = ["testdata/check/old", "testdata/check/new"];
+const DATE: &str = "2020-03-01T10:00:00Z";
+
+/// The two choices of both rules by which answers of TVS are concluded.
+const RULES: [[&str; 4]; 4] = [
+    [
+        "--set",
+        "tvs.restart_needed=no",
+        "--set",
+        "tvs.roles_of_store=by-store",
+    ],
+    [
+        "--set",
+        "tvs.restart_needed=yes",
+        "--set",
+        "tvs.roles_of_store=by-store",
+    ],
+    [
+        "--set",
+        "tvs.restart_needed=no",
+        "--set",
+        "tvs.roles_of_store=callmanager-trust-gives-both",
+    ],
+    [
+        "--set",
+        "tvs.restart_needed=yes",
+        "--set",
+        "tvs.roles_of_store=callmanager-trust-gives-both",
+    ],
+];
+
+fn check(from: &[&str], to: &[&str], more: &[&str]) -> Output {
+    let mut args = vec!["check", "--format", "json", "--date", DATE];
+    for input in from {
+        args.extend(["--from", *input]);
+    }
+    for input in to {
+        args.extend(["--to", *input]);
+    }
+    args.extend(more);
+    run(&args)
+}
+
+#[test]
+fn a_recording_of_folders_answers_as_they_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let [old, new] = FOLDERS;
+    let (mut unknown, mut follow) = (0, 0);
+    for (number, recorded_by) in RULES.iter().enumerate() {
+        let record = dir.path().join(number.to_string());
+        let mut args = recorded_by.to_vec();
+        args.extend(["--record", record.to_str().unwrap()]);
+        check(&[old], &[new], &args);
+        let (from, to) = (record.join("from"), record.join("to"));
+        let (from, to) = (from.to_str().unwrap(), to.to_str().unwrap());
+        for rules in &RULES {
+            let first = check(&[old], &[new], rules);
+            let answer: serde_json::Value = serde_json::from_slice(&first.stdout).unwrap();
+            let fate = &answer["groups"][0]["fate"];
+            match fate.as_str().unwrap() {
+                "unknown" => unknown += 1,
+                "follows-through-tvs" => {
+                    follow += 1;
+                    let rests_on = answer["groups"][0]["rests_on"].to_string();
+                    assert!(rests_on.contains("tvs.restart_needed"), "{rests_on}");
+                    let notes = answer["notes"].to_string();
+                    assert!(notes.contains("nobody asked TVS"), "{notes}");
+                }
+                other => panic!("{other}: {}", said(&first)),
+            }
+            let is_unknown = rules.contains(&"tvs.restart_needed=yes");
+            assert_eq!(fate == "unknown", is_unknown, "{}", said(&first));
+            let again = check(&[from], &[to], rules);
+            let beside = check(&[old, from], &[to, new], rules);
+            for (what, other) in [("recording", again), ("both", beside)] {
+                let place = format!("{what} of {recorded_by:?} by {rules:?}");
+                assert_eq!(other.status.code(), first.status.code(), "{place}");
+                assert_eq!(
+                    String::from_utf8_lossy(&other.stdout),
+                    String::from_utf8_lossy(&first.stdout),
+                    "{place}"
+                );
+            }
+        }
+    }
+    assert!(unknown > 0 && follow > 0, "{unknown} {follow}");
+}
