@@ -256,6 +256,6 @@ pub struct Answer {
     pub load: Load,
     /// What could not be read.
     pub failures: Vec<String>,
-    /// What was concluded rather than read.
+    /// What was concluded rather than read, and what else is to be known.
     pub notes: Vec<String>,
 }

@@ -63,21 +63,27 @@ pub fn with_concluded(
 ) -> Option<RestsOn> {
     let mut found = found?;
     let mut concluded = told(Basis::Assumed, &[]);
-    let host = |server: &str| {
+    let host_of = |server: &str| {
         let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
-        sides.host(host).and_then(|at| sides.node(at))
+        host.to_owned()
     };
     let mut folders: Vec<String> = Vec::new();
     let mut asks_derived = false;
     for event in &prediction.events {
         match &event.kind {
             Kind::TvsAsked { server, .. } => {
-                asks_derived |= host(server).is_some_and(|n| n.tvs.derived);
+                let nodes = sides.hosts(&host_of(server)).into_iter();
+                let mut nodes = nodes.filter_map(|at| sides.node(at));
+                asks_derived |= nodes.any(|n| n.tvs.derived);
             }
             Kind::Requested {
                 server, transport, ..
             } => {
-                let Some(node) = host(server) else { continue };
+                let address = host_of(server).parse().ok();
+                let at = address.and_then(|address| sides.at(address));
+                let Some(node) = at.and_then(|at| sides.node(at)) else {
+                    continue;
+                };
                 let is_concluded = match transport.as_str() {
                     "tftp" => node.tftp.concluded,
                     "http" => node.http.concluded,

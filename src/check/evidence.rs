@@ -330,21 +330,42 @@ impl Sides {
             .filter_map(|at| Some((at, self.node(at)?)))
     }
 
-    /// The node that a host name or a dotted address means.
-    pub fn host(&self, host: &str) -> Option<At> {
-        let means = |(at, node): (At, &Node)| node.is_host(host).then_some(at);
-        self.nodes().find_map(means).or_else(|| {
+    /// The nodes that a host name or a dotted address can mean: of each cluster one at most. Which of
+    /// several a configuration means, [`Sides::named`] says.
+    pub fn hosts(&self, host: &str) -> Vec<At> {
+        let sides = 0..self.sides.len();
+        let mut found: Vec<At> = sides.filter_map(|s| self.host_in(s, host)).collect();
+        if found.is_empty() {
             // Nodes without a known address have the one that option 150 is given for them.
-            self.at(host.parse().ok()?)
-        })
+            let address = host.parse().ok();
+            found.extend(address.and_then(|address| self.at(address)));
+        }
+        found
+    }
+
+    /// The node that a cluster's own files mean: its own, if it has one of this name.
+    pub fn host_from(&self, side: usize, host: &str) -> Option<At> {
+        let own = self.host_in(side, host);
+        own.or_else(|| self.hosts(host).first().copied())
+    }
+
+    fn host_in(&self, side: usize, host: &str) -> Option<At> {
+        let mut nodes = self.sides.get(side)?.nodes.iter();
+        let n = nodes.position(|node| node.is_host(host))?;
+        Some(At(side, n))
     }
 
     /// The address under which option 150 names the node: its own, or one of a range for tests (RFC
-    /// 2544) that stands in for it.
+    /// 2544) that stands in for it, where nobody knows it or another cluster's node has it too.
     pub fn address(&self, at: At) -> Ipv4Addr {
         let byte = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
         let own = self.node(at).and_then(|n| n.address);
-        own.unwrap_or_else(|| Ipv4Addr::new(198, 18, byte(at.0), byte(at.1)))
+        let is_taken = |own: &Ipv4Addr| {
+            let mut before = self.sides.iter().take(at.0).flat_map(|side| &side.nodes);
+            before.any(|node| node.address == Some(*own))
+        };
+        own.filter(|own| !is_taken(own))
+            .unwrap_or_else(|| Ipv4Addr::new(198, 18, byte(at.0), byte(at.1)))
     }
 
     /// The node with this address.

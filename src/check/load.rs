@@ -205,7 +205,8 @@ fn of_one(sides: &Sides, events: &[Event]) -> BTreeMap<At, Asked> {
         let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
         match host.parse::<Ipv4Addr>() {
             Ok(address) => sides.at(address),
-            Err(_) => sides.host(host),
+            // Of several of one name mostly the phones' own cluster's is asked, which is the first.
+            Err(_) => sides.hosts(host).first().copied(),
         }
     };
     for event in events {

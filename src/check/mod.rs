@@ -14,6 +14,7 @@ pub mod folder;
 pub mod groups;
 pub mod inventory;
 pub mod load;
+pub mod named;
 pub mod places;
 pub mod predict;
 pub mod recording;

@@ -2,9 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use super::evidence::{FileReply, Known, Node, Side, Sides, SignerKey};
+use super::evidence::{At, FileReply, Known, Node, Side, Sides, SignerKey};
 use super::verdict::{Owner, Places};
 use super::whole::whole_list;
+use crate::phone::Flash;
+use crate::phone::flash::CONFIG;
 use crate::wire::{Role, Strictness, TrustList};
 
 /// Of a list that no node that was read published.
@@ -39,15 +41,64 @@ impl Places for Sides {
     }
 
     fn host(&self, host: &str) -> Option<(String, String)> {
-        let at = Self::host(self, host)?;
-        let side = self.sides.get(at.0)?.name.clone();
-        Some((side, self.node(at)?.name.clone()))
+        place(self, self.named(host, || None).ok()??)
     }
 
     fn cluster_at(&self, address: Ipv4Addr) -> Option<String> {
         let at = self.at(address)?;
         Some(self.sides.get(at.0)?.name.clone())
     }
+}
+
+/// The clusters as a phone meets them by its configuration.
+pub struct Placed<'a> {
+    /// The clusters.
+    pub sides: &'a Sides,
+    /// The cluster that gave it its configuration, where it took one.
+    pub configured_by: Option<usize>,
+    /// Its flash.
+    pub flash: &'a Flash,
+}
+
+impl Placed<'_> {
+    /// The cluster whose configuration counts for the phone.
+    fn named_by(&self) -> Option<usize> {
+        let of_flash = || self.sides.cluster_of_configuration(self.flash.get(CONFIG)?);
+        self.configured_by.or_else(of_flash)
+    }
+}
+
+impl Places for Placed<'_> {
+    /// Of a cluster and its clone, which serve one list, it is the phone's.
+    fn owner_of(&self, list: &[u8]) -> Owner {
+        let found = self.sides.owner_of(list);
+        let own = self.configured_by.and_then(|s| self.sides.sides.get(s));
+        let is_it = |n: &&Node| n.name.eq_ignore_ascii_case(&found.node) && serves(n, list);
+        match own.and_then(|side| Some((side, side.nodes.iter().find(is_it)?))) {
+            Some((side, node)) if found.cluster.is_some() => Owner {
+                cluster: Some(side.name.clone()),
+                node: node.name.clone(),
+            },
+            _ => found,
+        }
+    }
+
+    fn host(&self, host: &str) -> Option<(String, String)> {
+        place(
+            self.sides,
+            self.sides.named(host, || self.named_by()).ok()??,
+        )
+    }
+
+    fn cluster_at(&self, address: Ipv4Addr) -> Option<String> {
+        self.sides.cluster_at(address)
+    }
+}
+
+/// Names of a node's cluster and of the node.
+fn place(sides: &Sides, at: At) -> Option<(String, String)> {
+    let side = sides.sides.get(at.0)?.name.clone();
+    Some((side, sides.node(at)?.name.clone()))
 }
 
 /// The lists that a node serves.

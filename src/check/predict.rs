@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 
 use super::evidence::{At, Sides};
+use super::places::Placed;
 use super::rehearsal::{self, Gap};
 use super::verdict::{self, Judged, Life};
 use crate::event::{Event, Kind, ReasonFacts, SignerFacts};
@@ -145,7 +146,12 @@ pub fn predict(sides: &Sides, subject: &Subject, plan: &Move) -> Prediction {
             servers: &plan.option_150,
             is_open: boot.gap.is_some() || !boot.is_over,
         };
-        let judged = verdict::judge(&life, sides);
+        let places = Placed {
+            sides,
+            configured_by: boot.configured_by,
+            flash: &boot.flash,
+        };
+        let judged = verdict::judge(&life, &places);
         let follows = matches!(judged.verdict, Verdict::Migrated | Verdict::Unchanged);
         let settled =
             follows || boot.gap.is_some() || is_same(&before, &boot.flash, &events[last..]);

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::evidence::{At, Door, FileReply, FileService, Known, Sides, SignerKey, TvsReply};
 use super::registration;
 use crate::cluster::PublicCertificate;
-use crate::event::Event;
+use crate::event::{Event, Kind};
+use crate::phone::flash::CONFIG;
 use crate::phone::power::LONGEST_BOOT;
 use crate::phone::{
     ConnectFailure, Flash, HTTPS_PORT, HttpFailure, HttpInput, Output, Phone, PhoneSetup, TvsInput,
@@ -44,6 +45,8 @@ pub struct Rehearsed {
     pub events: Vec<Event>,
     /// Its flash.
     pub flash: Flash,
+    /// The cluster that gave it the configuration that it took, if it took one in this boot.
+    pub configured_by: Option<usize>,
     /// What it needed that nobody read: the boot ended there, and nothing can be said.
     pub gap: Option<Gap>,
     /// True if it came to its end.
@@ -63,9 +66,13 @@ pub fn boot(sides: &Sides, setup: PhoneSetup, flash: Flash, start: Time) -> Rehe
         ..ServerSettings::default()
     };
     let device = setup.identity.device.clone();
+    let mut servers = setup.option_150.iter();
+    let network = servers.find_map(|address| sides.at(*address));
+    let network = network.map(|at| at.0);
     let phone = Phone::boot(setup, &flash, start);
     let mut stage = Stage {
         sides,
+        network,
         device,
         phone,
         flash,
@@ -78,6 +85,7 @@ pub fn boot(sides: &Sides, setup: PhoneSetup, flash: Flash, start: Time) -> Rehe
         next_port: FIRST_NODE_PORT,
         connections: BTreeMap::new(),
         http: BTreeMap::new(),
+        configured_by: None,
         events: Vec::new(),
         gap: Mutex::new(None),
     };
@@ -87,6 +95,7 @@ pub fn boot(sides: &Sides, setup: PhoneSetup, flash: Flash, start: Time) -> Rehe
         used: stage.phone.settings().used(),
         felt: stage.phone.settings().felt(),
         took: stage.now.since(start),
+        configured_by: stage.configured_by,
         events: stage.events,
         flash: stage.flash,
         gap: stage.gap.into_inner().unwrap_or_default(),
@@ -119,6 +128,8 @@ enum Happening {
 
 struct Stage<'a> {
     sides: &'a Sides,
+    /// The cluster that option 150 names.
+    network: Option<usize>,
     device: String,
     phone: Phone,
     flash: Flash,
@@ -131,6 +142,7 @@ struct Stage<'a> {
     next_port: u16,
     connections: BTreeMap<u32, (At, ServerExchange)>,
     http: BTreeMap<u32, (At, bool)>,
+    configured_by: Option<usize>,
     events: Vec<Event>,
     gap: Mutex<Option<Gap>>,
 }
@@ -247,9 +259,43 @@ impl Stage<'_> {
             }
             Output::Flash { operation, .. } => self.flash.apply(&operation),
             Output::Register { host, lsc } => self.register(&host, lsc.as_deref()),
-            Output::Event(event) => self.events.push(*event),
+            Output::Event(event) => self.tell(*event),
             // A checked phone is given its servers; it takes no lease.
             Output::CloseTransfer { .. } | Output::Dhcp { .. } | Output::Resolve { .. } => {}
+        }
+    }
+
+    /// Notes what the phone tells, and whose configuration it takes.
+    fn tell(&mut self, event: Event) {
+        if let Kind::ConfigAccepted { facts: taken, .. } = &event.kind {
+            let mut earlier = self.events.iter().rev();
+            let server = earlier.find_map(|e| match &e.kind {
+                Kind::Downloaded { facts, server, .. } if facts == taken => Some(server),
+                _ => None,
+            });
+            // Over HTTP with its port.
+            let address = server.and_then(|s| s.split(':').next()?.parse().ok());
+            let at = address.and_then(|address| self.sides.at(address));
+            self.configured_by = at.map(|at| at.0);
+        }
+        self.events.push(event);
+    }
+
+    /// The node that the phone's configuration means by a host; a gap where nobody can tell.
+    fn reached(&mut self, host: &str, what: impl FnOnce() -> String) -> Option<At> {
+        let (sides, flash) = (self.sides, &self.flash);
+        let of_flash = || sides.cluster_of_configuration(flash.get(CONFIG)?);
+        let named_by = || self.configured_by.or_else(of_flash);
+        match sides.reached(host, named_by, self.network) {
+            Ok(Some(at)) => Some(at),
+            Ok(None) => {
+                self.miss(what(), "it is none of the nodes that were looked at");
+                None
+            }
+            Err(why) => {
+                self.miss(what(), &why);
+                None
+            }
         }
     }
 
@@ -420,12 +466,11 @@ impl Stage<'_> {
 impl Stage<'_> {
     fn tvs_connect(&mut self, connection: u32, host: &str, pins: &[Arc<[u8]>]) {
         let sides = self.sides;
-        let Some((at, node)) = sides.host(host).and_then(|at| Some((at, sides.node(at)?))) else {
-            return self.miss(
-                format!("TVS of {host}, which the phone's configuration names"),
-                "it is none of the nodes that were looked at",
-            );
+        let what = || format!("TVS of {host}, which the phone's configuration names");
+        let Some(at) = self.reached(host, what) else {
+            return;
         };
+        let Some(node) = sides.node(at) else { return };
         let what = || format!("whether TVS of {} answers", node.name);
         let failed = |why| TvsInput::Failed(why);
         let input = match self.door(&node.tvs.door, what) {
@@ -487,7 +532,11 @@ impl Stage<'_> {
             Some(config) => config.registration_port(host),
             None => PhoneConfig::default().registration_port(host),
         };
-        let (to, settings) = ((host, port), self.phone.settings());
+        let what = || format!("CallManager of {host}, which the configuration names");
+        let Some(at) = self.reached(host, what) else {
+            return;
+        };
+        let (to, settings) = ((at, port), self.phone.settings());
         match registration::answer(self.sides, to, &self.device, lsc, settings) {
             Ok(answer) => self.soon(Happening::Registered(answer)),
             Err(Gap { what, why }) => self.miss(what, &why),

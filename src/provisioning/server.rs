@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::device::{Device, mac_behind_sep, mac_text};
+use super::device::{Device, Form, NoDevice, mac_behind_sep, mac_text};
 use super::signed::{SignatureFault, SignaturePolicy, issued_by};
 use super::usage::{End, Usage};
 use crate::dhcp::Mac;
@@ -287,6 +287,62 @@ fn date(at: i64) -> String {
 /// A Name as it may be printed.
 fn shown(name: &[u8]) -> String {
     escape_for_terminal(name_text(name, ',').as_bytes())
+}
+
+/// Why the holder of a certificate that counts gets nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum NobodyKnown {
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Malformed(#[from] CertificateError),
+    /// It is the one certificate of all early phones.
+    #[error(
+        "the certificate is the generic one of all phones before firmware 2.0, which proves nothing: \
+         give the phone one of its own, or start with --allow-generic, and whoever has such a \
+         phone's key can read every profile"
+    )]
+    Generic,
+    /// It names no phone.
+    #[error(transparent)]
+    NoPhone(#[from] NoDevice),
+}
+
+impl NobodyKnown {
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::Generic | Self::NoPhone(_) => 403,
+        }
+    }
+
+    /// Kebab-case and stable, for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "certificate-malformed",
+            Self::Generic => "generic-certificate",
+            Self::NoPhone(_) => "no-phone",
+        }
+    }
+}
+
+/// The phone that holds a certificate (DER) that counts, and how it is known. With `takes_generic`
+/// the one of all early phones is taken for the phone that the User-Agent names.
+///
+/// # Errors
+/// It is nobody's.
+pub fn identify(
+    der: &[u8],
+    agent: Option<&str>,
+    takes_generic: bool,
+) -> Result<(Device, Form), NobodyKnown> {
+    let read = Certificate::parse(der)?;
+    let named = Device::of_subject(read.subject, agent);
+    let is_generic = matches!(named, Ok((_, Form::Generic)) | Err(NoDevice::Agent { .. }));
+    if is_generic && !takes_generic {
+        return Err(NobodyKnown::Generic);
+    }
+    Ok(named?)
 }
 
 /// Why a path is not looked up.

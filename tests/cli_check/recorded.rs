@@ -2,6 +2,8 @@
 
 use std::process::Output;
 
+use trustline::cli::check::files::{read_folder, write_folder};
+
 use crate::golden::run;
 use crate::said;
 
@@ -91,4 +93,29 @@ fn a_recording_of_folders_answers_as_they_do() {
         }
     }
     assert!(unknown > 0 && follow > 0, "{unknown} {follow}");
+}
+
+/// A cluster and its clone: what both have a node for is told once, by whoever looks.
+#[test]
+fn namesakes_are_told_and_not_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let (clone, record) = (dir.path().join("clone"), dir.path().join("record"));
+    let files = read_folder(FOLDERS[0].as_ref()).unwrap().files;
+    write_folder(&clone, &files).unwrap();
+    let record_to = ["--record", record.to_str().unwrap()];
+    let first = check(&FOLDERS[..1], &[clone.to_str().unwrap()], &record_to);
+    let (from, to) = (record.join("from"), record.join("to"));
+    let again = check(&[from.to_str().unwrap()], &[to.to_str().unwrap()], &[]);
+    for output in [&first, &again] {
+        assert_eq!(output.status.code(), Some(3), "{}", said(output));
+        let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        // A phone with the list that both serve asks nobody; another asks a TVS, and nobody knows whose.
+        let groups = answer["groups"].as_array().unwrap();
+        let fates: Vec<_> = groups.iter().map(|g| g["fate"].as_str().unwrap()).collect();
+        assert_eq!(fates, ["unknown", "follows-directly"], "{}", said(output));
+        let notes = answer["notes"].to_string();
+        let told = notes.matches("both clusters call a node src-pub").count();
+        assert_eq!(told, 1, "{notes}");
+        assert_eq!(answer["failures"].as_array().unwrap().len(), 0);
+    }
 }

@@ -263,15 +263,14 @@ pub(super) fn list_sizes(q: &Question<'_>) -> Vec<Condition> {
     let basis = settings.basis(Key::ListMaxBytes);
     let said = || Said::new(LIST_SIZES, q.destination_name(), basis);
     let unread = q.unread_lists();
-    match largest {
-        None => {
-            conditions.push(said().unknown("no list was read", "give the lists of its TFTP nodes"))
-        }
-        Some(_) if !unread.is_empty() => conditions.push(not_read(said(), &unread)),
-        Some((size, what)) if conditions.is_empty() => conditions.push(said().good(format!(
+    let all = match largest {
+        None => Some(said().unknown("no list was read", "give the lists of its TFTP nodes")),
+        Some(_) if !unread.is_empty() => Some(not_read(said(), &unread)),
+        Some((size, what)) if conditions.is_empty() => Some(said().good(format!(
             "the largest is {what} with {size} bytes; phones load {limit}"
         ))),
-        Some(_) => {}
-    }
+        Some(_) => None,
+    };
+    conditions.extend(all);
     conditions
 }

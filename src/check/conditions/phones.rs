@@ -154,8 +154,13 @@ fn lsc(q: &Question<'_>, side: &Side, issuer: &str, phones: &[&str]) -> Conditio
     }
     let rules = q.settings();
     let is_callmanager = |n: &&Node| {
-        let mut named = q.served_hosts.values().flat_map(|h| &h.callmanager);
-        n.callmanager == Known::Yes(Door::Open) || named.any(|host| n.is_host(host))
+        let served = q.served_hosts.iter();
+        let mut named = served.flat_map(|(by, h)| h.callmanager.iter().map(|h| (by.0, h)));
+        let is_meant = |(by, host): (usize, &String)| {
+            let at = q.sides.host_from(by, host);
+            n.is_host(host) && at.is_some_and(|at| at.0 == q.to_index())
+        };
+        n.callmanager == Known::Yes(Door::Open) || named.any(is_meant)
     };
     let nodes: Vec<&Node> = side.nodes.iter().filter(is_callmanager).collect();
     let (mut lacking, mut unread, mut half) = (Vec::new(), Vec::new(), Vec::new());

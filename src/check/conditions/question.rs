@@ -173,7 +173,7 @@ impl<'a> Question<'a> {
             return (of_side.collect(), strangers);
         }
         for host in &self.own_hosts.tvs {
-            match self.sides.host(host) {
+            match self.sides.host_from(0, host) {
                 Some(at) => nodes.extend(self.sides.node(at).map(|node| (at, node))),
                 None => strangers.push(host.as_str()),
             }

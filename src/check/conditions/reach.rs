@@ -127,7 +127,7 @@ fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
     let served = of_destination.filter_map(|(other, _)| q.served_hosts.get(&other));
     let served: Vec<&Hosts> = served.collect();
     let named = served.iter().flat_map(|hosts| &hosts.ports);
-    let named = named.filter(|(host, _)| q.sides.host(host) == Some(at));
+    let named = named.filter(|(host, _)| q.sides.host_from(q.to_index(), host) == Some(at));
     let ports: BTreeSet<Option<u16>> = named.map(|(_, port)| *port).collect();
     let is_read = at.0 != q.to_index() || served.iter().any(|hosts| hosts.read > 0);
     let registers = match ports.is_empty() {
@@ -288,7 +288,7 @@ pub(super) fn centralized_tftp(q: &Question<'_>) -> Vec<Condition> {
         let hosts = q.served_hosts.get(&at);
         let named = hosts.into_iter().flat_map(|h| &h.callmanager);
         let others: BTreeSet<&str> = named
-            .filter_map(|host| q.sides.host(host))
+            .filter_map(|host| q.sides.host_from(at.0, host))
             .filter(|host| host.0 != at.0)
             .map(side)
             .collect();

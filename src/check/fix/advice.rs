@@ -94,11 +94,16 @@ fn whose(c: &Whose) -> String {
 fn one(action: &Action, looked: &Looked<'_>) -> String {
     match action {
         Action::Import { .. } => String::new(),
-        Action::Restart { service, nodes, .. } => {
+        Action::Restart {
+            service,
+            cluster,
+            nodes,
+        } => {
+            let is_running = is_running(service, cluster, nodes, looked);
             let verb = match service.as_str() {
-                TVS | TFTP if is_running(service, nodes, looked) => "restart",
+                TVS | TFTP if is_running => "restart",
                 TVS | TFTP => "start",
-                _ if is_running(service, nodes, looked) => "restart",
+                _ if is_running => "restart",
                 _ => "start",
             };
             format!("{verb} {service} on {}", nodes.join(" and "))
@@ -130,10 +135,10 @@ fn one(action: &Action, looked: &Looked<'_>) -> String {
 }
 
 /// True if the service runs on one of the nodes.
-fn is_running(service: &str, nodes: &[String], looked: &Looked<'_>) -> bool {
+fn is_running(service: &str, cluster: &str, nodes: &[String], looked: &Looked<'_>) -> bool {
     use crate::check::evidence::{Door, Known};
-    let named = nodes.iter().filter_map(|n| looked.sides.host(n));
-    let mut nodes = named.filter_map(|at| looked.sides.node(at));
+    let side = looked.sides.sides.iter().find(|s| s.name == cluster);
+    let mut nodes = nodes.iter().filter_map(|name| side?.node(name));
     nodes.any(|n| {
         let door = match service {
             TVS => &n.tvs.door,

@@ -111,7 +111,9 @@ impl Changed {
                     }
                 }
                 Action::SetOption150 { nodes } => {
-                    let named = nodes.iter().filter_map(|n| self.sides.host(n));
+                    let mut servers = self.plan.option_150.iter();
+                    let to = servers.find_map(|a| self.sides.at(*a)).map_or(0, |at| at.0);
+                    let named = nodes.iter().filter_map(|n| self.sides.host_from(to, n));
                     self.plan.option_150 = named.map(|at| self.sides.address(at)).collect();
                 }
                 Action::HomeFirst { cluster } => self = self.go_home(cluster)?,

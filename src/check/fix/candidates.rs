@@ -166,7 +166,8 @@ impl<'a> Met<'a> {
             let Kind::Registering { server } = &event.kind else {
                 continue;
             };
-            let at = self.sides().host(server).filter(|at| at.0 == self.to);
+            let at = self.sides().host_from(self.to, server);
+            let at = at.filter(|at| at.0 == self.to);
             let node = at.and_then(|at| Some((at, self.sides().node(at)?)));
             // Beside an open port another one may be closed.
             let port = config.registration_port(server);
@@ -190,20 +191,21 @@ impl<'a> Met<'a> {
     fn tvs_connected(&self) -> Vec<At> {
         let mut all = Vec::new();
         for event in &self.prediction.events {
-            if let Kind::TvsConnecting { server } = &event.kind
-                && let Some(at) = self.tvs_host(server)
-                && !all.contains(&at)
-            {
-                all.push(at);
+            if let Kind::TvsConnecting { server } = &event.kind {
+                for at in self.tvs_hosts(server) {
+                    if !all.contains(&at) {
+                        all.push(at);
+                    }
+                }
             }
         }
         all
     }
 
-    /// The node of `host:port`.
-    fn tvs_host(&self, server: &str) -> Option<At> {
+    /// The node of `host:port`; of several of one name each is tried.
+    fn tvs_hosts(&self, server: &str) -> Vec<At> {
         let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
-        self.sides().host(host)
+        self.sides().hosts(host)
     }
 
     /// Imports each signer that TVS was asked about into each store that gives it a role, or lets TVS
@@ -211,11 +213,12 @@ impl<'a> Met<'a> {
     fn signers(&self) -> Vec<Vec<Action>> {
         let mut asked: Vec<(&SignerFacts, usize)> = Vec::new();
         for event in &self.prediction.events {
-            if let Kind::TvsAsked { server, signer, .. } = &event.kind
-                && let Some(at) = self.tvs_host(server)
-                && !asked.contains(&(signer, at.0))
-            {
-                asked.push((signer, at.0));
+            if let Kind::TvsAsked { server, signer, .. } = &event.kind {
+                for at in self.tvs_hosts(server) {
+                    if !asked.contains(&(signer, at.0)) {
+                        asked.push((signer, at.0));
+                    }
+                }
             }
         }
         let mut all = Vec::new();
@@ -270,7 +273,7 @@ impl<'a> Met<'a> {
         let config = self.state.subject.flash.get(CONFIG);
         let config = config.and_then(|bytes| PhoneConfig::parse(bytes).ok());
         let named = config.iter().flat_map(|c| &c.tvs);
-        nodes.extend(named.filter_map(|t| self.sides().host(&t.host)));
+        nodes.extend(named.flat_map(|t| self.sides().hosts(&t.host)));
         nodes.retain(|at| at.0 == side);
         nodes.sort_unstable();
         nodes.dedup();
@@ -354,9 +357,11 @@ impl<'a> Met<'a> {
             held.side
         });
         let of_config = || {
-            let config = PhoneConfig::parse(flash.get(CONFIG)?).ok()?;
+            let bytes = flash.get(CONFIG)?;
+            let config = PhoneConfig::parse(bytes).ok()?;
             let mut hosts = config.callmanager_group.iter();
-            hosts.find_map(|m| sides.host(&m.host)).map(|at| at.0)
+            let named = hosts.find_map(|m| sides.named_in(bytes, &m.host));
+            named.map(|at| at.0)
         };
         let Some(home) = home.or_else(of_config).filter(|&side| side != self.to) else {
             return Vec::new();

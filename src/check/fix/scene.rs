@@ -33,9 +33,10 @@ impl Looked<'_> {
 
     fn config_home(&self) -> Option<String> {
         let flash = &self.subject.flash;
-        let config = PhoneConfig::parse(flash.get(CONFIG)?).ok()?;
+        let bytes = flash.get(CONFIG)?;
+        let config = PhoneConfig::parse(bytes).ok()?;
         let mut hosts = config.callmanager_group.iter();
-        let at = hosts.find_map(|m| self.sides.host(&m.host))?;
+        let at = hosts.find_map(|m| self.sides.named_in(bytes, &m.host))?;
         Some(self.sides.sides[at.0].name.clone())
     }
 
@@ -70,11 +71,10 @@ impl Looked<'_> {
     /// else those where it was looked for.
     pub(super) fn tvs(&self, cluster: &str) -> Vec<String> {
         let flash = &self.subject.flash;
-        let config = flash
-            .get(CONFIG)
-            .and_then(|bytes| PhoneConfig::parse(bytes).ok());
+        let bytes = flash.get(CONFIG).map_or(&[][..], |bytes| &bytes[..]);
+        let config = PhoneConfig::parse(bytes).ok();
         let hosts = config.iter().flat_map(|c| &c.tvs);
-        let hosts = hosts.filter_map(|t| self.sides.host(&t.host));
+        let hosts = hosts.filter_map(|t| self.sides.named_in(bytes, &t.host));
         let of_cluster = hosts.filter(|at| self.sides.sides[at.0].name == cluster);
         let mut named: Vec<_> = of_cluster
             .filter_map(|at| Some(self.sides.node(at)?.name.clone()))

@@ -33,6 +33,8 @@ pub(super) struct Apart {
     /// What every phone can ask for.
     general: Sides,
     of_device: BTreeMap<String, OfDevice>,
+    /// All configurations, where hosts mean one thing in those of one cluster and another in the other's.
+    configurations: Vec<Reply>,
     signers: Vec<Signer>,
     /// The certificates of lists that phones hold.
     of_lists: BTreeMap<Arc<[u8]>, Arc<[Signer]>>,
@@ -40,10 +42,13 @@ pub(super) struct Apart {
     pub(super) certificates: Certificates,
 }
 
+/// What a service of a node said of a file.
+type Reply = (At, usize, String, Known<FileReply>);
+
 /// What is about one phone.
 #[derive(Default)]
 struct OfDevice {
-    replies: Vec<(At, usize, String, Known<FileReply>)>,
+    replies: Vec<Reply>,
     /// Names in lists of cached files, by cluster.
     cached: Vec<(usize, String)>,
 }
@@ -60,10 +65,25 @@ fn services(node: &mut Node) -> [&mut FileService; 3] {
     [&mut node.tftp, &mut node.http, &mut node.https]
 }
 
+/// Lets the service say it again.
+fn put(sides: &mut Sides, (at, number, name, reply): &Reply) {
+    if let Some(node) = sides.node_mut(*at) {
+        let [tftp, http, https] = services(node);
+        let service = match number {
+            0 => tftp,
+            1 => http,
+            _ => https,
+        };
+        service.replies.insert(name.clone(), reply.clone());
+    }
+}
+
 impl Apart {
     pub(super) fn new(sides: &Sides) -> Self {
         let mut general = sides.clone();
         let mut of_device: BTreeMap<String, OfDevice> = BTreeMap::new();
+        let mut configurations = Vec::new();
+        let has_namesakes = !sides.namesakes().is_empty();
         for (s, side) in general.sides.iter_mut().enumerate() {
             for (n, node) in side.nodes.iter_mut().enumerate() {
                 for (number, service) in services(node).into_iter().enumerate() {
@@ -78,6 +98,9 @@ impl Apart {
                             && !service.replies.values().any(|known| *known == reply);
                         if is_new_list {
                             service.replies.insert(name.clone(), reply.clone());
+                        }
+                        if has_namesakes && name.contains(".cnf.xml") {
+                            configurations.push((At(s, n), number, name.clone(), reply.clone()));
                         }
                         let device = device_in(&name).unwrap_or_default().to_owned();
                         let of = of_device.entry(device).or_default();
@@ -101,28 +124,39 @@ impl Apart {
         Self {
             general,
             of_device,
+            configurations,
             signers: certificates.all().map(key).collect(),
             of_lists: BTreeMap::new(),
             certificates,
         }
     }
 
-    /// What was read, without what is about other phones.
-    pub(super) fn for_device(&self, device: &str) -> Sides {
+    /// What was read, without what is about other phones: but whose the configuration is that this
+    /// phone holds may show in another phone's alone.
+    pub(super) fn for_device(&self, device: &str, flash: &Flash) -> Sides {
+        let mut sides = self.of_device(device);
+        if let Some(held) = flash.get(CONFIG)
+            && !self.configurations.is_empty()
+            && sides.cluster_of_configuration(held).is_none()
+        {
+            let is_held = |(_, _, _, reply): &&Reply| match reply {
+                Known::Yes(FileReply::File(bytes)) => bytes.ends_with(held),
+                _ => false,
+            };
+            for reply in self.configurations.iter().filter(is_held) {
+                put(&mut sides, reply);
+            }
+        }
+        sides
+    }
+
+    fn of_device(&self, device: &str) -> Sides {
         let mut sides = self.general.clone();
         let Some(of) = self.of_device.get(device) else {
             return sides;
         };
-        for (at, number, name, reply) in &of.replies {
-            if let Some(node) = sides.node_mut(*at) {
-                let [tftp, http, https] = services(node);
-                let service = match number {
-                    0 => tftp,
-                    1 => http,
-                    _ => https,
-                };
-                service.replies.insert(name.clone(), reply.clone());
-            }
+        for reply in &of.replies {
+            put(&mut sides, reply);
         }
         for (side, name) in &of.cached {
             let side = sides.sides.get_mut(*side);

@@ -263,7 +263,7 @@ impl Asking<'_> {
     fn about(&mut self, kin: &Kin<'_>) -> Found {
         let subject = kin.subject;
         let device = subject.setup.identity.device.clone();
-        let sides = self.apart.for_device(&device);
+        let sides = self.apart.for_device(&device, &subject.flash);
         let prediction = predict(&sides, subject, self.plan);
         let fate = fate_of(&prediction);
         let mended = (!fate.follows())

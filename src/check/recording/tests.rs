@@ -161,7 +161,7 @@ impl Dice<'_> {
         }
         // Lists name all of a node's own ones, or none.
         let all = certificates.iter().map(|(_, c)| Arc::clone(c));
-        let listed = all.filter(|_| name.len() % 2 == 0).collect();
+        let listed = all.filter(|_| name.len().is_multiple_of(2)).collect();
         let mut stores = BTreeMap::new();
         for store in TrustStore::ALL {
             if self.rng.chance(600) {

@@ -14,7 +14,8 @@ use crate::cli::exit_code::ExitCode;
 use crate::time::UnixSeconds;
 use crate::trust::rules::Settings;
 
-/// Says what becomes of the phones. `notes` are what was concluded rather than read.
+/// Says what becomes of the phones. `notes` are what was concluded rather than read, and
+/// what else is to be known.
 pub(super) fn answer(
     sides: &Sides,
     phones: &[Asked],

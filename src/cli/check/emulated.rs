@@ -1,5 +1,6 @@
 //! The clusters of a scenario as inputs: they run in virtual time until somebody looks at them.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::check::evidence::Side;
@@ -63,13 +64,8 @@ impl World {
     /// It has no such cluster.
     pub(super) fn side(&self, path: &Path, id: &str, devices: &[String]) -> Result<Side, Failure> {
         let mut all: Vec<_> = self.devices();
-        all.extend(
-            devices
-                .iter()
-                .filter(|d| !all.contains(d))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
+        let own: BTreeSet<String> = all.iter().cloned().collect();
+        all.extend(devices.iter().filter(|d| !own.contains(*d)).cloned());
         let sides = exported::sides(&mut self.rehearsed.lab(), &all).sides;
         let ids: Vec<_> = sides.iter().map(|s| s.name.clone()).collect();
         sides.into_iter().find(|s| s.name == id).ok_or_else(|| {

@@ -86,7 +86,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         notes.extend(side.notes.iter().cloned());
         notes.extend(folder::conclude(&mut side.nodes, &rules));
     }
-    tell_namesakes(&mut sides);
+    notes.extend(sides.namesakes());
     if let Some(dir) = &args.record {
         written::record(dir, &inputs, &sides)?;
         output.note(&format!("recorded in {}", shown(dir)));
@@ -236,7 +236,7 @@ fn option_150(sides: &Sides, args: &CheckArgs) -> Result<Vec<Ipv4Addr>, Failure>
     let of_to = |name: &str| to.nodes.iter().position(|n| n.is_host(name));
     let address = |name: &String| {
         let at = of_to(name).map(|n| At(s, n));
-        if let Some(at) = at.or_else(|| sides.host(name)) {
+        if let Some(at) = at.or_else(|| sides.host_from(s, name)) {
             return Ok(sides.address(at));
         }
         name.parse().map_err(|_| {
@@ -267,23 +267,4 @@ fn option_150(sides: &Sides, args: &CheckArgs) -> Result<Vec<Ipv4Addr>, Failure>
         return Err(Failure::new(ExitCode::Usage, text));
     }
     Ok(addresses)
-}
-
-/// Says where both clusters have a node of one name: what a configuration calls so is then looked for
-/// in the first.
-fn tell_namesakes(sides: &mut Sides) {
-    let [from, to] = sides.sides.as_mut_slice() else {
-        return;
-    };
-    let is_shared = |name: &str| from.nodes.iter().any(|n| n.name.eq_ignore_ascii_case(name));
-    let shared = to.nodes.iter().filter(|n| is_shared(&n.name));
-    let told: Vec<_> = shared
-        .map(|n| {
-            format!(
-                "both clusters call a node {}, so what their configurations mean by it cannot be told apart: give it by its address",
-                n.name
-            )
-        })
-        .collect();
-    to.failures.extend(told);
 }

@@ -14,12 +14,11 @@ use crate::net::tls::{
     ClientAlert, ClientFault as TlsFault, ClientJudge, Identity, ServerTls, SetupError, TlsFailure,
     TlsOptions,
 };
-use crate::provisioning::device::{Device, Form, NoDevice};
+use crate::provisioning::device::{Device, Form};
 use crate::provisioning::server::{
-    CERTIFICATE_PAGE, ClientFault, MAX_PROFILE, NO_CERTIFICATE_PAGE, Roots, files_for,
+    CERTIFICATE_PAGE, ClientFault, MAX_PROFILE, NO_CERTIFICATE_PAGE, Roots, files_for, identify,
 };
 use crate::time::UnixSeconds;
-use crate::trust::certificate::Certificate;
 
 /// What becomes of a client whose certificate does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -149,27 +148,14 @@ impl ProvisioningServer {
             why: fault.to_string(),
             page: CERTIFICATE_PAGE,
         })?;
-        let read = Certificate::parse(der).map_err(|e| Refusal {
-            status: 400,
-            code: "certificate-malformed",
-            why: e.to_string(),
-            page: CERTIFICATE_PAGE,
-        })?;
-        let named = Device::of_subject(read.subject, asked.agent);
-        let is_generic = matches!(named, Ok((_, Form::Generic)) | Err(NoDevice::Agent { .. }));
-        if is_generic && !self.takes_generic {
-            return Err(Refusal {
-                status: 403,
-                code: "generic-certificate",
-                why: GENERIC.into(),
-                page: "",
-            });
-        }
-        named.map_err(|e| Refusal {
-            status: 403,
-            code: "no-phone",
-            why: e.to_string(),
-            page: "",
+        identify(der, asked.agent, self.takes_generic).map_err(|fault| Refusal {
+            status: fault.status(),
+            code: fault.code(),
+            why: fault.to_string(),
+            page: match fault.status() {
+                400 => CERTIFICATE_PAGE,
+                _ => "",
+            },
         })
     }
 
@@ -235,10 +221,6 @@ impl ProvisioningServer {
         Ok(Some(bytes))
     }
 }
-
-const GENERIC: &str = "the certificate is the generic one of all phones before firmware 2.0, which \
-    proves nothing: give the phone one of its own, or start with --allow-generic, and whoever has \
-    such a phone's key can read every profile";
 
 /// What phones fetch with, and what people look with.
 const METHODS: [&str; 3] = ["GET", "HEAD", "POST"];

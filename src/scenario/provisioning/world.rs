@@ -15,12 +15,13 @@ use crate::provisioning::authority::{self, IssueError, Issuer, Root, SERIAL_BYTE
 use crate::provisioning::device::{Device, MacAttribute};
 use crate::provisioning::profile::Profile;
 use crate::provisioning::resync::{Answer, Request};
-use crate::provisioning::server::{CERTIFICATE_PAGE, NO_CERTIFICATE_PAGE, Roots, files_for};
+use crate::provisioning::server::{
+    CERTIFICATE_PAGE, NO_CERTIFICATE_PAGE, Roots, files_for, identify,
+};
 use crate::rng::Rng;
 use crate::scenario::words::{CertificateDemand, ClientCertificate, ProvisioningAuthority, Tls};
 use crate::sim::provisioning::{Server as Listening, Surroundings};
 use crate::time::UnixSeconds;
-use crate::trust::certificate::Certificate;
 use crate::wire::Digest;
 
 const DAY: UnixSeconds = 86_400;
@@ -308,13 +309,14 @@ fn give(server: &Server, request: &Request, certificate: Option<&[u8]>) -> Answe
         .iter()
         .find(|(name, _)| *name == "user-agent");
     let agent = agent.map(|(_, value)| value.as_str());
-    let device = match certificate.map(Certificate::parse) {
-        Some(Ok(read)) => Device::of_subject(read.subject, agent).ok().map(|(d, _)| d),
-        Some(Err(_)) => None,
-        None => agent.and_then(Device::of_agent),
-    };
-    let Some(device) = device else {
-        return of_status(403);
+    let device = match certificate.map(|der| identify(der, agent, false)) {
+        Some(Ok((device, _))) => device,
+        Some(Err(nobody)) => return of_status(nobody.status()),
+        // The server asks for none: a phone is who it says.
+        None => match agent.and_then(Device::of_agent) {
+            Some(device) => device,
+            None => return of_status(403),
+        },
     };
     let path = request.path.split('?').next().unwrap_or_default();
     let files = match files_for(&device, path) {

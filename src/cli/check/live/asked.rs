@@ -189,18 +189,13 @@ fn shown(host: &str) -> String {
     escape_for_terminal(host.as_bytes())
 }
 
-/// The devices whose configurations a list of cached files names, in its order.
+/// The devices whose configurations a list of cached files names, in its order. The list may be long.
 pub(super) fn devices(cached: &[String]) -> Vec<String> {
-    let mut devices = Vec::new();
-    for name in cached {
-        let Some((device, _)) = name.split_once(".cnf.xml") else {
-            continue;
-        };
-        if crate::cluster::is_device_name(device) && !devices.iter().any(|d| d == device) {
-            devices.push(device.to_owned());
-        }
-    }
-    devices
+    let mut seen = BTreeSet::new();
+    let names = cached.iter().filter_map(|name| name.split_once(".cnf.xml"));
+    let devices = names.map(|(device, _)| device);
+    let new = devices.filter(|d| crate::cluster::is_device_name(d) && seen.insert(*d));
+    new.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
