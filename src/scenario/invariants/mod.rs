@@ -123,14 +123,14 @@ impl Witness for Laws {
 
     fn over(&mut self, at: Time, device: &str, end: BootEnd, flash: &Flash) {
         self.at_phone(at, device, |phone, _, found| {
-            phone.over(at, end, flash, found)
+            phone.over(at, end, flash, found);
         });
     }
 
     fn event(&mut self, event: &Event) {
         let at = event.at;
         self.at_phone(at, &event.actor, |phone, _, found| {
-            phone.event(event, found)
+            phone.event(event, found);
         });
     }
 }

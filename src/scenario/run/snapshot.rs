@@ -30,7 +30,7 @@ impl Snapshot {
                 used: phone.used.clone(),
                 events: Vec::new(),
                 last_boot: phone.last_boot,
-                cut: phone.cut.clone(),
+                cut: phone.cut,
             },
             home_events: phone.home_events.len(),
             events: phone.events.len(),
