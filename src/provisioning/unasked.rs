@@ -13,7 +13,8 @@ pub enum Unasked {
     Localhost,
     /// What is below `invalid` (RFC 6761, 6.4) or `onion` (RFC 7686): no such name.
     NoName,
-    /// A name that no question has room for (RFC 1035, 2.3.4), or with nothing between two dots.
+    /// A name that no question has room for (RFC 1035, 2.3.4), with nothing between two dots, or
+    /// with a part that begins with a hyphen (RFC 1123, 2.1).
     NotAName,
 }
 
@@ -21,7 +22,8 @@ impl Unasked {
     /// Whether a name is one of these; a dot at its end does not count.
     pub fn of(name: &str) -> Option<Self> {
         let name = name.trim_end_matches('.');
-        let is_label = |label: &str| (1..=MAX_LABEL).contains(&label.len());
+        let is_label =
+            |label: &str| (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with('-');
         if name.len() > MAX_NAME || !name.split('.').all(is_label) {
             return Some(Self::NotAName);
         }
@@ -54,7 +56,8 @@ impl fmt::Display for Unasked {
             Self::NoName => f.write_str("there is no such name, whatever DNS says (RFC 6761)"),
             Self::NotAName => write!(
                 f,
-                "a name has {MAX_NAME} characters at most, and from 1 to {MAX_LABEL} between two dots"
+                "a name has {MAX_NAME} characters at most, and from 1 to {MAX_LABEL} between two \
+                 dots, the first of them no hyphen"
             ),
         }
     }
@@ -76,6 +79,7 @@ mod tests {
             ("onion", Some(Unasked::NoName)),
             ("", Some(Unasked::NotAName)),
             ("a..example", Some(Unasked::NotAName)),
+            ("a.-b.example", Some(Unasked::NotAName)),
             (&long, Some(Unasked::NotAName)),
             (&larger, Some(Unasked::NotAName)),
             (&whole, None),
@@ -83,6 +87,8 @@ mod tests {
             ("localhost.example", None),
             ("a.local", None),
             ("under_score.example", None),
+            ("hyphen-.example", None),
+            ("xn--99999.example", None),
         ] {
             assert_eq!(Unasked::of(name), expected, "{name}");
         }
