@@ -35,6 +35,12 @@ impl Unasked {
         }
     }
 
+    /// Whether that rests on how resolvers should behave alone: no source says what a phone's does.
+    /// What is no name cannot be asked for.
+    pub fn is_assumed(self) -> bool {
+        self != Self::NotAName
+    }
+
     /// What the resolver says; with `aaaa` of AAAA records too.
     pub fn lookup(self, aaaa: bool) -> Lookup {
         match self {
@@ -52,8 +58,12 @@ impl Unasked {
 impl fmt::Display for Unasked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Localhost => f.write_str("it is the phone itself, whatever DNS says (RFC 6761)"),
-            Self::NoName => f.write_str("there is no such name, whatever DNS says (RFC 6761)"),
+            Self::Localhost => f.write_str(
+                "it is the phone itself, whatever DNS says (RFC 6761; assumed of phones)",
+            ),
+            Self::NoName => f.write_str(
+                "there is no such name, whatever DNS says (RFC 6761, RFC 7686; assumed of phones)",
+            ),
             Self::NotAName => write!(
                 f,
                 "a name has {MAX_NAME} characters at most, and from 1 to {MAX_LABEL} between two \
