@@ -23,6 +23,7 @@ use super::profile::{AES128GCM, Profile, ProfileFault, Wrapping};
 use super::rule::{Condition, Rule, Scheme, Server, Target, Url};
 use super::schedule::Cause;
 use super::settings::{KeyDigest, LEAST_PROFILE_BOUND, Settings};
+use super::unasked::Unasked;
 use super::verify::{Checker, Lookup, Trusted};
 use crate::rng::Rng;
 
@@ -104,6 +105,8 @@ pub struct Resync {
     /// Nothing was asked for yet.
     is_idle: bool,
     rests_on: BTreeSet<&'static str>,
+    /// A name was looked up that DNS is not asked for, as is assumed of phones.
+    has_assumed_name: bool,
 }
 
 impl Resync {
@@ -131,6 +134,7 @@ impl Resync {
             taken: 0,
             is_idle: true,
             rests_on: BTreeSet::new(),
+            has_assumed_name: false,
         };
         resync.tell(Happening::Started(cause));
         if let Some(parameter) = resync.off(cause) {
@@ -301,6 +305,7 @@ impl Resync {
     }
 
     fn resolve(&mut self, host: String, peer: Option<IpAddr>) {
+        self.has_assumed_name |= Unasked::of(&host).is_some_and(Unasked::is_assumed);
         let settings = &self.setup.settings;
         self.steps.push_back(Step::Resolve {
             host,
@@ -663,7 +668,12 @@ impl Resync {
             Err(failure) => failure.fault.setting().into_iter().collect(),
             Ok(_) => self.rests_on.iter().copied().collect(),
         };
+        let has_assumed_name = match &result {
+            Ok(_) => self.has_assumed_name,
+            Err(failure) => failure.fault.is_of_assumed_name(),
+        };
         self.steps.push_back(Step::End(End {
+            has_assumed_name,
             is_idle: self.is_idle && result.is_ok(),
             result,
             rests_on,

@@ -13,7 +13,8 @@ pub enum Unasked {
     Localhost,
     /// What is below `invalid` (RFC 6761, 6.4) or `onion` (RFC 7686): no such name.
     NoName,
-    /// A name that no question has room for (RFC 1035, 2.3.4), or with nothing between two dots.
+    /// A name that no question has room for (RFC 1035, 2.3.4), with nothing between two dots, or
+    /// with a part that begins with a hyphen (RFC 1123, 2.1).
     NotAName,
 }
 
@@ -21,7 +22,8 @@ impl Unasked {
     /// Whether a name is one of these; a dot at its end does not count.
     pub fn of(name: &str) -> Option<Self> {
         let name = name.trim_end_matches('.');
-        let is_label = |label: &str| (1..=MAX_LABEL).contains(&label.len());
+        let is_label =
+            |label: &str| (1..=MAX_LABEL).contains(&label.len()) && !label.starts_with('-');
         if name.len() > MAX_NAME || !name.split('.').all(is_label) {
             return Some(Self::NotAName);
         }
@@ -31,6 +33,12 @@ impl Unasked {
             "invalid" | "onion" => Some(Self::NoName),
             _ => None,
         }
+    }
+
+    /// Whether that rests on how resolvers should behave alone: no source says what a phone's does.
+    /// What is no name cannot be asked for.
+    pub fn is_assumed(self) -> bool {
+        self != Self::NotAName
     }
 
     /// What the resolver says; with `aaaa` of AAAA records too.
@@ -50,11 +58,16 @@ impl Unasked {
 impl fmt::Display for Unasked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Localhost => f.write_str("it is the phone itself, whatever DNS says (RFC 6761)"),
-            Self::NoName => f.write_str("there is no such name, whatever DNS says (RFC 6761)"),
+            Self::Localhost => f.write_str(
+                "it is the phone itself, whatever DNS says (RFC 6761; assumed of phones)",
+            ),
+            Self::NoName => f.write_str(
+                "there is no such name, whatever DNS says (RFC 6761, RFC 7686; assumed of phones)",
+            ),
             Self::NotAName => write!(
                 f,
-                "a name has {MAX_NAME} characters at most, and from 1 to {MAX_LABEL} between two dots"
+                "a name has {MAX_NAME} characters at most, and from 1 to {MAX_LABEL} between two \
+                 dots, the first of them no hyphen"
             ),
         }
     }
@@ -76,6 +89,7 @@ mod tests {
             ("onion", Some(Unasked::NoName)),
             ("", Some(Unasked::NotAName)),
             ("a..example", Some(Unasked::NotAName)),
+            ("a.-b.example", Some(Unasked::NotAName)),
             (&long, Some(Unasked::NotAName)),
             (&larger, Some(Unasked::NotAName)),
             (&whole, None),
@@ -83,6 +97,8 @@ mod tests {
             ("localhost.example", None),
             ("a.local", None),
             ("under_score.example", None),
+            ("hyphen-.example", None),
+            ("xn--99999.example", None),
         ] {
             assert_eq!(Unasked::of(name), expected, "{name}");
         }

@@ -17,6 +17,7 @@ use thiserror::Error;
 use super::name::{self, NameCheck, NameFault, Names};
 use super::settings::Settings;
 use super::signed::{Hash, SignatureFault, issued_by};
+use super::unasked::Unasked;
 use super::usage::{End, Usage};
 use crate::time::UnixSeconds;
 use crate::trust::certificate::{
@@ -151,6 +152,16 @@ pub enum Refusal {
         /// The certificate's name.
         name: String,
     },
+    /// DNS is not asked for the certificate's name, and what is known of it is not the server.
+    #[error("DNS is not asked for {name}, the name in the server's certificate: {unasked}")]
+    DnsUnasked {
+        /// The certificate's name.
+        name: String,
+        /// Why not.
+        unasked: Unasked,
+        /// The server's address.
+        peer: IpAddr,
+    },
     /// DNS gives other addresses for the certificate's name.
     #[error("the server answers at {peer}, and DNS has {name}, the name in its certificate, at {}", addresses(.found))]
     DnsMismatch {
@@ -184,7 +195,11 @@ impl Refusal {
             Self::NotYetValid { .. } => "certificate-not-yet-valid",
             Self::Name { fault, .. } => fault.code(),
             Self::DnsUnavailable { .. } => "dns-unavailable",
-            Self::DnsNoSuchName { .. } => "dns-name-unknown",
+            Self::DnsUnasked {
+                unasked: Unasked::Localhost,
+                ..
+            } => "dns-mismatch",
+            Self::DnsNoSuchName { .. } | Self::DnsUnasked { .. } => "dns-name-unknown",
             Self::DnsMismatch { .. } => "dns-mismatch",
         }
     }
@@ -252,6 +267,9 @@ impl Refusal {
                     .into()
             }
             Self::DnsNoSuchName { name } => format!("add an A record for {name}"),
+            Self::DnsUnasked { .. } => "have a certificate signed under another name: no resolver \
+                 asks DNS for this one, so that no record helps"
+                .into(),
             Self::DnsMismatch { name, peer, .. } => format!(
                 "let the A record of {name} be {peer}, or let the server present the certificate of \
                  its own name; behind address translation the phone must see the server's own address"
@@ -301,7 +319,10 @@ impl Refusal {
             Self::DnsUnavailable { name, .. } | Self::DnsNoSuchName { name } => {
                 format!("Could not resolve host: {name}")
             }
-            Self::DnsMismatch { name, peer, .. } => {
+            Self::DnsUnasked { name, unasked, .. } if *unasked != Unasked::Localhost => {
+                format!("Could not resolve host: {name}")
+            }
+            Self::DnsMismatch { name, peer, .. } | Self::DnsUnasked { name, peer, .. } => {
                 format!(
                     "SSL: certificate subject name '{name}' does not match target host name '{peer}'"
                 )
@@ -312,6 +333,11 @@ impl Refusal {
     /// True if nothing is wrong with the server as far as is known: something could not be asked.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::DnsUnavailable { .. })
+    }
+
+    /// True if it rests on a name that DNS is not asked for, as is assumed of phones.
+    pub fn is_of_assumed_name(&self) -> bool {
+        matches!(self, Self::DnsUnasked { unasked, .. } if unasked.is_assumed())
     }
 }
 
@@ -606,12 +632,23 @@ impl Checker {
         };
         let name = name.to_owned();
         let required = &["provision.dns_check"];
+        let unasked = Unasked::of(&name);
         match dns {
             Lookup::Unavailable(why) => {
                 let why = why.clone();
                 refused(Refusal::DnsUnavailable { name, why }, required)
             }
-            Lookup::NoSuchName => refused(Refusal::DnsNoSuchName { name }, required),
+            Lookup::NoSuchName => match unasked {
+                Some(unasked) => refused(
+                    Refusal::DnsUnasked {
+                        name,
+                        unasked,
+                        peer,
+                    },
+                    required,
+                ),
+                None => refused(Refusal::DnsNoSuchName { name }, required),
+            },
             Lookup::Found(all) => {
                 let counts = |ip: &IpAddr| self.settings.dns_aaaa || ip.is_ipv4();
                 let peer = peer.to_canonical();
@@ -629,9 +666,17 @@ impl Checker {
                     true => &["provision.dns_aaaa", "provision.dns_check"],
                     false => required,
                 };
-                match found.is_empty() {
-                    true => refused(Refusal::DnsNoSuchName { name }, rests_on),
-                    false => refused(Refusal::DnsMismatch { name, peer, found }, rests_on),
+                match (unasked, found.is_empty()) {
+                    (Some(unasked), _) => refused(
+                        Refusal::DnsUnasked {
+                            name,
+                            unasked,
+                            peer,
+                        },
+                        rests_on,
+                    ),
+                    (None, true) => refused(Refusal::DnsNoSuchName { name }, rests_on),
+                    (None, false) => refused(Refusal::DnsMismatch { name, peer, found }, rests_on),
                 }
             }
         }

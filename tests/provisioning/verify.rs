@@ -525,3 +525,28 @@ fn the_way_out_of_a_wrong_name_is_one_that_the_check_takes() {
     let trusted = checker.certificate(&[&leaf], "10.0.0.1").unwrap();
     assert_eq!(trusted.name, "10.0.0.1");
 }
+
+#[test]
+fn no_record_is_wanted_for_a_name_that_dns_is_not_asked_for() {
+    let itself = Lookup::Found(vec![ip("127.0.0.1")]);
+    for (name, dns, expected) in [
+        ("a.onion", Lookup::NoSuchName, "dns-name-unknown"),
+        ("a.localhost", itself, "dns-mismatch"),
+    ] {
+        let refused = checker(&[])
+            .address(name, ip("10.0.0.1"), &dns)
+            .unwrap_err();
+        let [refusal] = refused.refusals.as_slice() else {
+            panic!("{refused:?}");
+        };
+        assert_eq!(refusal.code(), expected);
+        assert!(refusal.is_of_assumed_name(), "{refusal:?}");
+        let text = refusal.to_string();
+        assert!(text.starts_with("DNS is not asked for a."), "{text}");
+        let fix = refusal.fix();
+        assert!(
+            fix.starts_with("have a certificate signed under another name"),
+            "{fix}"
+        );
+    }
+}

@@ -9,7 +9,7 @@ use hickory_resolver::config::{
 };
 use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use hickory_resolver::proto::rr::RecordType;
+use hickory_resolver::proto::rr::{Name, RecordType};
 use hickory_resolver::{Resolver, TokioResolver};
 use tokio::time::timeout;
 
@@ -124,6 +124,9 @@ impl Dns {
 
     /// The addresses of one kind; none of them is an answer too.
     async fn ask(&self, name: &str, kind: RecordType) -> Result<Vec<IpAddr>, String> {
+        // As it stands: the library would refuse an underscore within a label of what it takes for
+        // an international name.
+        let name = Name::from_ascii(name).map_err(|e| e.to_string())?;
         match self.resolver.lookup(name, kind).await {
             Ok(found) => {
                 let records = found.answers().iter();
@@ -238,7 +241,14 @@ mod tests {
         let dns = Dns::of(socket.local_addr().unwrap()).unwrap();
         let within = Duration::from_millis(500);
         let long = format!("{}.example", "a".repeat(64));
-        for name in ["a.localhost", "lab.Invalid.", "a.onion", "a..b", &long] {
+        for name in [
+            "a.localhost",
+            "lab.Invalid.",
+            "a.onion",
+            "a..b",
+            "-a.b",
+            &long,
+        ] {
             let unasked = Unasked::of(name).unwrap();
             for aaaa in [false, true] {
                 let found = dns.look_up(name, None, aaaa, within).await;
@@ -247,6 +257,40 @@ mod tests {
         }
         let asked = socket.try_recv(&mut [0; 512]).map_err(|e| e.kind());
         assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock));
+    }
+
+    #[tokio::test]
+    async fn odd_names_are_asked_for_as_they_stand() {
+        for name in [
+            "prov_server.example",
+            "_prov.example",
+            "prov_.example",
+            "prov-.example",
+            "xn--a.example",
+            "xn--99999.example",
+            "A.Example",
+        ] {
+            let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let dns = Dns::of(socket.local_addr().unwrap()).unwrap();
+            let one: IpAddr = "10.0.0.1".parse().unwrap();
+            let names: Names = [(name.to_ascii_lowercase(), vec![one])].into();
+            let server = async {
+                let mut buffer = [0; 1024];
+                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+                let question = Message::from_vec(&buffer[..length]).unwrap();
+                let asked = question.queries[0].name().to_ascii();
+                assert!(asked.eq_ignore_ascii_case(&format!("{name}.")), "{asked}");
+                let answer = answer_to(&question, Some(&names)).unwrap();
+                let answer = answer.to_vec().unwrap();
+                socket.send_to(&answer, from).await.unwrap();
+            };
+            let asked = dns.look_up(name, None, false, Duration::from_secs(5));
+            let both = timeout(Duration::from_secs(10), async {
+                tokio::join!(asked, server)
+            });
+            let (found, ()) = both.await.unwrap();
+            assert_eq!(found, Lookup::Found(vec![one]), "{name}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::provisioning::profile::ProfileFault;
 use crate::provisioning::rule::{EvaluationError, RuleError, UrlError};
+use crate::provisioning::unasked::Unasked;
 use crate::provisioning::verify::{Lookup, Refusal, Refused};
 
 /// All codes that [`Fault::code`] gives, in the order of a resync.
@@ -111,7 +112,7 @@ pub enum Fault {
         lookup: Lookup,
     },
     /// No address of the host answers.
-    #[error("nobody answers for {host}: {}", tried_text(.tried, *.untried))]
+    #[error("nobody answers for {host}{}: {}", unasked_text(.host), tried_text(.tried, *.untried))]
     Unreachable {
         /// The host.
         host: String,
@@ -190,7 +191,18 @@ fn off_text(parameter: &str) -> &'static str {
 fn dns_text(host: &str, lookup: &Lookup) -> String {
     match lookup {
         Lookup::Unavailable(why) => format!("DNS does not say where {host} is: {why}"),
-        _ => format!("DNS knows no address of {host}"),
+        _ => match Unasked::of(host) {
+            Some(unasked) => format!("DNS is not asked for {host}: {unasked}"),
+            None => format!("DNS knows no address of {host}"),
+        },
+    }
+}
+
+/// Why an address is none of DNS.
+fn unasked_text(host: &str) -> String {
+    match Unasked::of(host) {
+        Some(unasked) => format!(" (DNS is not asked for it: {unasked})"),
+        None => String::new(),
     }
 }
 
@@ -298,6 +310,17 @@ impl Fault {
         }
     }
 
+    /// True if it rests on names that DNS is not asked for, as is assumed of phones.
+    pub fn is_of_assumed_name(&self) -> bool {
+        match self {
+            Self::Dns { host, .. } | Self::Unreachable { host, .. } => {
+                Unasked::of(host).is_some_and(Unasked::is_assumed)
+            }
+            Self::Refused(refused) => refused.refusals.iter().any(Refusal::is_of_assumed_name),
+            _ => false,
+        }
+    }
+
     /// All reasons, the deciding one first.
     pub fn reasons(&self) -> Vec<Reason> {
         if let Self::Refused(refused) = self {
@@ -328,6 +351,12 @@ impl Fault {
             Self::NoServer => "write the server into the rule, or let DHCP send option 66",
             Self::Tftp => "write https:// before the server",
             Self::Srv => "name the host itself, without --srv",
+            Self::Dns { host, .. } | Self::Unreachable { host, .. }
+                if Unasked::of(host).is_some() =>
+            {
+                "write another name into the rule: no resolver asks DNS for this one, so that no \
+                 record helps"
+            }
             Self::Dns { .. } => {
                 "ask the phone's DNS server for the name with dig, and correct the record"
             }
@@ -389,6 +418,38 @@ impl Fault {
             Self::TooManyRedirects { limit } => format!("Maximum ({limit}) redirects followed"),
             Self::Alert { name, .. } => format!("SSL alert {name}"),
             other => other.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_is_wanted_for_a_name_that_dns_is_not_asked_for() {
+        let unknown = |host: &str| Fault::Dns {
+            host: host.into(),
+            lookup: Lookup::NoSuchName,
+        };
+        let unreachable = |host: &str| Fault::Unreachable {
+            host: host.into(),
+            tried: Vec::new(),
+            untried: 0,
+        };
+        for (fault, is_unasked, is_assumed) in [
+            (unknown("a.example"), false, false),
+            (unknown("a.invalid"), true, true),
+            (unknown("a.onion."), true, true),
+            (unknown("a..example"), true, false),
+            (unreachable("a.example"), false, false),
+            (unreachable("a.localhost"), true, true),
+        ] {
+            let reason = fault.reasons().remove(0);
+            let says = reason.text.contains("DNS is not asked for");
+            let mends = reason.fix.starts_with("write another name into the rule");
+            let found = (says, mends, fault.is_of_assumed_name());
+            assert_eq!(found, (is_unasked, is_unasked, is_assumed), "{reason:?}");
         }
     }
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::Fault;
 use crate::provisioning::log::Message;
 use crate::provisioning::schedule::Cause;
+use crate::provisioning::settings::weakest_basis;
 use crate::provisioning::verify::{Checker, Refused};
+use crate::trust::rules::Basis;
 
 /// What to do next.
 #[derive(Clone, Debug)]
@@ -177,9 +179,20 @@ pub struct End {
     pub is_idle: bool,
     /// The settings of which another choice might have ended it otherwise.
     pub rests_on: Vec<&'static str>,
+    /// True if it rests on a name that DNS is not asked for: no source says what a phone's resolver
+    /// does with it.
+    pub has_assumed_name: bool,
 }
 
 impl End {
+    /// How sure it is: as the weakest of what it rests on.
+    pub fn basis(&self) -> Basis {
+        match self.has_assumed_name {
+            true => Basis::Assumed,
+            false => weakest_basis(&self.rests_on),
+        }
+    }
+
     /// In a word: `provisioned`, [`NOTHING_TO_DO`], `refused`, or `unreachable` where nobody said
     /// yes or no.
     pub fn verdict(&self) -> &'static str {

@@ -11,7 +11,6 @@ use crate::provisioning::device::mac_text;
 use crate::provisioning::parameters::{Parameters, RULES};
 use crate::provisioning::resync::{End, Resync, Setup};
 use crate::provisioning::schedule::Cause;
-use crate::provisioning::settings::weakest_basis;
 use crate::provisioning::verify::Checker;
 use crate::rng::Rng;
 use crate::scenario::driver::Network;
@@ -159,7 +158,7 @@ fn ended(round: usize, end: &End) -> Kind {
     Kind::Resynced {
         round,
         verdict: end.verdict().into(),
-        rests_on: weakest_basis(&end.rests_on).to_string(),
+        rests_on: end.basis().to_string(),
         rules: end.rests_on.iter().map(ToString::to_string).collect(),
         fix: reasons.first().map(|reason| reason.fix.clone()),
         reasons: reasons

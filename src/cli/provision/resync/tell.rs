@@ -7,7 +7,6 @@ use crate::cli::output::Output;
 use crate::net::clock::Clock;
 use crate::provisioning::log::Message;
 use crate::provisioning::resync::{End, Fault, Happening};
-use crate::provisioning::settings::weakest_basis;
 use crate::time::Time;
 use crate::trust::certificate::escape_for_terminal;
 
@@ -116,7 +115,7 @@ impl<'a> Teller<'a> {
 
     /// The verdict, with its reasons.
     pub(super) fn end(&mut self, end: &End) {
-        let basis = weakest_basis(&end.rests_on);
+        let basis = end.basis();
         let verdict = end.verdict();
         let reasons = match &end.result {
             Ok(_) => Vec::new(),
