@@ -150,16 +150,32 @@ struct Family<'a> {
     settings: &'a Settings,
     phones: Vec<&'a str>,
     /// What they are taken for, since nobody said their model or knows its firmware.
-    taken_for: Option<String>,
+    taken_for: Option<Guess>,
 }
 
-/// What a phone is taken for whose firmware is a guess.
-fn taken_for(subject: &Subject) -> Option<String> {
+/// What a phone is taken for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Guess {
+    what: String,
+    why: &'static str,
+    mend: &'static str,
+}
+
+/// What a phone is taken for whose firmware is not known.
+fn taken_for(subject: &Subject) -> Option<Guess> {
     let setup = &subject.setup;
-    if subject.taken.firmware {
-        Some(format!("{} phones", setup.profile.name))
-    } else if subject.taken.model {
-        Some(format!("a {}", setup.identity.model))
+    if subject.taken.model {
+        Some(Guess {
+            what: format!("a {}", setup.identity.model),
+            why: "nobody said their model",
+            mend: "put it into the inventory",
+        })
+    } else if subject.taken.firmware {
+        Some(Guess {
+            what: format!("{} phones", setup.profile.name),
+            why: "no source says what firmware of their model knows",
+            mend: "try one phone first",
+        })
     } else {
         None
     }
@@ -190,7 +206,7 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
             }
         }
     }
-    let mut families: BTreeMap<(&str, [bool; 2], Option<String>), Family<'_>> = BTreeMap::new();
+    let mut families: BTreeMap<(&str, [bool; 2], Option<Guess>), Family<'_>> = BTreeMap::new();
     for subject in q.subjects {
         let settings = &subject.setup.settings;
         let policy = policy(&settings.clone());
@@ -229,8 +245,8 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
             };
             let (about, basis) = match taken_for {
                 None => (format!("{name} phones ({})", who(phones)), basis),
-                Some(what) => (
-                    format!("phones taken for {what} ({})", who(phones)),
+                Some(guess) => (
+                    format!("phones taken for {} ({})", guess.what, who(phones)),
                     Basis::Assumed,
                 ),
             };
@@ -240,17 +256,17 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
                 "set TFTP File Signature Algorithm of {} to SHA-1 until the phones have moved, and restart Cisco Tftp",
                 q.destination_name()
             );
-            match (takes, basis) {
-                (false, _) => said.bad(format!("{text}: this firmware is taken to refuse it"), fix),
-                (true, _) if taken_for.is_some() => said.note(
-                    format!("{text}: nobody said the model, or knows what firmware of that model does"),
-                    Some(format!("put the models into the inventory; where they stand there, try one phone first, or {fix}")),
+            match (takes, taken_for, basis) {
+                (false, ..) => said.bad(format!("{text}: this firmware is taken to refuse it"), fix),
+                (true, Some(guess), _) => said.note(
+                    format!("{text}: {}", guess.why),
+                    Some(format!("{}; or {fix}", guess.mend)),
                 ),
-                (true, Basis::Assumed) => said.note(
+                (true, None, Basis::Assumed) => said.note(
                     format!("{text}: no source says whether this firmware knows it"),
                     Some(format!("try one phone first; or {fix}")),
                 ),
-                (true, _) => said.good(format!("{text}, which this firmware knows")),
+                (true, None, _) => said.good(format!("{text}, which this firmware knows")),
             }
         })
         .collect();
