@@ -54,17 +54,38 @@ impl Lab {
     }
 }
 
+impl Lab {
+    /// True if the answer to a registration with this LSC hangs on which store counts: another
+    /// choice of the rule would have another one.
+    pub fn hangs_on_lsc_store(&self, host: &str, lsc: &[u8]) -> bool {
+        let (Some(id), Ok(lsc)) = (self.host(host), PublicCertificate::from_der(lsc)) else {
+            return false;
+        };
+        let cluster = &self.clusters()[id.cluster];
+        let in_store = |store| cluster.holds_issuer(self.name(id), store, &lsc);
+        !cluster.has_issued(&lsc) && in_store(TrustStore::Capf) != in_store(TrustStore::CallManager)
+    }
+}
+
 impl Cluster {
     /// True if CallManager on the node trusts who issued this LSC: a CAPF of the cluster, or one in
     /// a store that counts.
     fn trusts_issuer(&self, node: &str, lsc: &PublicCertificate) -> bool {
+        let mut stores = self.stores_of_issuers().iter();
+        self.has_issued(lsc) || stores.any(|&store| self.holds_issuer(node, store, lsc))
+    }
+
+    /// True if a CAPF of the cluster issued this LSC.
+    fn has_issued(&self, lsc: &PublicCertificate) -> bool {
         let own = self.certificates_to_exchange(&[CertificateKind::Capf]);
-        let is_issuer = |c: &PublicCertificate| c.subject_text == lsc.issuer_text;
-        let holds = |&store: &TrustStore| {
-            let held = self.store(node, store).unwrap_or_default();
-            held.iter().any(|c| is_issuer(c))
-        };
-        own.iter().any(|(_, c)| is_issuer(&c.public)) || self.stores_of_issuers().iter().any(holds)
+        own.iter()
+            .any(|(_, c)| c.public.subject_text == lsc.issuer_text)
+    }
+
+    /// True if a store holds the certificate of who issued this LSC.
+    fn holds_issuer(&self, node: &str, store: TrustStore, lsc: &PublicCertificate) -> bool {
+        let held = self.store(node, store).unwrap_or_default();
+        held.iter().any(|c| c.subject_text == lsc.issuer_text)
     }
 
     /// The stores in which the certificate of another cluster's CAPF makes CallManager trust the

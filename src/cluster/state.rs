@@ -28,8 +28,6 @@ pub struct Publication {
     pub node: String,
     /// When.
     pub at: UnixSeconds,
-    /// SHA-256 of the bytes.
-    pub sha256: [u8; 32],
     /// The bytes.
     pub bytes: Arc<[u8]>,
 }
@@ -318,12 +316,7 @@ impl Cluster {
     /// The publication of these bytes: which node's list a phone holds. None for another
     /// cluster's, and for a damaged one.
     pub fn owner_of(&self, list: &[u8]) -> Option<&Publication> {
-        self.owner_of_sha256(&sha256(list))
-    }
-
-    /// The same, by the list's SHA-256.
-    pub fn owner_of_sha256(&self, sha256: &[u8; 32]) -> Option<&Publication> {
-        self.publications.iter().find(|p| p.sha256 == *sha256)
+        self.publications.iter().find(|p| *p.bytes == *list)
     }
 
     pub(super) fn is_mixed(&self) -> bool {
@@ -365,7 +358,6 @@ impl Cluster {
             kind,
             node,
             at,
-            sha256: sha256(bytes),
             bytes: Arc::clone(bytes),
         });
     }

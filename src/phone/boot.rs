@@ -4,14 +4,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::ConfigForm;
+use super::config::{ConfigForm, config_of};
 use super::dhcp::DhcpStage;
 use super::download::{Download, Fetched, TftpTransfer};
-use super::facts::file_facts;
 use super::flash::{self, Flash, FlashOperation};
 use super::http::HttpSaid;
 use super::identity::{BootCause, PhoneSetup};
-use super::lists::TrustOutcome;
+use super::lists::{TrustOutcome, installed};
 use super::notes::{KeptAnswer, Notes};
 use super::output::Output;
 use super::profile::NamedFile;
@@ -67,6 +66,8 @@ pub struct Phone {
     /// Signers that no TVS knew in this boot; a boot asks about three at most.
     pub(super) unknown_signers: Vec<SignerId>,
     pub(super) check: SignatureCheck,
+    /// False if nobody looks at the digests in its events.
+    pub(super) has_digests: bool,
     pub(super) stage: Stage,
     pub(super) dhcp: Option<DhcpStage>,
     /// Index into option 150 of the server that answers.
@@ -98,6 +99,15 @@ pub struct Phone {
 impl Phone {
     /// Starts a phone.
     pub fn boot(setup: PhoneSetup, flash: &Flash, now: Time) -> Self {
+        Self::start(setup, flash, now, true)
+    }
+
+    /// The same for a run that nobody is shown: its events leave the digests of files out.
+    pub fn boot_unheard(setup: PhoneSetup, flash: &Flash, now: Time) -> Self {
+        Self::start(setup, flash, now, false)
+    }
+
+    fn start(setup: PhoneSetup, flash: &Flash, now: Time, has_digests: bool) -> Self {
         setup.settings.forget_used();
         let mut phone = Self {
             setup,
@@ -114,6 +124,7 @@ impl Phone {
             vouches: Vec::new(),
             unknown_signers: Vec::new(),
             check: SignatureCheck::new(),
+            has_digests,
             stage: Stage::Ctl,
             dhcp: None,
             server: 0,
@@ -140,7 +151,7 @@ impl Phone {
             phone.begin_renewal(now);
             return phone;
         }
-        let sha1 = |l: &Option<InstalledList>| l.as_ref().map(|l| sha1_of(&l.bytes));
+        let sha1 = |l: &Option<InstalledList>| Some(phone.facts("", &l.as_ref()?.bytes).sha1);
         let kind = Kind::Boot {
             cause: phone.setup.cause.as_str().into(),
             option_150: phone
@@ -191,7 +202,7 @@ impl Phone {
             let Some(bytes) = flash.get(kind.file_name()) else {
                 continue;
             };
-            match InstalledList::parse(kind, Arc::clone(bytes)) {
+            match installed(kind, bytes) {
                 Ok(list) => self.install(kind, list),
                 Err(fault) => {
                     self.damaged_list.get_or_insert(kind);
@@ -200,7 +211,7 @@ impl Phone {
             }
         }
         if let Some(bytes) = flash.get(flash::CONFIG) {
-            match PhoneConfig::parse(bytes) {
+            match config_of(bytes) {
                 Ok(config) => {
                     self.config = Some(config);
                     self.config_bytes = Some(Arc::clone(bytes));
@@ -352,7 +363,7 @@ impl Phone {
     pub(super) fn end(&mut self, now: Time) {
         self.stage = Stage::Over;
         self.save_notes(now);
-        let sha1 = |l: &Option<InstalledList>| l.as_ref().map(|l| sha1_of(&l.bytes));
+        let sha1 = |l: &Option<InstalledList>| Some(self.facts("", &l.as_ref()?.bytes).sha1);
         let holds_any = self.ctl.is_some() || self.itl.is_some();
         let kind = Kind::BootEnded {
             settled: holds_any && self.trust.failed.is_none() && self.config_accepted,
@@ -438,8 +449,4 @@ impl Phone {
     pub(super) fn millis(&self, key: Key) -> Duration {
         Duration::from_millis(self.setup.settings.count(key))
     }
-}
-
-fn sha1_of(bytes: &[u8]) -> String {
-    file_facts("", bytes).sha1
 }

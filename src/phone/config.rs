@@ -1,13 +1,13 @@
 //! The configuration: which name is asked for, who may have signed it, and where the phone
 //! registers with it or without.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::boot::{Phone, Stage};
 use super::download::{Fetched, Transport};
-use super::facts::file_facts;
 use super::flash;
+use super::known::{Known, fingerprint};
 use super::lists::{signer_of, with_tvs};
 use super::output::Output;
 use super::tvs::{Asked, Waiting};
@@ -18,7 +18,7 @@ use crate::trust::certificate::escape_for_terminal;
 use crate::trust::decide::{Decision, FileQuestion, Ruling, asks_for_signed_files, decide_file};
 use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{AfterRefusal, DefaultConfig, Key};
-use crate::wire::phone_config::{PhoneConfig, SecurityMode};
+use crate::wire::phone_config::{ConfigError, PhoneConfig, SecurityMode};
 
 /// The default configuration, asked for when a phone is in nobody's database.
 const DEFAULT_CONFIG: &str = "XMLDefault.cnf.xml";
@@ -30,6 +30,21 @@ pub(super) const SIGNED: &str = ".sgn";
 /// thread 2064222). It is shown for every refusal; whether others have a number of their own is not
 /// known.
 const REASON_AUTHENTICATION: &str = "14";
+
+/// Reads a configuration. A phone reads its own at each boot, and again when it is handed out.
+pub(super) fn config_of(xml: &[u8]) -> Result<PhoneConfig, ConfigError> {
+    /// Half a megabyte at usual sizes.
+    const LIMIT: usize = 128;
+    static KNOWN: Mutex<Known<PhoneConfig>> = Mutex::new(Known::new(LIMIT));
+    let lock = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let fingerprint = fingerprint(xml);
+    if let Some(known) = lock().get(fingerprint, xml) {
+        return Ok(known);
+    }
+    let config = PhoneConfig::parse(xml)?;
+    lock().keep(fingerprint, xml, &config);
+    Ok(config)
+}
 
 /// Which configuration is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,7 +236,7 @@ impl Phone {
 
     /// Looks into a configuration that is signed as it should be, or needs no signature.
     pub(super) fn read_config(&mut self, mut trusted: Trusted, xml: &[u8], now: Time) {
-        let config = match PhoneConfig::parse(xml) {
+        let config = match config_of(xml) {
             Ok(config) => config,
             Err(error) => {
                 let error = escape_for_terminal(error.to_string().as_bytes());
@@ -241,7 +256,7 @@ impl Phone {
     fn apply_config(&mut self, trusted: Trusted, xml: &[u8], config: PhoneConfig, now: Time) {
         let file = trusted.file;
         let accepted = Kind::ConfigAccepted {
-            facts: file_facts(&file, &trusted.bytes),
+            facts: self.facts(&file, &trusted.bytes),
             signer: trusted.signer,
             transport: trusted.transport.as_str().into(),
             callmanager_group: group(&config),

@@ -4,7 +4,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use super::boot::Phone;
-use super::facts::file_facts;
 #[cfg(feature = "planted-defects")]
 use super::flash::{self, GAVE_UP};
 use super::http::{HttpRequest, HttpSaid};
@@ -317,7 +316,7 @@ impl Phone {
         now: Time,
     ) {
         let told = Kind::Downloaded {
-            facts: file_facts(&file, &bytes),
+            facts: self.facts(&file, &bytes),
             server: self.server_text(),
             transport: transport.as_str().into(),
             status: STATUS_DONE,

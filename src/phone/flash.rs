@@ -27,10 +27,10 @@ pub const STATE: &str = "state.json";
 #[cfg(feature = "planted-defects")]
 pub(super) const GAVE_UP: &str = "gave-up";
 
-/// The files of a flash.
+/// The files of a flash. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Flash {
-    files: BTreeMap<String, Arc<[u8]>>,
+    files: Arc<BTreeMap<String, Arc<[u8]>>>,
 }
 
 /// One operation.
@@ -114,7 +114,11 @@ impl Flash {
 
     /// Puts a file there, as an engineer would before the phone starts.
     pub fn put(&mut self, file: &str, bytes: Arc<[u8]>) {
-        self.files.insert(file.to_owned(), bytes);
+        self.files_mut().insert(file.to_owned(), bytes);
+    }
+
+    fn files_mut(&mut self) -> &mut BTreeMap<String, Arc<[u8]>> {
+        Arc::make_mut(&mut self.files)
     }
 
     /// All files by name.
@@ -137,15 +141,16 @@ impl Flash {
     pub fn apply(&mut self, operation: &FlashOperation) {
         match operation {
             FlashOperation::Write { file, bytes } => {
-                self.files.insert(file.clone(), Arc::clone(bytes));
+                self.files_mut().insert(file.clone(), Arc::clone(bytes));
             }
             FlashOperation::Rename { from, to } => {
-                if let Some(bytes) = self.files.remove(from) {
-                    self.files.insert(to.clone(), bytes);
+                let files = self.files_mut();
+                if let Some(bytes) = files.remove(from) {
+                    files.insert(to.clone(), bytes);
                 }
             }
             FlashOperation::Remove { file } => {
-                self.files.remove(file);
+                self.files_mut().remove(file);
             }
         }
     }
@@ -155,20 +160,20 @@ impl Flash {
     pub fn apply_torn(&mut self, operation: &FlashOperation, kept: usize) {
         if let FlashOperation::Write { file, bytes } = operation {
             let kept = &bytes[..kept.min(bytes.len())];
-            self.files.insert(file.clone(), kept.into());
+            self.files_mut().insert(file.clone(), kept.into());
         }
     }
 
     /// Removes the lists alone, as the phone's own menu does.
     pub fn erase_lists(&mut self) {
         for kind in [ListKind::Ctl, ListKind::Itl] {
-            self.files.remove(kind.file_name());
+            self.files_mut().remove(kind.file_name());
         }
     }
 
     /// Removes everything, as a factory reset does.
     pub fn erase(&mut self) {
-        self.files.clear();
+        self.files_mut().clear();
     }
 }
 

@@ -1,11 +1,11 @@
 //! The lists of a boot: each is fetched, judged, and installed or refused.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::boot::{Phone, Stage};
 use super::download::Fetched;
-use super::facts::file_facts;
 use super::flash;
+use super::known::{Known, fingerprint};
 use super::remarks::Remarks;
 use super::tvs::Asked;
 use crate::event::{Kind, SignerFacts};
@@ -18,7 +18,7 @@ use crate::trust::reason::{Code, Reason};
 use crate::trust::rules::{DamagedList, EmptyFile, NewCtlInForce, TvsCacheFlush};
 use crate::trust::search::{FoundIn, SignerId};
 use crate::trust::vouch::Vouch;
-use crate::wire::ListKind;
+use crate::wire::{ListKind, WireError};
 
 /// Result code of the trust list stage where a list was updated. It was seen after an update of the
 /// ITL (Cisco 213407, EMCC technote); that one of the CTL gives the same is inferred.
@@ -35,6 +35,28 @@ pub(super) struct TrustOutcome {
     ctl_new: bool,
     itl_new: bool,
     pub(super) failed: Option<Reason>,
+}
+
+/// Reads a list that was accepted before. A phone reads those in its flash at each boot, and many
+/// phones hold the same.
+pub(super) fn installed(kind: ListKind, bytes: &Arc<[u8]>) -> Result<InstalledList, WireError> {
+    /// Two megabytes at usual sizes.
+    const LIMIT: usize = 128;
+    static CTLS: Mutex<Known<InstalledList>> = Mutex::new(Known::new(LIMIT));
+    static ITLS: Mutex<Known<InstalledList>> = Mutex::new(Known::new(LIMIT));
+    let known = match kind {
+        ListKind::Ctl => &CTLS,
+        ListKind::Itl => &ITLS,
+    };
+    let lock = || known.lock().unwrap_or_else(PoisonError::into_inner);
+    let fingerprint = fingerprint(bytes);
+    if let Some(mut list) = lock().get(fingerprint, bytes) {
+        list.bytes = Arc::clone(bytes);
+        return Ok(list);
+    }
+    let list = InstalledList::parse(kind, Arc::clone(bytes))?;
+    lock().keep(fingerprint, bytes, &list);
+    Ok(list)
 }
 
 impl Phone {
@@ -247,7 +269,7 @@ impl Phone {
         now: Time,
     ) {
         // What was accepted was read whole, so it reads again.
-        let Ok(mut list) = InstalledList::parse(kind, Arc::clone(&bytes)) else {
+        let Ok(mut list) = installed(kind, &bytes) else {
             return;
         };
         list.is_new = true;
@@ -264,7 +286,7 @@ impl Phone {
         }
         let kind_event = Kind::ListInstalled {
             list: kind.to_string(),
-            facts: file_facts(kind.file_name(), &bytes),
+            facts: self.facts(kind.file_name(), &bytes),
             how: how.as_str().into(),
             reasons: reasons.iter().map(Reason::facts).collect(),
         };

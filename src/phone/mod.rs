@@ -21,6 +21,7 @@ mod encrypted;
 mod facts;
 mod http;
 mod identity;
+pub(crate) mod known;
 mod lists;
 mod named_files;
 mod notes;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use super::boot::{Phone, Stage};
 use super::config::SIGNED;
 use super::download::Fetched;
-use super::facts::file_facts;
 use super::lists::{signer_of, with_tvs};
 use super::profile::NamedFile;
 use super::tvs::{Asked, Waiting};
@@ -157,7 +156,7 @@ impl Phone {
         let what = self.named_file_done();
         let accepted = Kind::NamedFileAccepted {
             what: what.map_or("", NamedFile::what).into(),
-            facts: file_facts(file, bytes),
+            facts: self.facts(file, bytes),
             signer,
             reasons: reasons.iter().map(Reason::facts).collect(),
         };

@@ -9,7 +9,7 @@
 use super::judge::verdict;
 use super::lanes::Forced;
 use super::model::Scenario;
-use super::run::{LabPhone, Run, RunError, lock};
+use super::run::{LabPhone, Run, RunError, Snapshot, lock};
 use super::words::Verdict;
 use crate::cluster::Face;
 use crate::event::Event;
@@ -25,7 +25,7 @@ pub(super) struct Moment {
     now: Time,
     face: Face,
     /// Those that boot, as they were.
-    phones: Vec<(usize, LabPhone)>,
+    phones: Vec<(usize, Snapshot)>,
 }
 
 /// How a run stands to the usual one.
@@ -40,6 +40,8 @@ pub(super) enum Beside<'a> {
     Alike {
         /// The boots to come.
         moments: &'a [Moment],
+        /// The usual one's phones at its end.
+        ends: &'a [LabPhone],
     },
     /// It is a trial in which other phones boot, or at another step: the notes do not fit.
     Astray,
@@ -50,17 +52,17 @@ pub(super) fn trial(
     scenario: &Scenario,
     forced: Forced,
     phones: &[usize],
-    moments: &[Moment],
+    (moments, ends): (&[Moment], &[LabPhone]),
     usual: impl Fn(usize) -> Option<Verdict>,
 ) -> Option<Vec<Verdict>> {
     let run = || -> Result<Option<Vec<Verdict>>, RunError> {
         let mut silent = |_: &Event| {};
         let mut run = Run::start_trial(scenario, Some(forced), &mut silent)?;
         run.only = Some(phones.iter().copied().collect());
-        run.beside = Beside::Alike { moments };
+        run.beside = Beside::Alike { moments, ends };
         run.take_steps()?;
         Ok(match run.beside {
-            Beside::Alike { moments: [] } => phones.iter().map(|&i| usual(i)).collect(),
+            Beside::Alike { moments: [], .. } => phones.iter().map(|&i| usual(i)).collect(),
             Beside::Alike { .. } | Beside::Astray => None,
             Beside::Nothing | Beside::Noting(_) => {
                 let lab = lock(&run.lab);
@@ -92,7 +94,7 @@ impl Run<'_> {
             }
             Beside::Alike { .. } => {}
         }
-        let Beside::Alike { moments } = std::mem::take(&mut self.beside) else {
+        let Beside::Alike { moments, ends } = std::mem::take(&mut self.beside) else {
             return false;
         };
         let Some((moment, more)) = moments.split_first() else {
@@ -104,12 +106,15 @@ impl Run<'_> {
             return true;
         }
         let is_same_phone =
-            |(i, p): &(usize, LabPhone)| p.setup.identity == self.phones[*i].setup.identity;
+            |(i, p): &(usize, Snapshot)| p.setup().identity == self.phones[*i].setup.identity;
         if moment.phones.iter().all(is_same_phone) && lock(&self.lab).face() == moment.face {
-            self.beside = Beside::Alike { moments: more };
+            self.beside = Beside::Alike {
+                moments: more,
+                ends,
+            };
             return true;
         }
-        self.take_up(moment);
+        self.take_up(moment, ends);
         false
     }
 
@@ -124,15 +129,16 @@ impl Run<'_> {
             face: lock(&self.lab).face(),
             phones: phones
                 .filter(|(i, _)| is_on(i))
-                .map(|(i, p)| (i, p.clone()))
+                .map(|(i, p)| (i, Snapshot::of(p)))
                 .collect(),
         }
     }
 
     /// Goes on with the phones and at the time of the usual run.
-    fn take_up(&mut self, moment: &Moment) {
+    fn take_up(&mut self, moment: &Moment, ends: &[LabPhone]) {
         for (i, phone) in &moment.phones {
-            let own = std::mem::replace(&mut self.phones[*i], phone.clone());
+            let phone = phone.restored(&ends[*i]);
+            let own = std::mem::replace(&mut self.phones[*i], phone);
             // The same steps have set it up, under the other choice.
             self.phones[*i].setup = own.setup;
         }
@@ -170,7 +176,13 @@ mod tests {
             let makes_a_lab = |forced: &Forced| Lane::new(&scenario, *forced, &[0]).is_none();
             for forced in choices.filter(makes_a_lab) {
                 let verdict_of = |_| Some(usual.verdicts[0]);
-                let beside = trial(&scenario, forced, &[0], &usual.moments, verdict_of);
+                let beside = trial(
+                    &scenario,
+                    forced,
+                    &[0],
+                    (&usual.moments, &usual.phones),
+                    verdict_of,
+                );
                 let alone = lanes::trial(&scenario, Some(forced), &[0]);
                 let name = rule(forced.0).name;
                 left_out += usize::from(beside.is_none());

@@ -152,6 +152,8 @@ struct Search<'a> {
     felt: BTreeSet<(usize, Key)>,
     /// Its boots.
     moments: Vec<Moment>,
+    /// Its phones at the end.
+    ends: Vec<LabPhone>,
     /// To questions of the basis in turn.
     answers: BTreeMap<Forced, Trial>,
 }
@@ -183,6 +185,7 @@ impl<'a> Search<'a> {
             },
             felt: beside.felt,
             moments: beside.moments,
+            ends: beside.phones,
             answers: answers
                 .map(|(Question { forced, tried }, verdicts)| {
                     let phones = tried;
@@ -219,7 +222,8 @@ impl<'a> Search<'a> {
         let is_felt = phones.iter().any(|&i| self.felt.contains(&(i, forced.0)));
         let beside = (!is_felt && !self.moments.is_empty()).then(|| {
             let usual = |i| self.usual.verdict(i);
-            alike::trial(self.scenario, forced, phones, &self.moments, usual)
+            let noted = (&*self.moments, &*self.ends);
+            alike::trial(self.scenario, forced, phones, noted, usual)
         });
         beside
             .flatten()

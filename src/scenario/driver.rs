@@ -50,9 +50,10 @@ impl Driver {
         })
     }
 
-    /// In virtual time, with modelled signatures.
+    /// In virtual time, with modelled signatures, where nobody hears of anything.
     pub(super) fn for_trials(lab: Arc<Mutex<Lab>>, scenario: &Scenario) -> Self {
-        Self::Sim(Box::new(world(lab, scenario).with_modelled_signatures()))
+        let world = world(lab, scenario).with_modelled_signatures().unheard();
+        Self::Sim(Box::new(world))
     }
 
     pub(super) fn network(&self) -> Network {

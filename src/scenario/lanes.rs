@@ -2,11 +2,11 @@
 //!
 //! A rule that the clusters follow makes another lab, so its trial is a run of its own. A rule that
 //! phones alone follow, or clusters only while they answer, leaves the lab as it is, and no phone
-//! changes what a cluster does: such trials run beside each other as lanes of one run, over one lab. A lane has phones, a clock and a
-//! network of its own, and has them only from the first boot on in which the run's own phones use
-//! its rule; before that nothing can differ.
+//! changes what a cluster does: such trials run beside each other as lanes of one run, over one lab. In a lane a phone has
+//! a clock and a network of its own, and has them only from the first boot on in which the run's own
+//! phone feels the lane's rule; before that nothing can differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::driver::{Driver, Network};
 use super::exchange::bulk_settings;
 use super::judge::{verdict, verdicts};
 use super::model::Scenario;
-use super::run::{LabPhone, Rehearsed, Run, RunError, lock};
+use super::run::{LabPhone, Rehearsed, Run, RunError, Snapshot, lock};
 use super::words::Verdict;
 use crate::cluster::{Answers, ClusterError, answers_of_tvs};
 use crate::event::Event;
@@ -52,6 +52,8 @@ pub(super) struct Usual {
     pub(super) felt: BTreeSet<(usize, Key)>,
     /// Its boots, where trials can be taken beside it.
     pub(super) moments: Vec<Moment>,
+    /// All its phones at the end.
+    pub(super) phones: Vec<LabPhone>,
 }
 
 /// The same for several choices, of which each makes a [`Lane`], beside a run of these phones without
@@ -89,20 +91,19 @@ pub(super) fn trials(
         let felt = std::mem::take(&mut run.felt);
         let lab = lock(&run.lab);
         let of_lane = |lane: &Lane| {
-            let of = |(place, &i): (usize, &usize)| match &lane.own {
-                Some(own) => verdict(&own.phones[place], &lab),
-                None => verdict(&run.phones[i], &lab),
+            let of = |i: &usize| match lane.own.get(i) {
+                Some(own) => verdict(&own.phone, &lab),
+                None => verdict(&run.phones[*i], &lab),
             };
-            lane.phones.iter().enumerate().map(of).collect()
+            lane.phones.iter().map(of).collect()
         };
+        let verdicts = phones.iter().map(|&i| verdict(&run.phones[i], &lab));
         Ok(Usual {
-            verdicts: phones
-                .iter()
-                .map(|&i| verdict(&run.phones[i], &lab))
-                .collect(),
+            verdicts: verdicts.collect(),
             lanes: run.lanes.iter().map(of_lane).collect(),
             felt,
             moments,
+            phones: std::mem::take(&mut run.phones),
         })
     };
     // As for one trial: the lab is the same for all.
@@ -111,6 +112,7 @@ pub(super) fn trials(
         lanes: of_lanes.iter().map(|p| unknown(p)).collect(),
         felt: BTreeSet::new(),
         moments: Vec::new(),
+        phones: Vec::new(),
     })
 }
 
@@ -126,16 +128,14 @@ pub(super) struct Lane {
     phones: Vec<usize>,
     /// How the clusters answer phones, where the rule is about that.
     answers: Option<Answers>,
-    /// True if one of the phones can show an LSC to CallManager.
-    has_lsc: bool,
-    /// What it has of its own, once the rule has been used.
-    own: Option<Own>,
+    /// Those of the phones that have felt the rule.
+    own: BTreeMap<usize, Own>,
 }
 
+/// A phone that goes its own way.
 #[derive(Debug)]
 struct Own {
-    /// As [`Lane::phones`].
-    phones: Vec<LabPhone>,
+    phone: LabPhone,
     driver: Driver,
 }
 
@@ -155,11 +155,7 @@ impl Lane {
             forced,
             phones: phones.to_vec(),
             answers: (answers != usual_answers).then_some(answers),
-            has_lsc: scenario.phones.iter().any(|group| {
-                let mut places = group.numbers().filter_map(|n| n.checked_sub(1));
-                group.lsc && places.any(|i| phones.contains(&i))
-            }),
-            own: None,
+            own: BTreeMap::new(),
         })
     }
 
@@ -171,18 +167,24 @@ impl Lane {
 
     /// Time passes between boots.
     pub(super) fn wait(&mut self, duration: Duration) {
-        if let Some(own) = &mut self.own {
+        for own in self.own.values_mut() {
             own.driver.wait(duration);
         }
     }
 
     /// True if boots are other ones in this lane than they were with these rules felt.
     pub(super) fn is_concerned(&self, felt: &BTreeSet<(usize, Key)>) -> bool {
-        let feel = |key| self.phones.iter().any(|&i| felt.contains(&(i, key)));
-        // What clusters do no phone feels. A TVS answers whoever puts a question, which has tags.
-        let is_answered = self.answers.is_some() && feel(Key::QueryIssuerTag);
-        let by_callmanager = self.forced.0 == Key::LscTrustedBy && self.has_lsc;
-        is_answered || by_callmanager || feel(self.forced.0)
+        self.concerned(felt).next().is_some()
+    }
+
+    /// The phones whose boots are other ones.
+    fn concerned(&self, felt: &BTreeSet<(usize, Key)>) -> impl Iterator<Item = usize> {
+        let is_concerned = |&i: &usize| {
+            // What clusters do no phone feels. A TVS answers whoever puts a question, which has tags.
+            let is_answered = self.answers.is_some() && felt.contains(&(i, Key::QueryIssuerTag));
+            is_answered || felt.contains(&(i, self.forced.0))
+        };
+        self.phones.iter().copied().filter(is_concerned)
     }
 }
 
@@ -196,9 +198,8 @@ impl Run<'_> {
         for i in indices {
             change(&mut self.phones[i]);
             for lane in &mut self.lanes {
-                let place = lane.phones.iter().position(|&p| p == i);
-                if let (Some(place), Some(own)) = (place, &mut lane.own) {
-                    change(&mut own.phones[place]);
+                if let Some(own) = lane.own.get_mut(&i) {
+                    change(&mut own.phone);
                 }
             }
         }
@@ -211,19 +212,22 @@ impl Run<'_> {
         cause: BootCause,
     ) -> Result<(), ClusterError> {
         let now = self.driver.now();
-        let before: Vec<(usize, LabPhone)> = self
+        let before: Vec<(usize, Snapshot)> = self
             .only
             .iter()
             .flatten()
-            .map(|&i| (i, self.phones[i].clone()))
+            .map(|&i| (i, Snapshot::of(&self.phones[i])))
             .collect();
         let felt_before = std::mem::take(&mut self.felt);
         self.boot_here(indices, cause)?;
         let felt = std::mem::take(&mut self.felt);
         let mut lanes = std::mem::take(&mut self.lanes);
         for lane in &mut lanes {
-            if lane.own.is_none() && lane.is_concerned(&felt) {
-                lane.own = Some(self.part(lane, &before, now));
+            let mut parting: Vec<_> = lane.concerned(&felt).collect();
+            parting.retain(|i| !lane.own.contains_key(i));
+            for i in parting {
+                let own = self.part(lane.forced, i, &before, now);
+                lane.own.insert(i, own);
             }
             self.boot_lane(lane, indices, cause)?;
         }
@@ -234,51 +238,45 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The lane's own phones and world, as the run's were before this boot.
-    fn part(&self, lane: &Lane, before: &[(usize, LabPhone)], now: Time) -> Own {
-        let mut phones = Vec::with_capacity(lane.phones.len());
-        for &i in &lane.phones {
-            let known = before.iter().find(|(p, _)| *p == i);
-            let mut phone = known.map_or_else(|| self.phones[i].clone(), |(_, p)| p.clone());
-            let (key, value) = lane.forced;
-            phone.setup.settings.choose(rule(key), value);
-            phone.setup.settings.watch(Arc::default());
-            phones.push(phone);
-        }
+    /// A phone with a world of its own, as the run's were before this boot.
+    fn part(&self, (key, value): Forced, i: usize, before: &[(usize, Snapshot)], now: Time) -> Own {
+        let known = before.iter().find(|(p, _)| *p == i);
+        let usual = &self.phones[i];
+        let mut phone = known.map_or_else(|| usual.clone(), |(_, p)| p.restored(usual));
+        phone.setup.settings.choose(rule(key), value);
+        phone.setup.settings.watch(Arc::default());
         let mut driver = Driver::for_trials(Arc::clone(&self.lab), self.scenario);
         driver.wait(now - Time::ZERO);
-        Own { phones, driver }
+        Own { phone, driver }
     }
 
-    /// Boots the lane's phones in place of the run's.
+    /// Boots the lane's own phones in place of the run's, each by itself.
     fn boot_lane(
         &mut self,
         lane: &mut Lane,
         indices: &[usize],
         cause: BootCause,
     ) -> Result<(), ClusterError> {
-        let Some(own) = &mut lane.own else {
-            return Ok(());
-        };
-        let only = lane.phones.iter().copied().collect();
-        let usual_only = self.only.replace(only);
         let usual_answers = lock(&self.lab).answers();
         if let Some(answers) = lane.answers {
             lock(&self.lab).set_answers(answers);
         }
-        self.exchange_places(&lane.phones, own);
-        let booted = self.boot_here(indices, cause);
-        self.exchange_places(&lane.phones, own);
+        let mut booting = lane.own.iter_mut().filter(|(i, _)| indices.contains(i));
+        let booted = booting.try_for_each(|(&i, own)| {
+            let usual_only = self.only.replace(BTreeSet::from([i]));
+            self.exchange_places(i, own);
+            let booted = self.boot_here(&[i], cause);
+            self.exchange_places(i, own);
+            self.only = usual_only;
+            booted
+        });
         lock(&self.lab).set_answers(usual_answers);
-        self.only = usual_only;
         booted
     }
 
-    fn exchange_places(&mut self, indices: &[usize], own: &mut Own) {
+    fn exchange_places(&mut self, i: usize, own: &mut Own) {
         std::mem::swap(&mut self.driver, &mut own.driver);
-        for (&i, phone) in indices.iter().zip(&mut own.phones) {
-            std::mem::swap(&mut self.phones[i], phone);
-        }
+        std::mem::swap(&mut self.phones[i], &mut own.phone);
     }
 }
 

@@ -3,6 +3,7 @@
 mod certificates;
 mod entry;
 mod leases;
+mod snapshot;
 mod tell;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -36,6 +37,7 @@ use crate::trust::rules::{Key, Settings};
 
 pub use entry::{at_start, check_network, rehearse, rehearse_watched};
 pub(super) use entry::{rehearse_told, until};
+pub(super) use snapshot::Snapshot;
 
 /// Name of the actor of steps.
 pub const LAB: &str = "lab";
@@ -177,6 +179,8 @@ pub(super) struct Run<'a> {
     waited: u64,
     /// Publications of each cluster that were told.
     told: Vec<usize>,
+    /// False if nobody hears what is told.
+    pub(super) is_heard: bool,
     pub(super) sink: &'a mut dyn FnMut(&Event),
     pub(super) witness: Option<&'a mut dyn Witness>,
     /// The directory that the clusters exchange certificates through.
@@ -227,10 +231,29 @@ impl<'a> Run<'a> {
     ) -> Result<Self, RunError> {
         let place = (&Site::default(), KeyPool::modelled(scenario.seed));
         let start = |lab| Ok(Driver::for_trials(lab, scenario));
-        Self::start_with(scenario, place, start, (Pace::Real, forced), silent, None)
+        let how = (Pace::Real, forced);
+        let mut run = Self::made(scenario, place, start, how, silent, None)?;
+        run.is_heard = false;
+        Ok(run)
     }
 
     fn start_with(
+        scenario: &'a Scenario,
+        place: (&Site, KeyPool),
+        start: impl FnOnce(Arc<Mutex<Lab>>) -> io::Result<Driver>,
+        how: (Pace, Option<(Key, i64)>),
+        sink: &'a mut dyn FnMut(&Event),
+        witness: Option<&'a mut dyn Witness>,
+    ) -> Result<Self, RunError> {
+        let mut run = Self::made(scenario, place, start, how, sink, witness)?;
+        run.tell_start();
+        run.tell_nodes();
+        run.tell_publications();
+        run.show_lab();
+        Ok(run)
+    }
+
+    fn made(
         scenario: &'a Scenario,
         (site, mut keys): (&Site, KeyPool),
         start: impl FnOnce(Arc<Mutex<Lab>>) -> io::Result<Driver>,
@@ -269,7 +292,7 @@ impl<'a> Run<'a> {
         let lab = Arc::new(Mutex::new(lab));
         let driver = start(Arc::clone(&lab))?;
         let network = driver.network();
-        let mut run = Self {
+        Ok(Self {
             scenario,
             lab,
             keys,
@@ -282,18 +305,14 @@ impl<'a> Run<'a> {
             step: 0,
             waited: 0,
             told,
+            is_heard: true,
             sink,
             witness,
             exchange: Exchange::new(scenario, network, &settings),
             checked: Vec::new(),
             unreached: false,
             calm: None,
-        };
-        run.tell_start();
-        run.tell_nodes();
-        run.tell_publications();
-        run.show_lab();
-        Ok(run)
+        })
     }
 
     /// Boots the phones at home, carries the steps out, and says what is left.
@@ -327,6 +346,15 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn tell(&mut self, actor: &str, kind: Kind) {
+        self.tell_with(actor, || kind);
+    }
+
+    /// The same for what is made only if somebody hears it.
+    pub(super) fn tell_with(&mut self, actor: &str, kind: impl FnOnce() -> Kind) {
+        if !self.is_heard {
+            return;
+        }
+        let kind = kind();
         let event = Event {
             at: self.driver.now(),
             actor: actor.to_owned(),
@@ -354,14 +382,10 @@ impl<'a> Run<'a> {
     pub(super) fn boot_at_home(&mut self) -> Result<(), RunError> {
         let at_start = |error| RunError::Step { step: 0, error };
         let count = self.phones.len();
-        let text = format!("{count} phones boot in their own cluster, so they hold its lists");
-        self.tell(
-            LAB,
-            Kind::Step {
-                verb: "boot-at-home".into(),
-                text,
-            },
-        );
+        self.tell_with(LAB, || Kind::Step {
+            verb: "boot-at-home".into(),
+            text: format!("{count} phones boot in their own cluster, so they hold its lists"),
+        });
         let all: Vec<_> = (0..count).collect();
         self.boot(&all, BootCause::Power).map_err(at_start)?;
         self.each_phone(0..count, |p| {
@@ -503,8 +527,11 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn carry_out(&mut self, action: &Action, verb: String) -> Result<(), RunError> {
-        let text = steps::sentence(action, self.scenario);
-        self.tell(LAB, Kind::Step { verb, text });
+        let scenario = self.scenario;
+        self.tell_with(LAB, || Kind::Step {
+            text: steps::sentence(action, scenario),
+            verb,
+        });
         let step = self.step;
         self.act(action).map_err(|error| match error {
             StepError::Cluster(error) => RunError::Step { step, error },

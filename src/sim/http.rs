@@ -138,14 +138,16 @@ impl World {
                 certificate,
             });
         }
-        let transport = if is_tls { "https" } else { "http" };
-        let told = Kind::Served {
-            file: path.trim_start_matches('/').to_owned(),
-            client,
-            transport: transport.into(),
-            result: answer.to_string(),
-        };
-        self.event(actor, told);
+        if !self.is_unheard {
+            let transport = if is_tls { "https" } else { "http" };
+            let told = Kind::Served {
+                file: path.trim_start_matches('/').to_owned(),
+                client,
+                transport: transport.into(),
+                result: answer.to_string(),
+            };
+            self.event(actor, told);
+        }
         let c = self.http.get_mut(&(phone, request));
         let input = if answer.body().len() > max_bytes {
             HttpInput::Failed(HttpFailure::TooLarge { limit: max_bytes })

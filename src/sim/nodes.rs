@@ -160,6 +160,9 @@ impl World {
     }
 
     fn served(&mut self, actor: String, file: String, client: SocketAddr, result: String) {
+        if self.is_unheard {
+            return;
+        }
         let client = self.client_name(client);
         let kind = Kind::Served {
             file,

@@ -40,6 +40,13 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// Whatever answers the phone answers it by this rule.
+    pub(super) fn feel(&self, key: Key) {
+        if let Some(phone) = &self.phone {
+            phone.settings().feel(key);
+        }
+    }
+
     pub(super) fn booted(self) -> Booted {
         Booted {
             flash: self.flash,
@@ -64,7 +71,11 @@ impl World {
         }
         let device = setup.identity.device.clone();
         let identity = setup.identity.certificate.clone();
-        let mut phone = Phone::boot(setup, &flash, self.now);
+        let boot = match self.is_unheard {
+            true => Phone::boot_unheard,
+            false => Phone::boot,
+        };
+        let mut phone = boot(setup, &flash, self.now);
         if self.has_modelled_signatures {
             phone.model_signatures();
         }

@@ -208,10 +208,12 @@ impl World {
                 });
             }
         }
-        let actor = lock(&lab).name(node).to_owned();
-        for result in told {
-            let client = client.clone();
-            self.event(actor.clone(), Kind::TvsServed { client, result });
+        if !self.is_unheard {
+            let actor = lock(&lab).name(node).to_owned();
+            for result in told {
+                let client = client.clone();
+                self.event(actor.clone(), Kind::TvsServed { client, result });
+            }
         }
         if let Some(bytes) = answer.as_ref().filter(|_| self.has_real_tls) {
             self.tls_answer(phone, connection, bytes);

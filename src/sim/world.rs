@@ -17,6 +17,7 @@ use crate::event::{Event, Kind};
 use crate::phone::power::{Booted, Booting, LONGEST_BOOT};
 use crate::phone::{HttpInput, TvsInput};
 use crate::time::Time;
+use crate::trust::rules::Key;
 
 /// The simulated world.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct World {
     pub(super) has_real_tls: bool,
     /// True if the lab's signatures are modelled, too.
     pub(super) has_modelled_signatures: bool,
+    /// True if nobody hears what the nodes tell, nor looks at the digests that phones tell of files.
+    pub(super) is_unheard: bool,
     pub(super) plans: Plans,
     pub(super) nodes: Nodes,
     /// TVS connections by phone and number.
@@ -152,6 +155,7 @@ impl World {
             links: Links::new(seed),
             has_real_tls: false,
             has_modelled_signatures: false,
+            is_unheard: false,
             plans: Plans::default(),
             nodes: Nodes::default(),
             connections: BTreeMap::new(),
@@ -171,6 +175,13 @@ impl World {
     /// ones.
     pub fn with_modelled_signatures(mut self) -> Self {
         self.has_modelled_signatures = true;
+        self
+    }
+
+    /// For a run whose events nobody is shown: nodes tell nothing, and what phones tell of files has no
+    /// digests.
+    pub fn unheard(mut self) -> Self {
+        self.is_unheard = true;
         self
     }
 
@@ -366,6 +377,11 @@ impl World {
         let device = self.phones.get(phone).map_or("", |p| p.device.as_str());
         let (node, answer) = {
             let lab = lock(&self.lab);
+            if lsc.is_some_and(|lsc| lab.hangs_on_lsc_store(host, lsc))
+                && let Some(running) = self.phones.get(phone)
+            {
+                running.feel(Key::LscTrustedBy);
+            }
             (lab.host(host), lab.register(host, device, lsc))
         };
         let arriving = Happening::Registered {

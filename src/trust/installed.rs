@@ -10,7 +10,7 @@ use super::search::SignerId;
 use crate::wire::header::serial_number;
 use crate::wire::{ListKind, Record, Role, Strictness, TrustList, WireError};
 
-/// A list as it is installed. Phones that hold the same list share it. What every decision needs of
+/// A list as it is installed. Phones that hold the same list share it, so a copy is cheap. What every decision needs of
 /// it is worked out once, when it is read; so nothing but `is_new` may change afterwards.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstalledList {
@@ -19,7 +19,7 @@ pub struct InstalledList {
     /// The file's bytes.
     pub bytes: Arc<[u8]>,
     /// What it says.
-    pub list: TrustList<Vec<u8>>,
+    pub list: Arc<TrustList<Vec<u8>>>,
     /// True if it was installed in this boot.
     pub is_new: bool,
     /// The records that hold a certificate, in the file's order.
@@ -44,7 +44,7 @@ impl InstalledList {
             kind,
             bytes,
             signers: signers.collect(),
-            list,
+            list: Arc::new(list),
             is_new: false,
         })
     }

@@ -101,6 +101,17 @@ fn expected(unsupported: Digest) -> &'static str {
 pub struct SignatureCheck {
     scratch: Vec<u8>,
     is_modelled: bool,
+    /// The last check of a modelled signature; its message is in `scratch`.
+    last: Option<Checked>,
+}
+
+/// A modelled signature that was checked. Where rules are weighed, the same one is checked under each
+/// of their other choices.
+struct Checked {
+    digest: Digest,
+    pkcs1: Vec<u8>,
+    signature: Vec<u8>,
+    holds: bool,
 }
 
 impl SignatureCheck {
@@ -171,8 +182,7 @@ impl SignatureCheck {
             return Err(SignatureFault::Mismatch);
         };
         if self.is_modelled {
-            let made = modelled_signature(digest, pkcs1, &[before, after], key);
-            return match made == signature {
+            return match self.verify_modelled(digest, pkcs1, [before, after], signature) {
                 true => Ok(()),
                 false => Err(SignatureFault::Mismatch),
             };
@@ -186,6 +196,37 @@ impl SignatureCheck {
         UnparsedPublicKey::new(algorithm.ring, pkcs1)
             .verify(&self.scratch, signature)
             .map_err(|_| SignatureFault::Mismatch)
+    }
+
+    fn verify_modelled(
+        &mut self,
+        digest: Digest,
+        pkcs1: &[u8],
+        [before, after]: [&[u8]; 2],
+        signature: &[u8],
+    ) -> bool {
+        let is_last = |last: &&Checked| {
+            let message = self.scratch.split_at_checked(before.len());
+            last.digest == digest
+                && last.pkcs1 == pkcs1
+                && last.signature == signature
+                && message == Some((before, after))
+        };
+        if let Some(last) = self.last.as_ref().filter(is_last) {
+            return last.holds;
+        }
+        let made = modelled_signature(digest, pkcs1, &[before, after], signature.len());
+        let holds = made == signature;
+        self.scratch.clear();
+        self.scratch.extend_from_slice(before);
+        self.scratch.extend_from_slice(after);
+        self.last = Some(Checked {
+            digest,
+            pkcs1: pkcs1.to_vec(),
+            signature: signature.to_vec(),
+            holds,
+        });
+        holds
     }
 }
 
@@ -282,6 +323,26 @@ mod tests {
         change(&mut signature);
         let span = list.header.signature_span();
         SignatureCheck::new().verify(policy, digest, &certificate, file, span, &signature)
+    }
+
+    #[test]
+    fn the_last_modelled_check_answers_for_nothing_but_itself() {
+        let parts = |a: &'static str, b: &'static str| [a.as_bytes(), b.as_bytes()];
+        let (digest, key, message) = (Digest::Sha1, b"key", parts("mess", "age"));
+        let signature = modelled_signature(digest, key, &message, 64);
+        let mut other = signature.clone();
+        other[3] ^= 1;
+        let mut check = SignatureCheck::modelled();
+        for _ in 0..2 {
+            assert!(check.verify_modelled(digest, key, message, &signature));
+            assert!(!check.verify_modelled(Digest::Sha512, key, message, &signature));
+            assert!(check.verify_modelled(digest, key, message, &signature));
+            assert!(!check.verify_modelled(digest, b"kez", message, &signature));
+            assert!(check.verify_modelled(digest, key, message, &signature));
+            assert!(!check.verify_modelled(digest, key, message, &other));
+            assert!(check.verify_modelled(digest, key, parts("m", "essage"), &signature));
+            assert!(!check.verify_modelled(digest, key, parts("mess", "agf"), &signature));
+        }
     }
 
     #[test]

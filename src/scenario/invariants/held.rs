@@ -1,6 +1,7 @@
 //! A list as the laws read it.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ring::signature::{
     RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
@@ -26,9 +27,39 @@ pub(super) enum Names {
 pub(super) struct Held {
     bytes: Arc<[u8]>,
     list: TrustList<Vec<u8>>,
+    /// Certificates, and whether the signature was made by their key.
+    checked: Mutex<BTreeMap<Box<[u8]>, bool>>,
+}
+
+/// The lists of a run. Many phones hold the same few, so each is read once, and its signature checked
+/// once by each certificate.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    known: BTreeMap<Arc<[u8]>, Option<Arc<Held>>>,
+}
+
+impl Lists {
+    /// More than a run publishes; a megabyte at usual sizes.
+    const LIMIT: usize = 128;
+
+    /// [`Held::read`].
+    pub(super) fn read(&mut self, bytes: &Arc<[u8]>) -> Option<Arc<Held>> {
+        if let Some(known) = self.known.get(bytes) {
+            return known.clone();
+        }
+        if self.known.len() >= Self::LIMIT {
+            self.known.clear();
+        }
+        let read = Held::read(bytes).map(Arc::new);
+        self.known.insert(Arc::clone(bytes), read.clone());
+        read
+    }
 }
 
 impl Held {
+    /// Certificates that are remembered of a list: three times what one can hold.
+    const MAX_CHECKED: usize = 128;
+
     /// Reads a list; none if these bytes are not a whole one.
     pub(super) fn read(bytes: &Arc<[u8]>) -> Option<Self> {
         let tolerant = Strictness {
@@ -37,7 +68,11 @@ impl Held {
         };
         let list = TrustList::parse(bytes, &tolerant).ok()?.to_owned();
         let bytes = Arc::clone(bytes);
-        Some(Self { bytes, list })
+        Some(Self {
+            bytes,
+            list,
+            checked: Mutex::default(),
+        })
     }
 
     /// Issuer and serial number of the signer that the header names.
@@ -52,6 +87,19 @@ impl Held {
 
     /// True if the list's signature was made by the key of this certificate.
     pub(super) fn is_signed_by(&self, certificate: &[u8]) -> bool {
+        let checked = || self.checked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(is_signed) = checked().get(certificate) {
+            return *is_signed;
+        }
+        let is_signed = self.verify_by(certificate);
+        let mut checked = checked();
+        if checked.len() < Self::MAX_CHECKED {
+            checked.insert(certificate.into(), is_signed);
+        }
+        is_signed
+    }
+
+    fn verify_by(&self, certificate: &[u8]) -> bool {
         let span = self.list.header.signature_span();
         let parts = (self.bytes.get(..span.start), self.bytes.get(span.end..));
         let (Some(before), Some(after)) = parts else {

@@ -29,6 +29,7 @@ pub use after_faults::{AfterFaults, LeftOut, TRIES, after_faults};
 pub use law::{Broken, Law};
 pub use terms::MOOT;
 
+use held::Lists;
 use phone::WatchedPhone;
 
 /// Broken laws that are kept; a run that breaks more has shown enough.
@@ -40,6 +41,7 @@ pub struct Laws {
     phones: BTreeMap<String, WatchedPhone>,
     /// The certificate that each node's TVS shows.
     tvs: BTreeMap<NodeId, Arc<[u8]>>,
+    lists: Lists,
     broken: Vec<Broken>,
 }
 
@@ -64,13 +66,13 @@ impl Laws {
         &mut self,
         at: Time,
         device: &str,
-        look: impl FnOnce(&mut WatchedPhone, &mut Vec<(Law, String)>),
+        look: impl FnOnce(&mut WatchedPhone, &mut Lists, &mut Vec<(Law, String)>),
     ) {
         let Some(phone) = self.phones.get_mut(device) else {
             return;
         };
         let mut found = Vec::new();
-        look(phone, &mut found);
+        look(phone, &mut self.lists, &mut found);
         if !found.is_empty() {
             let broken = found.into_iter().map(|(law, text)| Broken {
                 law,
@@ -95,36 +97,40 @@ impl Witness for Laws {
 
     fn boot(&mut self, at: Time, device: &str, setup: &PhoneSetup, flash: &Flash) {
         self.phones.entry(device.to_owned()).or_default();
-        self.at_phone(at, device, |phone, found| {
-            phone.boot(setup, flash, found);
+        self.at_phone(at, device, |phone, lists, found| {
+            phone.boot(setup, flash, lists, found);
         });
     }
 
     fn flash(&mut self, at: Time, device: &str, before: &Flash, after: &Flash, cut: bool) {
-        self.at_phone(at, device, |phone, found| {
-            phone.flash(at, before, after, cut, found);
+        self.at_phone(at, device, |phone, lists, found| {
+            phone.flash(at, before, after, cut, lists, found);
         });
     }
 
     fn tvs(&mut self, at: Time, device: &str, node: NodeId, request: &[u8], answer: &[u8]) {
         let certificate = self.tvs.get(&node).cloned();
-        self.at_phone(at, device, |phone, found| {
+        self.at_phone(at, device, |phone, _, found| {
             phone.tvs(at, certificate.as_ref(), request, answer, found);
         });
     }
 
     fn https(&mut self, at: Time, device: &str, certificate: &[u8]) {
-        self.at_phone(at, device, |phone, found| {
+        self.at_phone(at, device, |phone, _, found| {
             phone.https(at, certificate, found);
         });
     }
 
     fn over(&mut self, at: Time, device: &str, end: BootEnd, flash: &Flash) {
-        self.at_phone(at, device, |phone, found| phone.over(at, end, flash, found));
+        self.at_phone(at, device, |phone, _, found| {
+            phone.over(at, end, flash, found);
+        });
     }
 
     fn event(&mut self, event: &Event) {
         let at = event.at;
-        self.at_phone(at, &event.actor, |phone, found| phone.event(event, found));
+        self.at_phone(at, &event.actor, |phone, _, found| {
+            phone.event(event, found);
+        });
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::answers::{Answers, Moment, Question, question};
-use super::held::{Held, signs_files, signs_lists};
+use super::held::{Held, Lists, signs_files, signs_lists};
 use super::law::Law;
 use super::terms::Terms;
 use crate::event::{Event, Kind, SignerFacts};
@@ -43,10 +43,10 @@ impl Ground {
 pub(super) struct WatchedPhone {
     terms: Option<Terms>,
     flash: Option<Flash>,
-    ctl: Option<Held>,
-    itl: Option<Held>,
+    ctl: Option<Arc<Held>>,
+    itl: Option<Arc<Held>>,
     /// The CTL at the start of the boot, once another took its place.
-    old_ctl: Option<Option<Held>>,
+    old_ctl: Option<Option<Arc<Held>>>,
     answers: Answers,
     /// The wall clock at the world's start, as the last boot had it: it moves when the clock jumps.
     clock: Option<i64>,
@@ -60,7 +60,13 @@ pub(super) struct WatchedPhone {
 }
 
 impl WatchedPhone {
-    pub(super) fn boot(&mut self, setup: &PhoneSetup, flash: &Flash, found: &mut Found) {
+    pub(super) fn boot(
+        &mut self,
+        setup: &PhoneSetup,
+        flash: &Flash,
+        lists: &mut Lists,
+        found: &mut Found,
+    ) {
         let terms = Terms::of(&setup.settings);
         if setup.cause == BootCause::FactoryReset {
             self.answers = Answers::default();
@@ -85,26 +91,13 @@ impl WatchedPhone {
         self.answers.boot(clock.saturating_sub(last), &terms);
         self.terms = Some(terms);
         self.flash = Some(flash.clone());
-        self.ctl = self.read(ListKind::Ctl, flash, found);
-        self.itl = self.read(ListKind::Itl, flash, found);
+        self.ctl = read(ListKind::Ctl, flash, lists, found);
+        self.itl = read(ListKind::Itl, flash, lists, found);
         self.old_ctl = None;
         self.judging = None;
         self.installed.clear();
         self.asked_over_https = false;
         self.events = 0;
-    }
-
-    fn read(&self, kind: ListKind, flash: &Flash, found: &mut Found) -> Option<Held> {
-        let bytes = flash.get(kind.file_name())?;
-        let list = Held::read(bytes);
-        if list.is_none() {
-            let text = format!(
-                "the {kind} in flash is no whole list: {} bytes",
-                bytes.len()
-            );
-            found.push((Law::ListsWhole, text));
-        }
-        list
     }
 
     pub(super) fn flash(
@@ -113,6 +106,7 @@ impl WatchedPhone {
         before: &Flash,
         after: &Flash,
         cut: bool,
+        lists: &mut Lists,
         found: &mut Found,
     ) {
         if let Some(last) = &self.flash {
@@ -133,7 +127,7 @@ impl WatchedPhone {
                 self.replace(kind, None);
                 continue;
             };
-            let Some(list) = Held::read(bytes) else {
+            let Some(list) = lists.read(bytes) else {
                 let text = format!(
                     "after {when} the {kind} is neither the old nor a new one: {} bytes that are no whole list",
                     bytes.len()
@@ -153,7 +147,7 @@ impl WatchedPhone {
         self.flash = Some(after.clone());
     }
 
-    fn replace(&mut self, kind: ListKind, list: Option<Held>) {
+    fn replace(&mut self, kind: ListKind, list: Option<Arc<Held>>) {
         match kind {
             ListKind::Ctl => {
                 let old = std::mem::replace(&mut self.ctl, list);
@@ -167,10 +161,10 @@ impl WatchedPhone {
     fn in_force(&self) -> (Option<&Held>, Option<&Held>) {
         let at_once = self.terms.as_ref().is_none_or(|t| t.new_ctl_counts_at_once);
         let ctl = match &self.old_ctl {
-            Some(old) if !at_once => old.as_ref(),
-            _ => self.ctl.as_ref(),
+            Some(old) if !at_once => old.as_deref(),
+            _ => self.ctl.as_deref(),
         };
-        (ctl, self.itl.as_ref())
+        (ctl, self.itl.as_deref())
     }
 
     fn moment<'a>(&'a self, at: Time, terms: &'a Terms) -> Moment<'a> {
@@ -426,6 +420,19 @@ impl WatchedPhone {
         }
         self.flash = Some(flash.clone());
     }
+}
+
+fn read(kind: ListKind, flash: &Flash, lists: &mut Lists, found: &mut Found) -> Option<Arc<Held>> {
+    let bytes = flash.get(kind.file_name())?;
+    let list = lists.read(bytes);
+    if list.is_none() {
+        let text = format!(
+            "the {kind} in flash is no whole list: {} bytes",
+            bytes.len()
+        );
+        found.push((Law::ListsWhole, text));
+    }
+    list
 }
 
 /// The two documented ways around a signer: nothing is installed, or the empty ITL of a rollback.

@@ -47,13 +47,8 @@ impl Run<'_> {
                     "the phones of {cluster} reset by themselves after an import (admin guide 14)"
                 )
             };
-            self.tell(
-                LAB,
-                Kind::Step {
-                    verb: "reset-phones".into(),
-                    text,
-                },
-            );
+            let verb = "reset-phones".into();
+            self.tell(LAB, Kind::Step { verb, text });
             let of_cluster = |p: &LabPhone| {
                 let lab = lock(&self.lab);
                 let first = p.servers(&lab).iter().find_map(|a| lab.at(*a));

@@ -49,6 +49,9 @@ impl Run<'_> {
 
     /// Tells of the lists that were published since the last time.
     pub(super) fn tell_publications(&mut self) {
+        if !self.is_heard {
+            return;
+        }
         let mut new = Vec::new();
         {
             let lab = lock(&self.lab);

@@ -25,7 +25,7 @@ use crate::trust::certificate::escape_for_terminal;
 use crate::tvs::ClientSettings;
 use asked::Named;
 use nodes::{
-    a_device, at_host, known_address, name_nodes, no_port, nobody_named, node_of, note_cached_files,
+    a_device, address_of, at_host, name_nodes, no_port, nobody_named, node_of, note_cached_files,
 };
 use places::{Place, Places};
 use read::Service;
@@ -437,8 +437,9 @@ impl Look<'_> {
         }
         let pins = asked::pins(&sides[s].side);
         for (host, port, over) in servers.tvs {
-            let known = known_address(&sides[s].side, &host);
-            let found = self.tvs_at(&host, port, over.as_ref(), known).await;
+            let resolved = self.places.resolve(&host).await;
+            let own = address_of(sides, s, &host, resolved);
+            let found = self.tvs_at(&host, port, over.as_ref(), own).await;
             let at = at_host(sides, s, &host, found.as_ref().ok().and_then(|f| f.0));
             let Looked { side, .. } = &mut sides[at.0];
             let node = &mut side.nodes[at.1];
@@ -465,8 +466,8 @@ impl Look<'_> {
             let found = match lab {
                 Some(node) => Ok(node.address),
                 None => {
-                    let known = known_address(&sides[s].side, host);
-                    self.resolve(host, known).await
+                    let resolved = self.places.resolve(host).await;
+                    address_of(sides, s, host, resolved)
                 }
             };
             let at = at_host(sides, s, host, found.as_ref().ok().copied());
@@ -497,30 +498,23 @@ impl Look<'_> {
         }
     }
 
-    /// Address and socket of a TVS; no socket where a lab says that nobody listens.
+    /// Address and socket of a TVS whose host is at `own`; no socket where a lab says that nobody listens.
     async fn tvs_at(
         &self,
         host: &str,
         port: u16,
         over: Option<&TvsPlace>,
-        known: Option<Ipv4Addr>,
+        own: Result<Ipv4Addr, String>,
     ) -> Result<(Option<Ipv4Addr>, Option<SocketAddr>), String> {
         if let Some(over) = over {
             let address = self.places.resolve(&over.host).await?;
-            let own = self.places.resolve(host).await.ok();
-            return Ok((own, Some((address, over.port).into())));
+            return Ok((own.ok(), Some((address, over.port).into())));
         }
         if let Some(node) = self.places.of_lab(host) {
             return Ok((Some(node.address), node.tvs));
         }
-        let address = self.resolve(host, known).await?;
+        let address = own?;
         Ok((Some(address), Some((address, port).into())))
-    }
-
-    /// The address of a host: as the resolver has it, else that of the node with this name.
-    async fn resolve(&self, host: &str, known: Option<Ipv4Addr>) -> Result<Ipv4Addr, String> {
-        let resolved = self.places.resolve(host).await;
-        resolved.or_else(|why| known.ok_or(why))
     }
 }
 

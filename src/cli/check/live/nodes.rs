@@ -6,22 +6,52 @@ use super::{CACHED_FILES, Looked, asked};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side};
 use crate::check::folder::{cached_files, host_of_list};
 
-/// The address of the node that a host means, where that is known.
-pub(super) fn known_address(side: &Side, host: &str) -> Option<Ipv4Addr> {
-    side.nodes.iter().find(|n| n.is_host(host))?.address
+/// The address of a host that side `s` names. What the resolver says counts, unless that is a node of
+/// another side, of which this side has one of the same name: the resolver knows one of the two, and
+/// the other one is where it was looked at.
+pub(super) fn address_of(
+    sides: &[Looked],
+    s: usize,
+    host: &str,
+    resolved: Result<Ipv4Addr, String>,
+) -> Result<Ipv4Addr, String> {
+    let own = sides[s].side.nodes.iter().find(|n| n.is_host(host));
+    let known = own.and_then(|n| n.address);
+    let address = match resolved {
+        Ok(address) => address,
+        Err(why) => return known.ok_or(why),
+    };
+    match others(sides, s).find(|(_, n)| n.address == Some(address)) {
+        Some((_, other)) if own.is_some() && known != Some(address) => known.ok_or_else(|| {
+            format!(
+                "{host} resolves to {address}, which is {} of the other cluster",
+                other.name
+            )
+        }),
+        _ => Ok(address),
+    }
 }
 
-/// The node that a host of side `s` means: one of any side, or a new one of this side.
+/// The node that a host of side `s` means: its own, that of another side which has this address, or a
+/// new one of this side. A name alone does not make it another side's: both may have it.
 pub(super) fn at_host(sides: &mut [Looked], s: usize, host: &str, address: Option<Ipv4Addr>) -> At {
-    let is_own = |side: &Side| side.nodes.iter().position(|n| n.is_host(host));
-    if is_own(&sides[s].side).is_none() {
-        for (o, other) in sides.iter().enumerate() {
-            if let Some(n) = is_own(&other.side) {
-                return At(o, n);
-            }
-        }
+    let is_there = |node: &Node| address.is_some() && node.address == address;
+    let mut own = sides[s].side.nodes.iter();
+    let is_own = own.any(|n| n.is_host(host) || is_there(n));
+    let elsewhere = others(sides, s).find(|(_, node)| is_there(node));
+    match elsewhere.map(|(at, _)| at) {
+        Some(at) if !is_own => at,
+        _ => At(s, node_of(&mut sides[s].side, host, address)),
     }
-    At(s, node_of(&mut sides[s].side, host, address))
+}
+
+/// The nodes of the other sides.
+fn others(sides: &[Looked], s: usize) -> impl Iterator<Item = (At, &Node)> {
+    let others = sides.iter().enumerate().filter(move |(o, _)| *o != s);
+    others.flat_map(|(o, looked)| {
+        let nodes = looked.side.nodes.iter().enumerate();
+        nodes.map(move |(n, node)| (At(o, n), node))
+    })
 }
 
 /// The node of a side that a host means, a new one if there is none. A node that is known by its
@@ -168,5 +198,55 @@ mod tests {
         assert_eq!(node_of(&mut side, "cucm-pub.example.com", address), 1);
         assert_eq!(side.nodes[1].address, None);
         assert_eq!(node_of(&mut side, "elsewhere", None), 2);
+    }
+
+    /// Two sides, each with a `cucm-pub` at an address of its own; the first has it in its second node.
+    fn namesakes() -> [Looked; 2] {
+        let side = |hosts: &[(&str, u8)]| {
+            let mut side = Side::default();
+            for &(host, last) in hosts {
+                node_of(&mut side, host, Some([10, 0, 0, last].into()));
+            }
+            let targets = Vec::new();
+            Looked { side, targets }
+        };
+        [
+            side(&[("old-sub", 2), ("cucm-pub", 1)]),
+            side(&[("cucm-pub", 21)]),
+        ]
+    }
+
+    #[test]
+    fn a_name_that_both_sides_have_is_looked_at_where_its_own_side_has_it() {
+        let mut sides = namesakes();
+        let at = |last: u8| Ok([10, 0, 0, last].into());
+        // The resolver knows one of the two.
+        for resolved in [1, 21] {
+            assert_eq!(address_of(&sides, 0, "cucm-pub", at(resolved)), at(1));
+            assert_eq!(address_of(&sides, 1, "cucm-pub", at(resolved)), at(21));
+        }
+        assert_eq!(address_of(&sides, 1, "cucm-pub", at(99)), at(99));
+        assert_eq!(address_of(&sides, 1, "cucm-pub", Err("no".into())), at(21));
+        sides[1].side.nodes[0].address = None;
+        let unclear = address_of(&sides, 1, "cucm-pub", at(1));
+        assert!(unclear.is_err_and(|why| why.contains("of the other cluster")));
+    }
+
+    #[test]
+    fn a_host_is_another_sides_node_by_its_address_alone() {
+        let mut sides = namesakes();
+        let address = |last: u8| Some([10, 0, 0, last].into());
+        // The second side names a host of the first.
+        assert_eq!(at_host(&mut sides, 1, "old-sub", address(2)), At(0, 0));
+        assert_eq!(at_host(&mut sides, 1, "alias", address(2)), At(0, 0));
+        // The first side was given without its publisher.
+        sides[0].side.nodes.pop();
+        let host = "cucm-pub";
+        assert_eq!(at_host(&mut sides, 0, host, address(1)), At(0, 1));
+        assert_eq!(sides[0].side.nodes[1].address, address(1));
+        assert_eq!(at_host(&mut sides, 1, host, address(21)), At(1, 0));
+        // Nobody knows where it is.
+        sides[0].side.nodes.pop();
+        assert_eq!(at_host(&mut sides, 0, host, None), At(0, 1));
     }
 }

@@ -3,10 +3,12 @@
 //! certificates each time: a file is encrypted once, and decrypted once.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ring::digest::{Context, SHA256};
 
 use super::{Form, P12Entry};
-use crate::cluster::state::sha256;
+use crate::phone::known::fingerprint;
 
 /// How many files are kept, the newest: some megabytes, of files of a few kilobytes.
 const LIMIT: usize = 512;
@@ -21,11 +23,24 @@ static KEPT: Mutex<Kept> = Mutex::new(Kept {
 
 struct Kept {
     /// Files, by what is in them, password and form.
-    written: BTreeMap<Id, Vec<u8>>,
-    /// What is read out of them, by file and password; none before the first time.
-    read: BTreeMap<Id, Option<Vec<P12Entry>>>,
+    written: BTreeMap<Id, Arc<[u8]>>,
+    /// What is read out of them, by the file's fingerprint.
+    read: BTreeMap<u64, Read>,
     /// Oldest first, a pair of the above.
-    order: VecDeque<(Id, Id)>,
+    order: VecDeque<(Id, u64)>,
+}
+
+struct Read {
+    bytes: Arc<[u8]>,
+    password: String,
+    /// None before the first time.
+    entries: Option<Vec<P12Entry>>,
+}
+
+impl Read {
+    fn is_of(&self, bytes: &[u8], password: &str) -> bool {
+        *self.bytes == *bytes && self.password == password
+    }
 }
 
 fn kept() -> MutexGuard<'static, Kept> {
@@ -35,10 +50,10 @@ fn kept() -> MutexGuard<'static, Kept> {
 
 /// What a file is made of, the salts aside.
 pub(super) fn content(entries: &[P12Entry], password: &str, form: Form) -> Id {
-    let mut all = Vec::new();
+    let mut all = Context::new(&SHA256);
     let mut add = |part: &[u8]| {
-        all.extend(part.len().to_be_bytes());
-        all.extend_from_slice(part);
+        all.update(&part.len().to_be_bytes());
+        all.update(part);
     };
     add(form.name().as_bytes());
     add(password.as_bytes());
@@ -46,24 +61,19 @@ pub(super) fn content(entries: &[P12Entry], password: &str, form: Form) -> Id {
         add(entry.alias.as_deref().unwrap_or_default().as_bytes());
         add(&entry.der);
     }
-    sha256(&all)
-}
-
-fn file(bytes: &[u8], password: &str) -> Id {
-    let mut all = password.len().to_be_bytes().to_vec();
-    all.extend_from_slice(password.as_bytes());
-    all.extend_from_slice(bytes);
-    sha256(&all)
+    let mut id = [0; 32];
+    id.copy_from_slice(all.finish().as_ref());
+    id
 }
 
 /// The file that was made of this before.
 pub(super) fn written(content: &Id) -> Option<Vec<u8>> {
-    kept().written.get(content).cloned()
+    kept().written.get(content).map(|bytes| bytes.to_vec())
 }
 
 /// Keeps a file.
 pub(super) fn keep(content: Id, bytes: &[u8], password: &str) {
-    let file = file(bytes, password);
+    let file = fingerprint(bytes);
     let mut kept = kept();
     // Two threads may have made it at once, with salts of their own: the first stays.
     if kept.written.contains_key(&content) {
@@ -76,8 +86,14 @@ pub(super) fn keep(content: Id, bytes: &[u8], password: &str) {
         kept.read.remove(&file);
     }
     kept.order.push_back((content, file));
-    kept.written.insert(content, bytes.to_vec());
-    kept.read.insert(file, None);
+    let bytes: Arc<[u8]> = bytes.into();
+    kept.written.insert(content, Arc::clone(&bytes));
+    let read = Read {
+        bytes,
+        password: password.to_owned(),
+        entries: None,
+    };
+    kept.read.insert(file, read);
 }
 
 /// What is in a file, if it is kept: looked up, or read by `open` the first time.
@@ -86,16 +102,20 @@ pub(super) fn read<E>(
     password: &str,
     open: impl FnOnce() -> Result<Vec<P12Entry>, E>,
 ) -> Result<Vec<P12Entry>, E> {
-    let id = file(bytes, password);
-    let known = kept().read.get(&id).cloned();
+    let file = fingerprint(bytes);
+    let known = kept().read.get(&file).and_then(|read| {
+        let is_known = read.is_of(bytes, password);
+        is_known.then(|| read.entries.clone())
+    });
     if let Some(Some(entries)) = known {
         return Ok(entries);
     }
     let entries = open()?;
     if known.is_some()
-        && let Some(place) = kept().read.get_mut(&id)
+        && let Some(read) = kept().read.get_mut(&file)
+        && read.is_of(bytes, password)
     {
-        *place = Some(entries.clone());
+        read.entries = Some(entries.clone());
     }
     Ok(entries)
 }
