@@ -53,8 +53,8 @@ pub fn rests_on(
 
 /// The same, with what was concluded rather than read: the answers of a TVS that it asked and that
 /// nobody heard follow from rules of its cluster, of which one is assumed; that a server hands out the
-/// files that lie in a folder, and that the phone holds what another one holds or a node serves, is
-/// assumed too.
+/// files that lie in a folder, that the phone holds what another one holds or a node serves, and that it
+/// is of a model that nobody said or does what those of another family do, is assumed too.
 pub fn with_concluded(
     found: Option<RestsOn>,
     sides: &Sides,
@@ -101,11 +101,23 @@ pub fn with_concluded(
         let rules = [Key::TvsRestartNeeded, Key::TvsRolesOfStore];
         concluded.rules = told(Basis::Assumed, &rules).rules;
     }
+    let setup = &subject.setup;
+    if subject.taken.model {
+        let text = format!("it is a {}", setup.identity.model);
+        concluded.rules.push(text);
+    }
+    if subject.taken.firmware {
+        let text = format!("its firmware does what that of {} does", setup.profile.name);
+        concluded.rules.push(text);
+    }
     if subject.taken.configuration {
         concluded.rules.push(OTHERS_CONFIGURATION.into());
     }
     if let Some(node) = subject.taken.lists.and_then(|at| sides.node(at)) {
-        let text = format!("it holds the list that {} serves now", node.name);
+        let text = match subject.taken.no_ctl {
+            false => format!("it holds the list that {} serves now", node.name),
+            true => format!("it holds no CTL, as {} serves none now", node.name),
+        };
         concluded.rules.push(text);
     }
     concluded.rules.extend(folders);

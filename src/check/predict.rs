@@ -29,17 +29,23 @@ pub struct Subject {
     pub earlier: Vec<Event>,
     /// The time on the clock by which its kept TVS answers run out.
     pub now: Time,
-    /// What of its flash nobody read nor said.
+    /// What of it nobody read nor said.
     pub taken: Taken,
 }
 
-/// What of a phone's flash is taken from elsewhere, since nobody read or said what the phone holds.
+/// What of a phone is taken from elsewhere, since nobody read or said what it is and holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Taken {
     /// Its configuration is that of another phone, which nobody said to be of the same group.
     pub configuration: bool,
     /// The node whose lists of now are taken for those that it holds.
     pub lists: Option<At>,
+    /// Of these lists it is the CTL alone that nobody said, and that node serves none.
+    pub no_ctl: bool,
+    /// Its model is the one that phones are taken for of which nobody says it.
+    pub model: bool,
+    /// Its model is of no family whose firmware is known, and that of its profile stands in.
+    pub firmware: bool,
 }
 
 /// What is going to be done with phones.

@@ -183,6 +183,13 @@ pub struct Profile {
     pub overrides: &'static [Override],
 }
 
+/// Numbers of models that have no Security By Default: they hold no ITL and ask no TVS, so no profile
+/// is theirs.
+pub const WITHOUT_SECURITY_BY_DEFAULT: Cited<&[&str]> = documented(
+    &["7940", "7960"],
+    "Cisco 118893: 7940 and 7960 have no Security By Default",
+);
+
 /// Every profile.
 pub const PROFILES: &[Profile] = &[
     Profile {

@@ -10,7 +10,9 @@ use trustline::check::predict::Subject;
 use trustline::check::rehearsal::Gap;
 use trustline::cluster::TrustStore::{CallManager as CallManagerTrust, PhoneSast};
 use trustline::cluster::{CertificateKind, ClusterMode, KeyBits, Release};
+use trustline::phone::Profile;
 use trustline::phone::flash::CONFIG;
+use trustline::wire::Digest;
 
 use crate::lab::{DEVICE, Kind, Lab, asked};
 
@@ -158,6 +160,46 @@ fn a_fate_that_hangs_on_what_was_concluded_is_assumed() {
     let (basis, rules) = told(lab.check_of(&sides, &phone, &["dst-pub"]));
     assert_eq!(basis, "assumed");
     assert_eq!(rules, "dst-pub hands out the files that lie in its folder");
+}
+
+/// Of many kinds of phones one takes over the fix of another, and what its proof rests on is its own.
+#[test]
+fn a_fix_of_another_kind_rests_on_what_it_does_for_this_one() {
+    const KINDS: usize = 65;
+    let mut dst = Kind::new(Release::V12_5, ClusterMode::NonSecure);
+    dst.digest = Some(Digest::Sha512);
+    let mut lab = Lab::new(&Kind::new(Release::V11_5_1, ClusterMode::NonSecure), &dst);
+    let first = lab.phone();
+    let of_model = |model: String, profile: &'static Profile| {
+        let mut phone = first.clone();
+        phone.setup.identity.model.clone_from(&model);
+        phone.setup.profile = profile;
+        phone.setup.settings = profile.settings();
+        Asked {
+            name: model,
+            ..asked(&phone)
+        }
+    };
+    let newer = Profile::named("8800").unwrap();
+    let mut phones: Vec<Asked> = (0..KINDS)
+        .map(|n| of_model(format!("CP-8861-{n}"), newer))
+        .collect();
+    let older = Profile::named("7900").unwrap();
+    phones.push(of_model("CP-7975".into(), older));
+    let all = groups(&lab.sides(), &phones, &lab.to(&["dst-pub"]), &lab.rules);
+    let fix = |model: &str| {
+        let mut of_phone = all.iter().filter(|g| g.phones.iter().any(|p| p == model));
+        let group = of_phone.next().unwrap();
+        assert_eq!(group.fate, Fate::Stranded, "{model}");
+        group.fix.clone().unwrap()
+    };
+    let [newer, older] = ["CP-8861-0", "CP-7975"].map(fix);
+    assert!(newer.proven && older.proven);
+    assert_eq!(newer.actions, older.actions);
+    let [newer, older] = [newer, older].map(|fix| fix.rests_on.unwrap());
+    assert_eq!(newer.basis, "documented", "{newer:?}");
+    assert_eq!(older.basis, "assumed", "{older:?}");
+    assert_eq!(older.rules, ["trust.digest_sha512"]);
 }
 
 #[test]

@@ -21,7 +21,7 @@ use trustline::time::Time;
 use trustline::trust::rules::Settings;
 use trustline::tvs::Found;
 use trustline::wire::phone_config::SecurityMode;
-use trustline::wire::{SignedFile, Strictness, TrustList};
+use trustline::wire::{Digest, SignedFile, Strictness, TrustList};
 
 /// 2020-03-01T09:00:00Z.
 pub(crate) const DATE: u64 = 1_583_053_200;
@@ -43,6 +43,8 @@ pub(crate) struct Kind {
     pub(crate) release: Release,
     pub(crate) mode: ClusterMode,
     pub(crate) settings: ClusterSettings,
+    /// TFTP File Signature Algorithm; without a value the release's default.
+    pub(crate) digest: Option<Digest>,
 }
 
 impl Kind {
@@ -51,6 +53,7 @@ impl Kind {
             release,
             mode,
             settings: ClusterSettings::default(),
+            digest: None,
         }
     }
 }
@@ -73,7 +76,10 @@ fn spec(id: &str, number: u8, kind: &Kind) -> ClusterSpec {
             node("sub", false, &[CallManager, Tftp, Tvs], 2),
         ],
         callmanager_group: vec![format!("{id}-sub"), format!("{id}-pub")],
-        parameters: trustline::cluster::Parameters::default(),
+        parameters: trustline::cluster::Parameters {
+            tftp_file_signature_algorithm: kind.digest,
+            ..Default::default()
+        },
     }
 }
 

@@ -215,3 +215,190 @@ fn a_hundred_thousand_rows_are_read_in_a_moment() {
     assert!(found.notes.len() < 5, "{:?}", found.notes);
     assert!(start.elapsed() < Duration::from_secs(60));
 }
+
+/// An inventory as its cells, of which some are empty.
+const COLUMNS: [&str; 6] = [
+    "device",
+    "model",
+    "ctl_sha1",
+    "itl_sha1",
+    "callmanager_group",
+    "has_lsc",
+];
+
+/// What a check says of a phone.
+struct Said {
+    fate: Fate,
+    /// How sure it is, and what it hangs on; nothing where the fate is not known.
+    basis: u8,
+    rules: String,
+    missing: String,
+    /// The worst that each condition says, with how sure that is.
+    conditions: BTreeMap<&'static str, (u8, u8)>,
+}
+
+fn sureness(basis: &str) -> u8 {
+    match basis {
+        "documented" => 3,
+        "inferred" => 2,
+        "assumed" => 1,
+        other => panic!("{other}"),
+    }
+}
+
+/// Checks the phone of the last row.
+fn said(sides: &Sides, rows: &[[String; 6]]) -> Said {
+    let lines: Vec<_> = rows.iter().map(|row| row.join(",")).collect();
+    let csv = format!("{}\n{}\n", COLUMNS.join(","), lines.join("\n"));
+    let inventory = inventory::read("phones.csv", csv.as_bytes()).unwrap();
+    assert_eq!(inventory.entries.len(), rows.len(), "{csv}");
+    let none = BTreeMap::new();
+    let found = inventory::subjects(sides, &inventory.entries, &how(&none));
+    let nodes = sides.nodes().filter(|(at, node)| {
+        let mut replies = node.tftp.replies.values();
+        at.0 == 1 && replies.any(|r| r.get().is_some_and(|r| r.file().is_some()))
+    });
+    let plan = Move {
+        option_150: nodes.map(|(at, _)| sides.address(at)).collect(),
+        resets: 3,
+    };
+    let groups = groups(sides, &found.asked, &plan, &Settings::default());
+    let name = &found.asked.last().unwrap().name;
+    let group = groups.iter().find(|g| g.phones.contains(name)).unwrap();
+    let known = found.asked.iter().filter_map(|a| a.subject.as_ref().ok());
+    let known: Vec<Subject> = known.map(|s| (**s).clone()).collect();
+    let mut worst = BTreeMap::new();
+    for condition in conditions::all(sides, &plan, &known, how(&none).clock, &groups) {
+        let state = match condition.state {
+            State::Good => 2,
+            State::Note => 1,
+            State::Bad | State::Unknown => 0,
+        };
+        let said = (state, sureness(condition.basis));
+        let worst = worst.entry(condition.name).or_insert(said);
+        *worst = said.min(*worst);
+    }
+    let rests_on = group.rests_on.as_ref();
+    Said {
+        fate: group.fate,
+        basis: rests_on.map_or(0, |r| sureness(r.basis)),
+        rules: rests_on.map_or_else(String::new, |r| r.rules.join("; ")),
+        missing: group.missing.clone().unwrap_or_default(),
+        conditions: worst,
+    }
+}
+
+/// A cell that nobody filled in is worth less than any word in it: what is not said is assumed at
+/// best. That a phone is of a model that is not modelled nobody can know who was not told.
+#[test]
+fn a_withheld_column_makes_nothing_better() {
+    const NOT_MODELLED: &str = "CP-7960";
+    let mut less_sure = 0;
+    for name in ["sha-512.toml", "non-secure-migration.toml"] {
+        let looked = looked(&scenario_text(name)).unwrap();
+        let mut sides = looked.sides;
+        let phones: Vec<_> = looked.phones.iter().map(|(_, s)| s).collect();
+        let [first, second, ..] = &phones[..] else {
+            panic!("{name}: two phones");
+        };
+        // What the second one holds its group has to tell.
+        let device = &second.setup.identity.device;
+        for node in &mut sides.sides[0].nodes {
+            for service in [&mut node.tftp, &mut node.http] {
+                service
+                    .replies
+                    .retain(|file, _| !file.starts_with(device.as_str()));
+            }
+        }
+        let row = |subject: &Subject, model: &str| {
+            let sha1 = |list: &str| match subject.flash.get(list) {
+                Some(bytes) => trustline::phone::file_facts("", bytes).sha1,
+                None => "none".into(),
+            };
+            let (ctl, itl) = (sha1("CTLFile.tlv"), sha1("ITLFile.tlv"));
+            let device = subject.setup.identity.device.clone();
+            [device, model.into(), ctl, itl, "g1".into(), "no".into()]
+        };
+        for model in ["CP-8861", "CP-7975", "", "XYZ", "CP-9971", NOT_MODELLED] {
+            let rows = [row(first, "CP-8861"), row(second, model)];
+            let whole = said(&sides, &rows);
+            let place = format!("{name}, {model}");
+            let told = &whole.rules;
+            match model {
+                "CP-8861" => {
+                    assert!(whole.fate.follows() && whole.basis > 1, "{place}: {told}");
+                }
+                "CP-7975" => assert!(whole.fate.follows(), "{place}"),
+                NOT_MODELLED => {
+                    assert_eq!(whole.fate, Fate::Unknown, "{place}");
+                    let why = &whole.missing;
+                    assert!(why.contains("no Security by Default"), "{place}: {why}");
+                }
+                _ => {
+                    assert!(whole.fate.follows() && whole.basis == 1, "{place}: {told}");
+                    let guess = match model {
+                        "" => "it is a CP-8861",
+                        _ => "its firmware does what that of 8800 does",
+                    };
+                    assert!(told.contains(guess), "{place}: {told}");
+                    assert_eq!(whole.conditions["digests"], (1, 1), "{place}");
+                }
+            }
+            for (column, title) in COLUMNS.iter().enumerate().skip(1) {
+                // Of both, as a column that is not there, and of this one alone.
+                for from in [0, 1] {
+                    let mut fewer = rows.clone();
+                    for row in &mut fewer[from..] {
+                        row[column].clear();
+                    }
+                    let less = said(&sides, &fewer);
+                    let place = format!("{place} without {title} from {from}");
+                    for (name, worst) in &less.conditions {
+                        let told = whole.conditions[name];
+                        assert!(*worst <= told, "{place}, {name}: {worst:?}, {told:?}");
+                    }
+                    if model == NOT_MODELLED && *title == "model" {
+                        assert!(less.basis <= 1, "{place}: {}", less.rules);
+                        assert!(less.rules.contains("it is a CP-8861"), "{place}");
+                        continue;
+                    }
+                    let is_same = less.fate == whole.fate || less.fate == Fate::Unknown;
+                    assert!(is_same, "{place}: {:?}, not {:?}", less.fate, whole.fate);
+                    assert!(less.basis <= whole.basis, "{place}: {}", less.rules);
+                    less_sure += usize::from(less.basis < whole.basis);
+                }
+            }
+        }
+    }
+    assert!(less_sure > 4, "{less_sure}");
+}
+
+/// Phones of a cluster that once was in mixed mode may hold its CTL still, and follow it.
+#[test]
+fn a_ctl_that_nobody_said_is_assumed_not_to_be_there_if_the_cluster_had_one() {
+    let looked_at = looked(&scenario_text("sha-512.toml")).unwrap();
+    let mixed = looked(&scenario_text("secure-migration.toml")).unwrap();
+    let old = mixed.phones[0].1.flash.get("CTLFile.tlv").unwrap();
+    let mut sides = looked_at.sides;
+    let phone = &looked_at.phones[0].1;
+    let itl = phone.flash.get("ITLFile.tlv").unwrap();
+    let sha1 = |bytes| trustline::phone::file_facts("", bytes).sha1;
+    let device = phone.setup.identity.device.clone();
+    let row = |ctl: String| {
+        let (itl, model) = (sha1(itl), "CP-8861".to_owned());
+        [device.clone(), model, ctl, itl, "g1".into(), "no".into()]
+    };
+    let never = said(&sides, &[row(String::new())]);
+    assert!(never.fate.follows() && never.basis > 1, "{}", never.rules);
+    let node = &mut sides.sides[0].nodes[0];
+    let reply = Known::Yes(FileReply::File(old.clone()));
+    node.tftp.replies.insert("old/CTLFile.tlv".into(), reply);
+    let none = said(&sides, &[row("none".into())]);
+    assert!(none.fate.follows() && none.basis > 1, "{}", none.rules);
+    let held = said(&sides, &[row(sha1(old))]);
+    let unsaid = said(&sides, &[row(String::new())]);
+    assert_eq!(unsaid.basis, 1);
+    assert!(unsaid.rules.contains("it holds no CTL"), "{}", unsaid.rules);
+    let lists = |said: &Said| said.conditions["phones-lists"];
+    assert!(lists(&unsaid) < lists(&none).min(lists(&held)));
+}

@@ -1,5 +1,6 @@
 //! A folder, its recording, and both as one side: one answer, by any choice of the rules.
 
+use std::fs;
 use std::process::Output;
 
 use trustline::cli::check::files::{read_folder, write_folder};
@@ -117,5 +118,42 @@ fn namesakes_are_told_and_not_recorded() {
         let told = notes.matches("both clusters call a node src-pub").count();
         assert_eq!(told, 1, "{notes}");
         assert_eq!(answer["failures"].as_array().unwrap().len(), 0);
+    }
+}
+
+/// What a recording notes comes from outside, and no terminal obeys it, whether there is an answer or
+/// none.
+#[test]
+fn notes_of_a_recording_reach_the_terminal_without_their_escapes() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = dir.path().join("record");
+    check(
+        &FOLDERS[..1],
+        &FOLDERS[1..],
+        &["--record", record.to_str().unwrap()],
+    );
+    let (from, to) = (record.join("from"), record.join("to"));
+    let cluster = from.join("cluster.json");
+    let text = fs::read(&cluster).unwrap();
+    let mut read: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    read["notes"] = serde_json::json!(["a \u{1b}[31mred\u{1b}]0;title\u{7} note"]);
+    fs::write(&cluster, read.to_string()).unwrap();
+    let inputs = [
+        "check",
+        "--from",
+        from.to_str().unwrap(),
+        "--to",
+        to.to_str().unwrap(),
+        "--date",
+        DATE,
+    ];
+    let answered = run(&inputs);
+    let refused = run(&[&inputs[..], &["--option-150", "nosuch"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    for output in [answered, refused] {
+        let both = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        let control = both.iter().find(|b| b.is_ascii_control() && **b != b'\n');
+        assert_eq!(control, None, "{}", said(&output));
+        assert!(said(&output).contains("31mred"), "{}", said(&output));
     }
 }

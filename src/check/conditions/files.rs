@@ -6,6 +6,7 @@ use super::Said;
 use super::question::{ALL_LISTS, Question, and, configs, offered, parse, who};
 use crate::check::answer::Condition;
 use crate::check::evidence::Known;
+use crate::check::predict::Subject;
 use crate::report::text::day;
 use crate::trust::certificate::Certificate;
 use crate::trust::decide::policy;
@@ -148,6 +149,20 @@ fn date(q: &Question<'_>, c: &Certificate<'_>, places: &[String]) -> Option<Cond
 struct Family<'a> {
     settings: &'a Settings,
     phones: Vec<&'a str>,
+    /// What they are taken for, since nobody said their model or knows its firmware.
+    taken_for: Option<String>,
+}
+
+/// What a phone is taken for whose firmware is a guess.
+fn taken_for(subject: &Subject) -> Option<String> {
+    let setup = &subject.setup;
+    if subject.taken.firmware {
+        Some(format!("{} phones", setup.profile.name))
+    } else if subject.taken.model {
+        Some(format!("a {}", setup.identity.model))
+    } else {
+        None
+    }
 }
 
 /// Each family of phones knows the digests that the destination signs with (CUCM Security Guide, TFTP
@@ -175,17 +190,20 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
             }
         }
     }
-    let mut families: BTreeMap<(&str, [bool; 2]), Family<'_>> = BTreeMap::new();
+    let mut families: BTreeMap<(&str, [bool; 2], Option<String>), Family<'_>> = BTreeMap::new();
     for subject in q.subjects {
         let settings = &subject.setup.settings;
         let policy = policy(&settings.clone());
         let key = (
             subject.setup.profile.name,
             [policy.accept_sha256, policy.accept_sha512],
+            taken_for(subject),
         );
+        let guess = key.2.clone();
         let family = families.entry(key).or_insert_with(|| Family {
             settings,
             phones: Vec::new(),
+            taken_for: guess,
         });
         family.phones.push(&subject.setup.identity.device);
     }
@@ -201,14 +219,21 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
             .map(move |(code, places)| (key, family, Digest::from_code(*code), places))
     });
     let mut conditions: Vec<_> = pairs
-        .map(|(&(family, [sha256, sha512]), Family { settings, phones }, digest, places)| {
+        .map(|(&(name, [sha256, sha512], _), family, digest, places)| {
+            let Family { settings, phones, taken_for } = family;
             let (takes, basis) = match digest {
                 Digest::Sha1 => (true, Basis::Documented),
                 Digest::Sha256 => (sha256, settings.basis(Key::DigestSha256)),
                 Digest::Sha512 => (sha512, settings.basis(Key::DigestSha512)),
                 Digest::Other(_) => (false, Basis::Assumed),
             };
-            let about = format!("{family} phones ({})", who(phones));
+            let (about, basis) = match taken_for {
+                None => (format!("{name} phones ({})", who(phones)), basis),
+                Some(what) => (
+                    format!("phones taken for {what} ({})", who(phones)),
+                    Basis::Assumed,
+                ),
+            };
             let said = Said::new(DIGESTS, about, basis);
             let text = format!("{} signed with {digest}", and(places));
             let fix = format!(
@@ -217,6 +242,10 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
             );
             match (takes, basis) {
                 (false, _) => said.bad(format!("{text}: this firmware is taken to refuse it"), fix),
+                (true, _) if taken_for.is_some() => said.note(
+                    format!("{text}: nobody said the model, or knows what firmware of that model does"),
+                    Some(format!("put the models into the inventory; where they stand there, try one phone first, or {fix}")),
+                ),
                 (true, Basis::Assumed) => said.note(
                     format!("{text}: no source says whether this firmware knows it"),
                     Some(format!("try one phone first; or {fix}")),

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use apply::{Changed, Ground, servers_of, service};
 pub use certificates::Certificates;
 
-use super::answer::{Action, Fix};
+use super::answer::{Action, Fix, RestsOn};
 use super::evidence::Sides;
 use super::predict::{Move, Prediction, Subject, predict};
 use candidates::{Met, RESET, cost, together};
@@ -56,16 +56,10 @@ pub fn smallest(
     };
     let found = search(sides, subject, plan, prediction, ground);
     Some(match found {
-        Some((actions, changed, after)) => Mended {
-            fix: Fix {
-                text: advice::sentence(&actions, after.resets, &looked),
-                rests_on: proof::rests_on(&looked, &actions, &changed, &after),
-                actions,
-                proven: true,
-                status: after.status(),
-            },
-            after: Some((changed, after)),
-        },
+        Some((actions, changed, after)) => {
+            let rests_on = proof::rests_on(&looked, &actions, &changed, &after);
+            proven(&looked, actions, rests_on, changed, after)
+        }
         None => Mended {
             fix: unproven(&looked),
             after: None,
@@ -94,20 +88,62 @@ fn unproven(looked: &Looked<'_>) -> Fix {
     })
 }
 
-/// The fix of another phone, if this one follows with it too.
+/// Tells what it rests on that a phone follows after these actions; where nobody knows it yet, whatever
+/// is called last finds it out, which takes many boots.
+pub type Recall<'a> = &'a mut dyn FnMut(
+    &[Action],
+    &Subject,
+    &Prediction,
+    &dyn Fn() -> Option<RestsOn>,
+) -> Option<RestsOn>;
+
+/// The fix of another phone, if this one of which `prediction` says that it does not follow does so
+/// with it too.
 pub fn with_fix_of(
     other: &Fix,
     sides: &Sides,
     subject: &Subject,
     plan: &Move,
+    prediction: &Prediction,
     ground: Ground<'_>,
+    known: Recall<'_>,
 ) -> Option<Mended> {
     let changed = Changed::nothing(sides, subject, plan).make(&other.actions, ground)?;
     let after = predict(&changed.sides, &changed.subject, &changed.plan);
-    (other.proven && after.follows()).then(|| Mended {
-        fix: other.clone(),
+    if !other.proven || !after.follows() {
+        return None;
+    }
+    let looked = Looked {
+        sides,
+        subject,
+        plan,
+        prediction,
+        ground,
+    };
+    let actions = other.actions.clone();
+    let find = || proof::rests_on(&looked, &actions, &changed, &after);
+    let rests_on = known(&actions, &changed.subject, &after, &find);
+    Some(proven(&looked, actions, rests_on, changed, after))
+}
+
+/// A fix with which the phone's machine was run again, and follows.
+fn proven(
+    looked: &Looked<'_>,
+    actions: Vec<Action>,
+    rests_on: Option<RestsOn>,
+    changed: Changed,
+    after: Prediction,
+) -> Mended {
+    Mended {
+        fix: Fix {
+            text: advice::sentence(&actions, after.resets, looked),
+            rests_on,
+            actions,
+            proven: true,
+            status: after.status(),
+        },
         after: Some((changed, after)),
-    })
+    }
 }
 
 /// A set of actions to try, or one that was tried and helps.

@@ -6,7 +6,7 @@ mod alike;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::answer::{Fate, Fix, Group, RestsOn, WayBack};
+use super::answer::{Action, Fate, Fix, Group, RestsOn, WayBack};
 use super::back::way_back;
 use super::basis::{rests_on, with_concluded};
 use super::evidence::Sides;
@@ -83,6 +83,7 @@ pub fn groups(sides: &Sides, phones: &[Asked], plan: &Move, rules: &Settings) ->
         is_many: kinds.len() > SEARCHES,
         fixes: BTreeMap::new(),
         bases: BTreeMap::new(),
+        proofs: BTreeMap::new(),
     };
     for kin in &kinds {
         let found = asking.about(kin);
@@ -248,6 +249,21 @@ struct SameBasis {
     lists: [Option<Arc<[u8]>>; 2],
 }
 
+impl SameBasis {
+    fn of(subject: &Subject, prediction: &Prediction) -> Self {
+        Self {
+            fate: fate_of(prediction),
+            codes: prediction.reasons.iter().map(|r| r.code).collect(),
+            used: prediction.used.clone(),
+            model: subject.setup.identity.model.clone(),
+            resets: prediction.resets,
+            signer: prediction.signer.as_ref().map(signer_key),
+            lists: [ListKind::Ctl, ListKind::Itl]
+                .map(|kind| subject.flash.get(kind.file_name()).cloned()),
+        }
+    }
+}
+
 /// What stays the same from one kind of phones to the next.
 struct Asking<'a> {
     apart: Apart,
@@ -257,6 +273,8 @@ struct Asking<'a> {
     /// Fixes that were found, by reason and signer.
     fixes: BTreeMap<(Option<&'static str>, String), Fix>,
     bases: BTreeMap<SameBasis, Option<RestsOn>>,
+    /// The same of phones after a fix that was another one's.
+    proofs: BTreeMap<(Vec<Action>, SameBasis), Option<RestsOn>>,
 }
 
 impl Asking<'_> {
@@ -286,7 +304,7 @@ impl Asking<'_> {
             reasons: prediction.reasons.clone(),
             signer: prediction.signer.clone(),
             missing: missing(&prediction),
-            rests_on: self.rests_on(&sides, subject, &prediction, fate),
+            rests_on: self.rests_on(&sides, subject, &prediction),
             fix: mended.map(|m| m.fix),
             back,
             status: prediction.status(),
@@ -310,7 +328,25 @@ impl Asking<'_> {
         let signer = prediction.signer.as_ref().map(signer_key);
         let key = (prediction.reason(), signer.unwrap_or_default());
         let known = self.fixes.get(&key).filter(|_| self.is_many);
-        let again = known.and_then(|fix| fix::with_fix_of(fix, sides, subject, self.plan, ground));
+        let proofs = &mut self.proofs;
+        let mut recall = |actions: &[Action],
+                          subject: &Subject,
+                          after: &Prediction,
+                          find: &dyn Fn() -> Option<RestsOn>| {
+            let same = (actions.to_vec(), SameBasis::of(subject, after));
+            proofs.entry(same).or_insert_with(find).clone()
+        };
+        let again = known.and_then(|fix| {
+            fix::with_fix_of(
+                fix,
+                sides,
+                subject,
+                self.plan,
+                prediction,
+                ground,
+                &mut recall,
+            )
+        });
         let mended =
             again.or_else(|| fix::smallest(sides, subject, self.plan, prediction, ground))?;
         self.fixes.entry(key).or_insert_with(|| mended.fix.clone());
@@ -340,18 +376,8 @@ impl Asking<'_> {
         sides: &Sides,
         subject: &Subject,
         prediction: &Prediction,
-        fate: Fate,
     ) -> Option<RestsOn> {
-        let same = SameBasis {
-            fate,
-            codes: prediction.reasons.iter().map(|r| r.code).collect(),
-            used: prediction.used.clone(),
-            model: subject.setup.identity.model.clone(),
-            resets: prediction.resets,
-            signer: prediction.signer.as_ref().map(signer_key),
-            lists: [ListKind::Ctl, ListKind::Itl]
-                .map(|kind| subject.flash.get(kind.file_name()).cloned()),
-        };
+        let same = SameBasis::of(subject, prediction);
         let plan = self.plan;
         let found = self
             .bases

@@ -12,7 +12,7 @@ use crate::check::predict::{Subject, Taken};
 use crate::check::rehearsal::Gap;
 use crate::cluster::is_device_name;
 use crate::phone::flash::CONFIG;
-use crate::phone::profile::PROFILES;
+use crate::phone::profile::{PROFILES, WITHOUT_SECURITY_BY_DEFAULT};
 use crate::phone::{
     BootCause, DeviceIdentity, Flash, Identity, Pace, PhoneSetup, Profile, file_facts,
 };
@@ -23,7 +23,7 @@ use crate::wire::phone_config::PhoneConfig;
 
 /// The most configurations that are compared to find that all phones share one group.
 const MAX_COMPARED: usize = 2_000;
-/// The most models whose firmware is told apart.
+/// The most models whose rules are kept.
 const MAX_MODELS: usize = 500;
 /// The most devices that a note names.
 const NAMED: usize = 3;
@@ -97,6 +97,8 @@ struct Home<'a> {
     how: &'a How<'a>,
     /// All lists that were read, by SHA-1.
     lists: BTreeMap<String, (At, ListKind, Arc<[u8]>)>,
+    /// True if one of them is a CTL of the phones' cluster: some phones may hold it.
+    had_ctl: bool,
     /// The configurations of the phones' cluster that were read, by device.
     configs: BTreeMap<&'a str, (&'a str, &'a Arc<[u8]>)>,
     /// The phones of each group whose configuration was read.
@@ -108,7 +110,7 @@ struct Home<'a> {
     /// The configuration that all phones share as far as trust goes, if they do.
     shared: OnceCell<Option<Config>>,
     /// Rules of each model.
-    firmware: BTreeMap<String, (&'static Profile, Settings)>,
+    settings: BTreeMap<String, Settings>,
     /// Devices by what is said of them.
     remarks: BTreeMap<String, Vec<String>>,
 }
@@ -146,16 +148,18 @@ impl<'a> Home<'a> {
                 groups.entry(group.as_str()).or_default().push(device);
             }
         }
+        let of_home = |(at, kind, _): &(At, ListKind, _)| at.0 == 0 && *kind == ListKind::Ctl;
         Self {
             sides,
             how,
+            had_ctl: lists.values().any(of_home),
             lists,
             configs,
             groups,
             first: tftp_nodes(sides).next(),
             of_groups: BTreeMap::new(),
             shared: OnceCell::new(),
-            firmware: BTreeMap::new(),
+            settings: BTreeMap::new(),
             remarks: BTreeMap::new(),
         }
     }
@@ -167,9 +171,13 @@ impl<'a> Home<'a> {
             self.remark(text, &entry.device);
             self.how.model.to_owned()
         });
-        let subject = self
-            .flash(entry)
-            .map(|held| self.subject(&entry.device, &model, entry.has_lsc, held));
+        let subject = self.flash(entry).and_then(|(flash, taken)| {
+            let taken = Taken {
+                model: entry.model.is_none(),
+                ..taken
+            };
+            self.subject(&entry.device, &model, entry.has_lsc, (flash, taken))
+        });
         Asked {
             name: entry.device.clone(),
             model: entry.model.clone().unwrap_or_default(),
@@ -197,7 +205,7 @@ impl<'a> Home<'a> {
                     flash.put(CONFIG, config.xml);
                     Ok((flash, Taken::default()))
                 });
-                flash.map(|held| self.subject(&device, &model, None, held))
+                flash.and_then(|held| self.subject(&device, &model, None, held))
             }
         };
         Asked {
@@ -234,8 +242,21 @@ impl<'a> Home<'a> {
         model: &str,
         has_lsc: Option<bool>,
         (flash, taken): (Flash, Taken),
-    ) -> Box<Subject> {
-        let (profile, settings) = self.firmware(model, device);
+    ) -> Result<Box<Subject>, Gap> {
+        let known = firmware(model, device)?;
+        let profile = known.unwrap_or_else(|| {
+            let shown = crate::trust::certificate::escape_for_terminal(model.as_bytes());
+            let text = format!(
+                "{shown}, of which no firmware is known: taken for that of {DEFAULT_PROFILE}"
+            );
+            self.remark(text, device);
+            Profile::named(DEFAULT_PROFILE).unwrap_or(&PROFILES[0])
+        });
+        let taken = Taken {
+            firmware: known.is_none(),
+            ..taken
+        };
+        let settings = self.settings(model, profile);
         // What an LSC says nobody reads off a phone. With an empty one it is known that there is one,
         // and whoever has to judge it sees that it was not read.
         let certificate = (has_lsc != Some(false)).then(|| DeviceIdentity {
@@ -243,7 +264,7 @@ impl<'a> Home<'a> {
             certificate: Arc::default(),
             key: Arc::default(),
         });
-        Box::new(Subject {
+        Ok(Box::new(Subject {
             setup: PhoneSetup {
                 identity: Identity {
                     device: device.to_owned(),
@@ -264,28 +285,19 @@ impl<'a> Home<'a> {
             earlier: Vec::new(),
             now: Time::ZERO,
             taken,
-        })
+        }))
     }
 
-    fn firmware(&mut self, model: &str, device: &str) -> (&'static Profile, Settings) {
-        if let Some((profile, settings)) = self.firmware.get(model) {
-            return (profile, settings.clone());
+    fn settings(&mut self, model: &str, profile: &Profile) -> Settings {
+        if let Some(settings) = self.settings.get(model) {
+            return settings.clone();
         }
-        let profile = Profile::of_model(model).unwrap_or_else(|| {
-            let shown = crate::trust::certificate::escape_for_terminal(model.as_bytes());
-            let text = format!(
-                "{shown}, of which no firmware is known: taken for that of {DEFAULT_PROFILE}"
-            );
-            self.remark(text, device);
-            Profile::named(DEFAULT_PROFILE).unwrap_or(&PROFILES[0])
-        });
         let mut settings = profile.settings();
         (self.how.change)(&mut settings);
-        if self.firmware.len() < MAX_MODELS {
-            let kept = (profile, settings.clone());
-            self.firmware.insert(model.to_owned(), kept);
+        if self.settings.len() < MAX_MODELS {
+            self.settings.insert(model.to_owned(), settings.clone());
         }
-        (profile, settings)
+        settings
     }
 
     fn flash(&mut self, entry: &Entry) -> Result<(Flash, Taken), Gap> {
@@ -297,20 +309,26 @@ impl<'a> Home<'a> {
             self.remark(text.to_owned(), &entry.device);
         }
         let mut flash = self.lists_at(entry, None)?;
-        // That a phone has no CTL where its cluster serves none is no guess worth a word.
+        // That a phone has no CTL where its cluster serves none is a guess only if the cluster had one.
+        let has_ctl = flash.get(ListKind::Ctl.file_name()).is_some();
         let taken: &[&str] = match (&entry.itl, &entry.ctl) {
             (None, _) => &["ITL", "itl_sha1"],
-            (_, None) if flash.get(ListKind::Ctl.file_name()).is_some() => &["CTL", "ctl_sha1"],
+            (_, None) if has_ctl || self.had_ctl => &["CTL", "ctl_sha1"],
             _ => &[],
         };
+        let no_ctl = entry.itl.is_some() && !taken.is_empty() && !has_ctl;
         let mut lists = None;
         if let [kind, column] = taken {
             lists = self.node_of_lists(entry);
             let node = lists.and_then(|at| self.sides.node(at));
             let node = node.map_or("their cluster", |node| &node.name);
+            let counts = match no_ctl {
+                false => format!("the one that {node} serves now counts"),
+                true => format!("{node} serves none now, so none counts"),
+            };
             let text = format!(
-                "of which nobody said what {kind} they hold: the one that {node} serves now counts; put \
-                 {column} of the phones into the inventory"
+                "of which nobody said what {kind} they hold: {counts}; put {column} of the phones into the \
+                 inventory"
             );
             self.remark(text, &entry.device);
         }
@@ -319,6 +337,8 @@ impl<'a> Home<'a> {
         let taken = Taken {
             configuration: config.is_guess,
             lists,
+            no_ctl,
+            ..Taken::default()
         };
         Ok((flash, taken))
     }
@@ -513,6 +533,24 @@ impl<'a> Home<'a> {
         });
         notes.collect()
     }
+}
+
+/// The firmware of a model, none where no family's is known to be its; an error for models that do
+/// not do what these families do.
+fn firmware(model: &str, device: &str) -> Result<Option<&'static Profile>, Gap> {
+    let known = Profile::of_model(model);
+    let mut others = WITHOUT_SECURITY_BY_DEFAULT.value.iter();
+    if known.is_none() && others.any(|number| model.contains(number)) {
+        let numbers = WITHOUT_SECURITY_BY_DEFAULT.value.join(" and ");
+        return Err(Gap {
+            what: format!("what {device} does with lists and signed files"),
+            why: format!(
+                "models {numbers} have no Security by Default and are not modelled: move one by hand, and \
+                 see whether it registers"
+            ),
+        });
+    }
+    Ok(known)
 }
 
 /// The nodes of the phones' cluster that serve lists.

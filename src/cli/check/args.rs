@@ -63,9 +63,10 @@ pub struct CheckArgs {
     /// the list of its cached files]
     #[arg(long, value_name = "MAC", value_parser = parse_device, conflicts_with = "phones")]
     pub device: Vec<Device>,
-    /// The model of the phones of --device
-    #[arg(long, value_name = "MODEL", value_parser = parse_model, default_value = "CP-8861")]
-    pub model: String,
+    /// The model of the phones of --device, and what phones are taken for of which an inventory says
+    /// none [default: CP-8861, and a fate says that this is assumed]
+    #[arg(long, value_name = "MODEL", value_parser = parse_model)]
+    pub model: Option<String>,
     /// Where the TVS of --from are, over what configurations say: with NAME the server that they call
     /// so, else the first of them that has no other
     #[arg(long, value_name = "[NAME=]HOST[:PORT]", value_delimiter = ',')]

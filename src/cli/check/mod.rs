@@ -38,6 +38,9 @@ use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::{Key, Settings};
 use crate::tvs::ClientSettings;
 
+/// The model of a phone where nobody says one.
+const USUAL_MODEL: &str = "CP-8861";
+
 /// Checks.
 pub fn run(args: &CheckArgs, output: &Output) -> ExitCode {
     check(args, output).unwrap_or_else(|failure| {
@@ -94,7 +97,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
     // An end before the answer takes nothing away that was to be known.
     let option_150 = option_150(&sides, args).inspect_err(|_| {
         for note in &notes {
-            output.note(note);
+            output.note(&escape_for_terminal(note.as_bytes()));
         }
     })?;
     let plan = Move {
@@ -112,7 +115,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
             entries,
             &inventory::How {
                 clock,
-                model: &args.model,
+                model: model(args),
                 change: &|settings| Setting::apply_all(&args.set, settings),
                 flashes: &gathered.flashes,
             },
@@ -139,6 +142,11 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         written::write("--runbook", path, &report::runbook(&answer))?;
     }
     Ok(code)
+}
+
+/// What a phone is taken for of which nobody says the model.
+fn model(args: &CheckArgs) -> &str {
+    args.model.as_deref().unwrap_or(USUAL_MODEL)
 }
 
 /// Looks at live nodes.
@@ -176,7 +184,7 @@ fn how(args: &CheckArgs, devices: Vec<String>) -> Result<How, Failure> {
         within: args.timeout,
         rate: args.rate,
         devices,
-        model: args.model.clone(),
+        model: model(args).to_owned(),
         tvs: args.tvs.clone(),
         identity: shown,
         settings: ClientSettings {

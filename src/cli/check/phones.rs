@@ -19,7 +19,7 @@ pub(super) fn inventory(args: &CheckArgs) -> Result<Option<Inventory>, Failure> 
         None if args.device.is_empty() => Ok(None),
         None => {
             let named = |device: &str| Entry {
-                model: Some(args.model.clone()),
+                model: args.model.clone(),
                 ..Entry::named(device)
             };
             Ok(Some(Inventory {
