@@ -308,6 +308,34 @@ mod tests {
     }
 
     #[test]
+    fn netscapes_type_and_server_gated_purposes_count() {
+        for (bits, client, server, signing) in [
+            (0x80, true, false, false),
+            (0x40, false, true, false),
+            (0xc0, true, true, false),
+            (0x04, false, false, true),
+        ] {
+            let mut read = usage(ALL).unwrap();
+            (read.is_authority, read.key_usage) = (None, None);
+            let is_known = read.read(CERTIFICATE_TYPE, &[BIT_STRING, 2, 0, bits]);
+            assert!(is_known.unwrap());
+            assert_eq!(read.against(End::Client).is_none(), client, "{bits:#x}");
+            assert_eq!(read.against(End::Server).is_none(), server, "{bits:#x}");
+            let signs = read.against_signing(End::Server).is_none();
+            assert_eq!(signs, signing, "{bits:#x}");
+        }
+        for purpose in SERVER_GATED {
+            let length = u8::try_from(purpose.len()).unwrap();
+            let head = [der_tag::SEQUENCE, length + 2, der_tag::OID, length];
+            let mut read = usage(PLAIN).unwrap();
+            let value = [&head[..], purpose].concat();
+            assert!(read.read(EXTENDED_KEY_USAGE, &value).unwrap());
+            assert_eq!(read.against(End::Server), None);
+            assert!(read.against(End::Client).is_some());
+        }
+    }
+
+    #[test]
     fn a_usage_that_is_said_must_allow_it() {
         // Behind the OCTET STRING, the BIT STRING, and the count of bits that are not used.
         for (bits, client, server, signing) in [

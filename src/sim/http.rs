@@ -152,7 +152,14 @@ impl World {
         let input = if answer.body().len() > max_bytes {
             HttpInput::Failed(HttpFailure::TooLarge { limit: max_bytes })
         } else {
-            match carried(c.and_then(|c| c.session.as_mut()), path, answer.body()) {
+            let session = c.and_then(|c| c.session.as_mut());
+            let body = match session {
+                Some(session) => carried(session, path, answer.body()),
+                // Nothing is told in plain where TLS is real.
+                None if is_tls && self.has_real_tls => Err("there is no session".to_owned()),
+                None => Ok(answer.body().to_vec()),
+            };
+            match body {
                 Ok(body) => HttpInput::Answer {
                     status: answer.status(),
                     reason: answer.reason().to_owned(),
@@ -262,11 +269,8 @@ fn shaken(own: TlsIdentity) -> Result<Session, String> {
     Session::open(phone.config(), name, &server).map_err(|e| e.to_string())
 }
 
-/// The body of an answer to a request for this path, as it comes to the phone.
-fn carried(session: Option<&mut Box<Session>>, path: &str, body: &[u8]) -> Result<Vec<u8>, String> {
-    let Some(session) = session else {
-        return Ok(body.to_vec());
-    };
+/// The body of an answer to a request for this path, as it comes to the phone through real TLS.
+fn carried(session: &mut Session, path: &str, body: &[u8]) -> Result<Vec<u8>, String> {
     let asked = session.carry_to_server(path.as_bytes());
     if asked.map_err(|e| e.to_string())? != path.as_bytes() {
         return Err("the request was changed on its way".into());

@@ -174,7 +174,7 @@ fn lsc(q: &Question<'_>, side: &Side, issuer: &str, phones: &[&str]) -> Conditio
         }
     }
     let concerned = match phones {
-        [] => "phones with an LSC of it, if there are any and they register over TLS".to_owned(),
+        [] => "phones with an LSC of it, if any register over TLS,".to_owned(),
         phones => who(phones),
     };
     let names: Vec<_> = stores.iter().map(|s| s.name()).collect();
