@@ -597,7 +597,7 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         |_| {},
         "lsc-issuer",
         State::Note,
-        "if there are any",
+        "if any register over TLS",
     ),
     (
         "a phone has an LSC",
