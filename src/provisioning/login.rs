@@ -150,6 +150,13 @@ mod tests {
     }
 
     #[test]
+    fn a_realm_is_given_back_as_it_came() {
+        let challenge = Challenge::best(["Digest realm=\"a.\t., b\", nonce=x"]).unwrap();
+        let answer = challenge.answer(&account("a", "b"), "GET", "/", &mut Rng::new(1));
+        assert!(answer.is_some_and(|a| a.contains("realm=\"a.\t., b\"")));
+    }
+
+    #[test]
     fn the_best_challenge_is_taken() {
         let is_digest = |headers: &[&str]| {
             let best = Challenge::best(headers.iter().copied());

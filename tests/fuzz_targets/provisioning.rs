@@ -62,7 +62,9 @@ pub(super) fn rule(data: &[u8]) {
             password: "\"".into(),
         };
         if let Some(answer) = challenge.answer(&account, "GET", "/x", &mut Rng::new(1)) {
-            assert!(!answer.contains(|c: char| c.is_control()), "{answer:?}");
+            // A tab may stand in a header (RFC 9110, 5.5), so it may in the realm that is given back.
+            let ends_it = |c: char| c.is_control() && c != '\t';
+            assert!(!answer.contains(ends_it), "{answer:?}");
         }
     }
     if let Ok(delays) = Delays::parse(text) {
