@@ -6,9 +6,9 @@ use super::{CACHED_FILES, Looked, asked};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side};
 use crate::check::folder::{cached_files, host_of_list};
 
-/// The address of a host that side `s` names. What the resolver says counts, unless that is a node of
-/// another side, of which this side has one of the same name: the resolver knows one of the two, and
-/// the other one is where it was looked at.
+/// The address of a host that side `s` names. What the resolver says counts, unless another side has a
+/// node of that name or address beside this side's own: the resolver knows one of the two, and this
+/// side's is where it was looked at.
 pub(super) fn address_of(
     sides: &[Looked],
     s: usize,
@@ -21,10 +21,11 @@ pub(super) fn address_of(
         Ok(address) => address,
         Err(why) => return known.ok_or(why),
     };
-    match others(sides, s).find(|(_, n)| n.address == Some(address)) {
+    let is_namesake = |n: &Node| n.address == Some(address) || n.is_host(host);
+    match others(sides, s).find(|(_, n)| is_namesake(n)) {
         Some((_, other)) if own.is_some() && known != Some(address) => known.ok_or_else(|| {
             format!(
-                "{host} resolves to {address}, which is {} of the other cluster",
+                "{host} resolves to {address}, which may be {} of the other cluster",
                 other.name
             )
         }),
@@ -225,7 +226,8 @@ mod tests {
             assert_eq!(address_of(&sides, 0, "cucm-pub", at(resolved)), at(1));
             assert_eq!(address_of(&sides, 1, "cucm-pub", at(resolved)), at(21));
         }
-        assert_eq!(address_of(&sides, 1, "cucm-pub", at(99)), at(99));
+        assert_eq!(address_of(&sides, 1, "cucm-pub", at(99)), at(21));
+        assert_eq!(address_of(&sides, 0, "old-sub", at(99)), at(99));
         assert_eq!(address_of(&sides, 1, "cucm-pub", Err("no".into())), at(21));
         sides[1].side.nodes[0].address = None;
         let unclear = address_of(&sides, 1, "cucm-pub", at(1));
