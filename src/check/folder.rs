@@ -34,7 +34,7 @@ use node::How;
 use pile::Pile;
 
 pub use certificates::certificates_of;
-pub use said::{cached_files, configuration, host_of_list};
+pub use said::{cached_files, configuration, host_of_list, hosts_of_lists, is_same_host};
 pub use vouching::conclude;
 
 /// Files by their path below the folder, parts joined by `/`. A path that ends in `/` says that there

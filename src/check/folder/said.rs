@@ -9,7 +9,7 @@ use super::certificates::said_host;
 use super::node::nothing_of;
 use super::pile::Pile;
 use super::{Draft, MAX_NODES, Options, Problems};
-use crate::check::evidence::{FileReply, Known, Node, Parameters};
+use crate::check::evidence::{FileReply, Known, Node, Parameters, Side};
 use crate::cluster::{CertificateKind, PublicCertificate};
 use crate::trust::certificate::escape_for_terminal;
 use crate::wire::phone_config::PhoneConfig;
@@ -141,7 +141,7 @@ pub(super) fn call_as_configured(drafts: &mut [Draft], hosts: &BTreeSet<String>)
 }
 
 /// True if two names differ in their domain alone, and one has none.
-fn is_same_host(one: &str, other: &str) -> bool {
+pub fn is_same_host(one: &str, other: &str) -> bool {
     if is_address(one) || is_address(other) {
         return false;
     }
@@ -373,6 +373,24 @@ pub fn host_of_list(node: &Node) -> Option<String> {
         1 => hosts.pop_first(),
         _ => None,
     }
+}
+
+/// The hosts that the lists of a side name, with their certificates, DER.
+pub fn hosts_of_lists(side: &Side) -> BTreeSet<(String, Vec<u8>)> {
+    let mut named = BTreeSet::new();
+    let kinds = [ListKind::Itl, ListKind::Ctl];
+    let served = side.nodes.iter().flat_map(|n| kinds.map(|k| list_of(n, k)));
+    for bytes in served.flatten() {
+        let Ok(list) = TrustList::parse(bytes, &Strictness::default()) else {
+            continue;
+        };
+        for record in list.records.iter().take(MAX_RECORDS) {
+            let certificate = record.certificate().unwrap_or_default();
+            let hosts = Told::of(0, ListKind::Itl, record).hosts;
+            named.extend(hosts.into_iter().map(|host| (host, certificate.to_vec())));
+        }
+    }
+    named
 }
 
 /// The same, else the host of the signer. From 12.5 on all nodes have one signer, and its name says

@@ -4,11 +4,12 @@ use std::net::Ipv4Addr;
 
 use super::{CACHED_FILES, Looked, asked};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side};
-use crate::check::folder::{cached_files, host_of_list};
+use crate::check::folder::{cached_files, host_of_list, hosts_of_lists, is_same_host};
 
 /// The address of a host that side `s` names. What the resolver says counts, unless another side has a
 /// node of that name or address beside this side's own: the resolver knows one of the two, and this
-/// side's is where it was looked at.
+/// side's is where it was looked at. Of a side that was given without its own, its lists tell that it
+/// has one.
 pub(super) fn address_of(
     sides: &[Looked],
     s: usize,
@@ -22,15 +23,34 @@ pub(super) fn address_of(
         Err(why) => return known.ok_or(why),
     };
     let is_namesake = |n: &Node| n.address == Some(address) || n.is_host(host);
-    match others(sides, s).find(|(_, n)| is_namesake(n)) {
-        Some((_, other)) if own.is_some() && known != Some(address) => known.ok_or_else(|| {
-            format!(
-                "{host} resolves to {address}, which may be {} of the other cluster",
-                other.name
-            )
-        }),
-        _ => Ok(address),
+    let Some((at, other)) = others(sides, s).find(|(_, n)| is_namesake(n)) else {
+        return Ok(address);
+    };
+    let has_one = match own {
+        Some(_) => known != Some(address),
+        None => has_its_own(&sides[s].side, &sides[at.0].side, host),
+    };
+    if !has_one {
+        return Ok(address);
     }
+    known.ok_or_else(|| {
+        format!(
+            "{host} resolves to {address}, which may be {} of the other cluster, and this cluster has a \
+             {host} too: name the address of its own among its inputs",
+            other.name
+        )
+    })
+}
+
+/// True if a side has a node of this name that is not the other side's, or nobody can tell: its lists
+/// name it with certificates that no list of the other side has.
+fn has_its_own(side: &Side, other: &Side, host: &str) -> bool {
+    let [own, others] = [side, other].map(hosts_of_lists);
+    if host.parse::<Ipv4Addr>().is_ok() {
+        return false;
+    }
+    let mut of_host = own.iter().filter(|(name, _)| is_same_host(name, host));
+    own.is_empty() || of_host.any(|told| !others.contains(told))
 }
 
 /// The node that a host of side `s` means: its own, that of another side which has this address, or a
@@ -232,6 +252,58 @@ mod tests {
         sides[1].side.nodes[0].address = None;
         let unclear = address_of(&sides, 1, "cucm-pub", at(1));
         assert!(unclear.is_err_and(|why| why.contains("of the other cluster")));
+    }
+
+    /// Gives a side the ITL of a cluster whose publisher is `cucm-pub`; of another one for each seed.
+    fn with_list(looked: &mut Looked, seed: u64) {
+        use crate::cluster::{
+            Cluster, ClusterMode, ClusterSettings, ClusterSpec, KeyPool, NodeSpec, Parameters,
+            Release, Service,
+        };
+        let name = "cucm-pub";
+        let publisher = NodeSpec {
+            name: name.into(),
+            publisher: true,
+            services: [Service::Tftp, Service::Tvs].into(),
+            address: Ipv4Addr::new(10, 0, 0, 1),
+            tvs_port: 2_445,
+        };
+        let spec = ClusterSpec {
+            id: "lab".into(),
+            release: Release::V11_5_1,
+            mode: ClusterMode::NonSecure,
+            callmanager_group: vec![name.into()],
+            nodes: vec![publisher],
+            parameters: Parameters::default(),
+        };
+        let (mut keys, settings) = (KeyPool::new(seed), ClusterSettings::default());
+        let mut cluster = Cluster::new(spec, settings, 1_583_053_200, &mut keys, seed).unwrap();
+        let served = cluster.published(name).into_iter();
+        let replies = served.map(|(name, bytes)| (name, Known::Yes(FileReply::File(bytes))));
+        looked.side.nodes[0].tftp.replies = replies.collect();
+    }
+
+    #[test]
+    fn a_side_without_its_publisher_does_not_take_the_other_sides_for_it() {
+        let mut sides = namesakes();
+        sides[0].side.nodes.pop();
+        let there = Ok([10, 0, 0, 21].into());
+        let unclear = |sides: &[Looked]| {
+            let address = address_of(sides, 0, "cucm-pub", there.clone());
+            address.is_err_and(|why| why.contains("among its inputs"))
+        };
+        assert!(unclear(&sides), "no list tells");
+        with_list(&mut sides[0], 1);
+        assert!(unclear(&sides));
+        with_list(&mut sides[1], 2);
+        assert!(unclear(&sides));
+        // Both sides are nodes of one cluster.
+        with_list(&mut sides[0], 2);
+        assert!(!unclear(&sides));
+        // Its lists name no such node: a node of the new cluster serves its phones.
+        let there = Ok([10, 0, 0, 21].into());
+        assert_eq!(address_of(&sides, 0, "alias", there.clone()), there);
+        assert_eq!(address_of(&sides, 0, "10.0.0.21", there.clone()), there);
     }
 
     #[test]
