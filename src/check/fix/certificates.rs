@@ -8,16 +8,16 @@ use crate::check::evidence::{At, Known, Node, Sides, SignerKey, TvsReply};
 use crate::check::places::lists;
 use crate::cluster::PublicCertificate;
 use crate::event::SignerFacts;
-use crate::trust::certificate::escape_for_terminal;
+use crate::trust::certificate::{Certificate, PublicKey, escape_for_terminal};
 use crate::trust::search::hex;
 use crate::wire::header::serial_number;
 use crate::wire::{Record, Role, Strictness, TrustList};
 
 /// What a certificate is for, as the field names it.
 pub(super) const CALLMANAGER: &str = "CallManager";
-const ITLRECOVERY: &str = "ITLRecovery";
+pub(super) const ITLRECOVERY: &str = "ITLRecovery";
 pub(super) const CAPF: &str = "CAPF";
-const TVS: &str = "TVS";
+pub(super) const TVS: &str = "TVS";
 
 /// A certificate that was read.
 #[derive(Clone, Debug)]
@@ -162,6 +162,29 @@ impl Certificates {
     /// The certificate with this key.
     pub(super) fn with_key(&self, key: &SignerKey) -> Option<&Held> {
         self.held.iter().find(|h| key.is_of(&h.certificate))
+    }
+
+    /// This very certificate.
+    pub(super) fn with_der(&self, der: &[u8]) -> Option<&Held> {
+        self.held.get(*self.places.get(der)?)
+    }
+
+    /// The certificates of this kind that nodes of a cluster have now.
+    pub(super) fn of_kind(&self, side: usize, kind: &str) -> impl Iterator<Item = &Held> {
+        let held = self.held.iter();
+        held.filter(move |h| h.side == Some(side) && h.is_current && h.whose.kind == kind)
+    }
+
+    /// The RSA certificate of this kind that a node has now; none if nobody read it, or if lists name
+    /// several and nobody exported the one that it has.
+    pub(super) fn current(&self, side: usize, node: &str, kind: &str) -> Option<&Held> {
+        let is_rsa = |h: &&Held| {
+            let read = Certificate::parse(&h.certificate.der);
+            read.is_ok_and(|c| matches!(c.public_key, PublicKey::Rsa { .. }))
+        };
+        let of_node = self.of_kind(side, kind).filter(|h| h.whose.node == node);
+        let mut of_node = of_node.filter(is_rsa);
+        of_node.next().filter(|_| of_node.next().is_none())
     }
 
     /// The CAPF certificate with this subject.

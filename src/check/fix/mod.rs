@@ -6,7 +6,9 @@ mod apply;
 mod candidates;
 mod certificates;
 mod proof;
+mod publish;
 mod scene;
+mod stand_in;
 pub mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
