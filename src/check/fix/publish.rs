@@ -234,7 +234,9 @@ impl Publisher<'_> {
                 add(&held.certificate, files, &node.name);
             }
         }
-        for capf in self.certificates.of_kind(self.at.0, CAPF) {
+        for record in list.records.iter().filter(|r| r.role() == Role::Capf) {
+            let capf = self.certificates.with_der(record.certificate()?)?;
+            let capf = self.successor(capf)?;
             add(&capf.certificate, Role::Capf, &capf.whose.node);
         }
         let mut has_tvs = false;
@@ -254,16 +256,16 @@ impl Publisher<'_> {
         has_tvs.then(|| stand_in::list(&list, records, &signer.certificate, digest))?
     }
 
-    /// The certificate that stands where this one stood: the node's own of now, or the ITLRecovery of
-    /// whoever had it.
+    /// The certificate that stands where this one stood: the node's own of now, or the ITLRecovery or CAPF
+    /// of whoever had it.
     fn successor(&self, held: &Held) -> Option<&Held> {
         if held.side != Some(self.at.0) {
             return None;
         }
         match held.whose.kind.as_str() {
-            ITLRECOVERY => {
+            kind @ (ITLRECOVERY | CAPF) => {
                 let node = &held.whose.node;
-                self.certificates.current(self.at.0, node, ITLRECOVERY)
+                self.certificates.current(self.at.0, node, kind)
             }
             _ => self.own(CALLMANAGER),
         }
