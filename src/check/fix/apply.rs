@@ -104,7 +104,7 @@ impl Changed {
                     into,
                     store,
                     ..
-                } => self.import(certificate, into, store, ground, &mut imported),
+                } => self.import(certificate, into, store, ground, &mut imported)?,
                 Action::Restart {
                     service: name,
                     cluster,
@@ -166,7 +166,7 @@ impl Changed {
 
     /// Puts a certificate into a store of every node, or of the publisher where the store does not
     /// replicate. What else an unread store holds stays unread: `imported` keeps the certificate for
-    /// the TVS that restarts.
+    /// the TVS that restarts. None for a certificate that nobody read.
     fn import(
         &mut self,
         whose: &Whose,
@@ -174,14 +174,10 @@ impl Changed {
         store: &str,
         ground: Ground<'_>,
         imported: &mut Vec<Imported>,
-    ) {
-        let (Some(side), Some(store), Some(held)) = (
-            self.side(into),
-            TrustStore::from_name(store),
-            ground.certificates.named(whose),
-        ) else {
-            return;
-        };
+    ) -> Option<()> {
+        let side = self.side(into)?;
+        let store = TrustStore::from_name(store)?;
+        let held = ground.certificates.named(whose)?;
         let nodes = self.sides.sides[side].nodes.iter_mut();
         let reached = if store.replicates() { usize::MAX } else { 1 };
         for node in nodes.take(reached) {
@@ -206,6 +202,7 @@ impl Changed {
             store,
             certificate: Arc::clone(&held.certificate),
         });
+        Some(())
     }
 
     /// Restarts a service, or starts it. A node that does not answer at all is not helped by that.
