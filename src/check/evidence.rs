@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::cluster::{PublicCertificate, TrustStore};
+use crate::trust::modelled::StandIns;
 use crate::tvs::Found;
 use crate::wire::header::{same_serial, serial_number, without_nul};
 
@@ -303,6 +304,9 @@ pub struct Side {
 pub struct Sides {
     /// The clusters.
     pub sides: Vec<Side>,
+    /// Signatures of files that nobody read, and that a cluster would publish after a change: they
+    /// stand in for those that its keys would make. Nothing that was read has one.
+    pub stand_ins: StandIns,
 }
 
 /// A node among all: index of its cluster, then its own.
@@ -310,6 +314,14 @@ pub struct Sides {
 pub struct At(pub usize, pub usize);
 
 impl Sides {
+    /// Clusters that were looked at.
+    pub fn of(sides: Vec<Side>) -> Self {
+        Self {
+            sides,
+            ..Self::default()
+        }
+    }
+
     /// The node.
     pub fn node(&self, at: At) -> Option<&Node> {
         self.sides.get(at.0)?.nodes.get(at.1)

@@ -138,9 +138,7 @@ mod tests {
             nodes,
             ..Side::default()
         };
-        Sides {
-            sides: nodes.map(side).into(),
-        }
+        Sides::of(nodes.map(side).into())
     }
 
     #[test]

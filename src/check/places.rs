@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 
 use super::evidence::{At, FileReply, Known, Node, Side, Sides, SignerKey};
 use super::verdict::{Owner, Places};
-use super::whole::whole_list;
 use crate::phone::Flash;
 use crate::phone::flash::CONFIG;
 use crate::wire::{Role, Strictness, TrustList};
@@ -17,7 +16,7 @@ impl Places for Sides {
     /// may hold a list that is served no more; else that whose TVS is in the list: no cluster lists
     /// another's. A list whose own signature does not hold is nobody's, whoever serves it.
     fn owner_of(&self, list: &[u8]) -> Owner {
-        if whole_list(list).is_err() {
+        if self.whole_list(list).is_err() {
             return Owner {
                 cluster: None,
                 node: NOBODY.to_owned(),

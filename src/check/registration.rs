@@ -182,12 +182,10 @@ mod tests {
         let mut side = Side::default();
         side.parameters.auto_registration = Known::Yes(true);
         let answered = |node: &Node, port| {
-            let sides = Sides {
-                sides: vec![Side {
-                    nodes: vec![node.clone()],
-                    ..side.clone()
-                }],
-            };
+            let sides = Sides::of(vec![Side {
+                nodes: vec![node.clone()],
+                ..side.clone()
+            }]);
             let rules = Settings::default();
             answer(&sides, (At(0, 0), port), "SEP001122334401", None, &rules)
         };

@@ -69,7 +69,10 @@ pub fn boot(sides: &Sides, setup: PhoneSetup, flash: Flash, start: Time) -> Rehe
     let mut servers = setup.option_150.iter();
     let network = servers.find_map(|address| sides.at(*address));
     let network = network.map(|at| at.0);
-    let phone = Phone::boot(setup, &flash, start);
+    let mut phone = Phone::boot(setup, &flash, start);
+    if !sides.stand_ins.is_empty() {
+        phone.take_stand_ins(Arc::clone(&sides.stand_ins));
+    }
     let mut stage = Stage {
         sides,
         network,

@@ -109,7 +109,7 @@ pub(super) fn timestamp(at: UnixSeconds) -> u32 {
 
 /// A record with a certificate. `host` and `address` are the node's; an imported certificate has
 /// neither, and a token's record no SIGNATURE (Cisco 118892).
-pub(super) fn record(
+pub fn record(
     certificate: &PublicCertificate,
     kind: Option<CertificateKind>,
     role: Role,

@@ -35,7 +35,7 @@ pub use config::PhoneRecord;
 pub use face::Face;
 pub use key::{KeyBits, KeyPool, PrivateKey};
 pub use lab::{Answers, Lab, NodeId, TlsIdentity, answers_of_tvs};
-pub use list::PublishError;
+pub use list::{PublishError, record as list_record};
 pub use node::{Damage, DamagedFile};
 pub use operate::Target;
 pub use phone_files::PhoneFiles;

@@ -19,6 +19,7 @@ use super::tvs::TvsStage;
 use crate::event::{Event, Kind};
 use crate::time::{Time, UnixSeconds};
 use crate::trust::installed::InstalledList;
+use crate::trust::modelled::StandIns;
 use crate::trust::rules::{Key, Settings, TvsCacheClock, TvsCacheSurvivesBoot};
 use crate::trust::search::SignerId;
 use crate::trust::signature::SignatureCheck;
@@ -194,6 +195,11 @@ impl Phone {
     /// file has come yet.
     pub fn model_signatures(&mut self) {
         self.check = SignatureCheck::modelled();
+    }
+
+    /// Lets the phone take these modelled signatures beside real ones. To be called at once.
+    pub fn take_stand_ins(&mut self, stand_ins: StandIns) {
+        self.check = SignatureCheck::with_stand_ins(stand_ins);
     }
 
     /// Reads what the last boot left. A file that cannot be used counts as absent.

@@ -5,9 +5,16 @@
 //! one would be. It holds for just these three, as the real one does, and anybody could make it: so
 //! nothing but a checker that was told to takes it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use ring::digest::{Context, SHA256};
 
 use crate::wire::Digest;
+
+/// Modelled signatures of files that somebody would sign if something were changed, and that nobody
+/// can sign: beside these, a checker takes real ones alone.
+pub type StandIns = Arc<BTreeSet<Vec<u8>>>;
 
 /// The modelled signature of a message in parts by the key with this `RSAPublicKey`: `size` bytes.
 pub fn modelled_signature(digest: Digest, pkcs1: &[u8], message: &[&[u8]], size: usize) -> Vec<u8> {

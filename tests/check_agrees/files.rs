@@ -23,7 +23,5 @@ pub(crate) fn read(files: &Exported, settings: &Settings) -> Sides {
         };
         folder::read(files, &options).side
     };
-    Sides {
-        sides: files.iter().enumerate().map(read).collect(),
-    }
+    Sides::of(files.iter().enumerate().map(read).collect())
 }

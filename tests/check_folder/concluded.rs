@@ -60,12 +60,12 @@ fn a_tvs_that_may_not_have_been_restarted_is_not_told_by_its_stores() {
     let mut settings = Settings::default();
     let rule = rules::rule(Key::TvsRestartNeeded);
     settings.choose(rule, rule.parse("yes").unwrap());
-    let sides = Sides {
-        sides: folders
+    let sides = Sides::of(
+        folders
             .iter()
             .map(|(name, files)| read_by(name, files, &settings).side)
             .collect(),
-    };
+    );
     let found = sent(&sides, &subject, "destination");
     assert_eq!(found.verdict, Verdict::Unknown);
     let gap = found.gap.unwrap();

@@ -117,9 +117,7 @@ fn by_hand(side: &Side) -> Files {
 
 fn sides_of(folders: &[(String, Files)]) -> Sides {
     let read = |(name, files): &(String, Files)| read(name, files).side;
-    Sides {
-        sides: folders.iter().map(read).collect(),
-    }
+    Sides::of(folders.iter().map(read).collect())
 }
 
 /// Sends a phone to all TFTP nodes of a cluster.

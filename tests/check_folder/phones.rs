@@ -166,9 +166,7 @@ fn a_list_that_was_not_looked_for_is_a_gap_and_not_a_phone_without_lists() {
     let found = inventory::subjects(&sides, &[], &how(&none));
     let gap = found.asked[0].subject.as_ref().unwrap_err();
     assert_eq!(gap.what, "CTLFile.tlv of src-pub");
-    let nothing = Sides {
-        sides: vec![Side::default()],
-    };
+    let nothing = Sides::of(vec![Side::default()]);
     let found = inventory::subjects(&nothing, &[], &how(&none));
     assert!(found.asked[0].subject.is_err());
 }

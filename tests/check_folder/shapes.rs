@@ -66,9 +66,7 @@ fn a_flat_folder_is_a_node_with_the_name_that_its_lists_have() {
     assert_eq!(less.nodes[0].tftp.door, Known::Yes(Door::Open));
     assert!(less.nodes[0].tftp.concluded && less.nodes[0].http.concluded);
     assert!(!node.tftp.concluded && !node.https.concluded);
-    let sides = Sides {
-        sides: vec![less.clone()],
-    };
+    let sides = Sides::of(vec![less.clone()]);
     let plan = Move {
         option_150: vec![sides.address(At(0, 0))],
         resets: 3,
@@ -149,9 +147,10 @@ fn a_foreign_certificate_in_a_flat_folder_is_no_own_one() {
         }
     }
     let subject = subjects(&looked)["source"];
-    let sides = Sides {
-        sides: vec![found.side, read("destination", &by_hand(destination)).side],
-    };
+    let sides = Sides::of(vec![
+        found.side,
+        read("destination", &by_hand(destination)).side,
+    ]);
     assert_eq!(
         sent(&sides, subject, "destination").verdict,
         Verdict::Stranded

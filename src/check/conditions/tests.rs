@@ -63,9 +63,7 @@ fn every_condition_has_a_bad_or_unknown_case() {
 #[test]
 fn what_nobody_read_is_never_good() {
     let empty = World {
-        sides: Sides {
-            sides: vec![Side::default(), Side::default()],
-        },
+        sides: Sides::of(vec![Side::default(), Side::default()]),
         plan: Move {
             option_150: vec![Ipv4Addr::new(10, 1, 2, 1)],
             resets: 1,

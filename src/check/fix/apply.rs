@@ -1,10 +1,11 @@
 //! What an action changes of what was read: each is a pure function, so that the phone's machine can
 //! be run again with it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::certificates::{CALLMANAGER, CAPF, Certificates};
+use super::publish::{Publisher, Written, served, services_mut};
 use crate::check::answer::{Action, Whose};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, SignerKey, TvsReply};
 use crate::check::places::signer_of;
@@ -12,7 +13,7 @@ use crate::check::predict::{Move, Subject, predict};
 use crate::cluster::{PublicCertificate, Service, Store, TrustStore};
 use crate::trust::rules::{Key, Settings, TvsRolesOfStore};
 use crate::tvs::Found;
-use crate::wire::{Role, SignedFile, Strictness, TrustList};
+use crate::wire::{Digest, Role, SignedFile, Strictness, TrustList};
 
 /// The name that an action has for TVS.
 pub(super) const TVS: &str = "TVS";
@@ -20,6 +21,11 @@ pub(super) const TVS: &str = "TVS";
 pub(super) const TFTP: &str = "TFTP";
 /// The name that an action has for CallManager.
 pub(super) const CALLMANAGER_SERVICE: &str = "CallManager";
+
+/// The parameter after which ITLs are empty.
+pub(super) const ROLLBACK: &str = "prepare-cluster-for-rollback";
+/// The parameter that says the digest of signatures.
+pub(super) const SIGNATURE_ALGORITHM: &str = "tftp-file-signature-algorithm";
 
 /// How many servers a phone keeps of option 150 (8800 Administration Guide: TFTP Server 1 and 2).
 const SERVERS: usize = 2;
@@ -87,9 +93,10 @@ impl Changed {
     /// nobody read.
     ///
     /// An import alone changes no answer of a TVS, whatever `tvs.restart_needed` says: a fix that
-    /// needs no luck restarts TVS.
+    /// needs no luck restarts TVS. A parameter changes no file before TFTP starts anew.
     pub fn make(mut self, actions: &[Action], ground: Ground<'_>) -> Option<Self> {
         let mut imported = Vec::new();
+        let mut digests = BTreeMap::new();
         for action in actions {
             match action {
                 Action::Import {
@@ -97,7 +104,7 @@ impl Changed {
                     into,
                     store,
                     ..
-                } => self.import(certificate, into, store, ground, &mut imported),
+                } => self.import(certificate, into, store, ground, &mut imported)?,
                 Action::Restart {
                     service: name,
                     cluster,
@@ -108,6 +115,9 @@ impl Changed {
                     };
                     for at in self.nodes(cluster, nodes) {
                         self.start(at, service, ground, &imported);
+                        if service == Service::Tftp {
+                            self.publish(at, digests.get(&at.0).copied(), ground)?;
+                        }
                     }
                 }
                 Action::SetOption150 { nodes } => {
@@ -118,8 +128,24 @@ impl Changed {
                 }
                 Action::HomeFirst { cluster } => self = self.go_home(cluster)?,
                 Action::EraseLists => self.subject.flash.erase_lists(),
-                // What a cluster would publish then was not read.
-                Action::SetParameter { .. } | Action::AddPhones { .. } => {}
+                Action::SetParameter {
+                    cluster,
+                    parameter,
+                    value,
+                } => {
+                    let side = self.side(cluster)?;
+                    match (parameter.as_str(), value.as_str()) {
+                        (ROLLBACK, "false") => {
+                            let parameters = &mut self.sides.sides[side].parameters;
+                            parameters.prepare_for_rollback = Known::Yes(false);
+                        }
+                        (SIGNATURE_ALGORITHM, "sha1") => {
+                            digests.insert(side, Digest::Sha1);
+                        }
+                        _ => return None,
+                    }
+                }
+                Action::AddPhones { cluster } => self.add_phone(self.side(cluster)?, ground)?,
             }
         }
         Some(self)
@@ -140,7 +166,7 @@ impl Changed {
 
     /// Puts a certificate into a store of every node, or of the publisher where the store does not
     /// replicate. What else an unread store holds stays unread: `imported` keeps the certificate for
-    /// the TVS that restarts.
+    /// the TVS that restarts. None for a certificate that nobody read.
     fn import(
         &mut self,
         whose: &Whose,
@@ -148,14 +174,10 @@ impl Changed {
         store: &str,
         ground: Ground<'_>,
         imported: &mut Vec<Imported>,
-    ) {
-        let (Some(side), Some(store), Some(held)) = (
-            self.side(into),
-            TrustStore::from_name(store),
-            ground.certificates.named(whose),
-        ) else {
-            return;
-        };
+    ) -> Option<()> {
+        let side = self.side(into)?;
+        let store = TrustStore::from_name(store)?;
+        let held = ground.certificates.named(whose)?;
         let nodes = self.sides.sides[side].nodes.iter_mut();
         let reached = if store.replicates() { usize::MAX } else { 1 };
         for node in nodes.take(reached) {
@@ -180,6 +202,7 @@ impl Changed {
             store,
             certificate: Arc::clone(&held.certificate),
         });
+        Some(())
     }
 
     /// Restarts a service, or starts it. A node that does not answer at all is not helped by that.
@@ -210,6 +233,73 @@ impl Changed {
             }
             _ => {}
         }
+    }
+
+    /// Starts TFTP anew: what it serves is then what its cluster publishes. None if that hangs on
+    /// something that nobody read.
+    fn publish(&mut self, at: At, digest: Option<Digest>, ground: Ground<'_>) -> Option<()> {
+        let device = self.subject.setup.identity.device.clone();
+        let publisher = Publisher {
+            sides: &self.sides,
+            certificates: ground.certificates,
+            rules: ground.rules,
+            at,
+            digest,
+        };
+        let mut changes = Vec::new();
+        for (name, bytes) in served(self.sides.node(at)?, &device) {
+            let (new, signature) = match publisher.written(&name, &bytes) {
+                Written::Stays => continue,
+                Written::Unknown => return None,
+                Written::Copied(new) => (new, None),
+                Written::Becomes(made) => (made.bytes, Some(made.signature)),
+            };
+            changes.push((name, bytes, new, signature));
+        }
+        for (name, old, new, signature) in changes {
+            for service in services_mut(self.sides.node_mut(at)?) {
+                if let Some(Known::Yes(FileReply::File(bytes))) = service.replies.get_mut(&name)
+                    && *bytes == old
+                {
+                    *bytes = Arc::clone(&new);
+                }
+            }
+            Arc::make_mut(&mut self.sides.stand_ins).extend(signature);
+        }
+        Some(())
+    }
+
+    /// Adds the phone to the database of a cluster. None if no configuration of another phone of that
+    /// cluster was read: what its own would say nobody knows.
+    fn add_phone(&mut self, side: usize, ground: Ground<'_>) -> Option<()> {
+        let device = self.subject.setup.identity.device.clone();
+        let name = format!("{device}.cnf.xml.sgn");
+        for n in 0..self.sides.sides.get(side)?.nodes.len() {
+            let at = At(side, n);
+            if self.sides.node(at)?.tftp.door != Known::Yes(Door::Open) {
+                continue;
+            }
+            let publisher = Publisher {
+                sides: &self.sides,
+                certificates: ground.certificates,
+                rules: ground.rules,
+                at,
+                digest: None,
+            };
+            let made = publisher.configuration_like_another(&name)?;
+            for service in services_mut(self.sides.node_mut(at)?) {
+                if service.door == Known::Yes(Door::Open) {
+                    let reply = Known::Yes(FileReply::File(Arc::clone(&made.bytes)));
+                    service.replies.insert(name.clone(), reply);
+                }
+            }
+            Arc::make_mut(&mut self.sides.stand_ins).insert(made.signature);
+        }
+        let cached = &mut self.sides.sides.get_mut(side)?.parameters.cached_files;
+        if let Known::Yes(names) = cached {
+            names.push(name);
+        }
+        Some(())
     }
 
     fn go_home(mut self, cluster: &str) -> Option<Self> {
@@ -368,7 +458,7 @@ impl Changed {
     }
 }
 
-fn signer_of_file(bytes: &[u8]) -> Option<SignerKey> {
+pub(super) fn signer_of_file(bytes: &[u8]) -> Option<SignerKey> {
     let file = SignedFile::parse(bytes, &Strictness::default()).ok()?;
     let [_, issuer, serial] = file.header.signer();
     Some(SignerKey::new(issuer, serial))
@@ -395,7 +485,7 @@ fn ctl(side: &Side) -> Option<&Arc<[u8]>> {
 }
 
 /// A cluster in mixed mode has a CTL.
-fn is_mixed(side: &Side) -> bool {
+pub(super) fn is_mixed(side: &Side) -> bool {
     ctl(side).is_some()
 }
 

@@ -7,8 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apply::{CALLMANAGER_SERVICE, Changed, Ground, TFTP, TVS, is_stopped, servers_of};
+use super::apply::{
+    CALLMANAGER_SERVICE, Changed, Ground, ROLLBACK, SIGNATURE_ALGORITHM, TFTP, TVS, is_stopped,
+    servers_of,
+};
 use super::certificates::{CALLMANAGER, Held};
+use super::publish::{Publisher, Written, served};
 use crate::check::answer::Action;
 use crate::check::evidence::{At, Door, Known, Node, Sides};
 use crate::check::places::signer_of;
@@ -115,6 +119,7 @@ impl<'a> Met<'a> {
         let mut all = self.services();
         all.extend(self.signers());
         all.extend(self.capf());
+        all.extend(self.published(made));
         let is_made = |of: fn(&Action) -> bool| made.iter().any(of);
         if !is_made(|a| matches!(a, Action::SetOption150 { .. })) {
             all.extend(self.option_150());
@@ -284,6 +289,77 @@ impl<'a> Met<'a> {
             .collect()
     }
 
+    /// Lets a cluster publish other files: with a parameter set, with TFTP started anew where that
+    /// changes a file of the phone, with the phone in its database.
+    fn published(&self, made: &[Action]) -> Vec<Vec<Action>> {
+        let mut all = Vec::new();
+        let has_reason = |codes: &[Code]| {
+            let mut reasons = self.prediction.reasons.iter();
+            reasons.any(|r| codes.iter().any(|code| code.as_str() == r.code))
+        };
+        let parameter = |side: usize, parameter: &str, value: &str| Action::SetParameter {
+            cluster: self.sides().sides[side].name.clone(),
+            parameter: parameter.to_owned(),
+            value: value.to_owned(),
+        };
+        let home = self.home();
+        for side in [Some(self.to), home].into_iter().flatten() {
+            let nodes = self.publishing(side);
+            let is_prepared = &self.sides().sides[side].parameters.prepare_for_rollback;
+            if *is_prepared == Known::Yes(true) && has_reason(&[Code::NoTvsInList]) {
+                let mut set = vec![parameter(side, ROLLBACK, "false")];
+                set.push(self.restart(TFTP, side, nodes));
+                set.extend((home == Some(side)).then(|| self.go_home(side)).flatten());
+                all.push(set);
+            }
+        }
+        if has_reason(&[Code::DigestUnsupported]) {
+            let nodes = self.publishing(self.to);
+            let set = parameter(self.to, SIGNATURE_ALGORITHM, "sha1");
+            all.push(vec![set, self.restart(TFTP, self.to, nodes)]);
+        }
+        let nodes = self.stale(self.to);
+        if !nodes.is_empty() {
+            all.push(vec![self.restart(TFTP, self.to, nodes)]);
+        }
+        let is_missing = has_reason(&[Code::FileMissing, Code::PhoneNotInDatabase]);
+        if is_missing && !made.iter().any(|a| matches!(a, Action::AddPhones { .. })) {
+            let cluster = self.sides().sides[self.to].name.clone();
+            all.push(vec![Action::AddPhones { cluster }]);
+        }
+        all
+    }
+
+    /// The TFTP nodes of a cluster that answer.
+    fn publishing(&self, side: usize) -> Vec<String> {
+        let nodes = self.sides().sides[side].nodes.iter();
+        let open = nodes.filter(|n| n.tftp.door == Known::Yes(Door::Open));
+        open.map(|n| n.name.clone()).collect()
+    }
+
+    /// Those of them that serve a file to the phone which they would not publish now.
+    fn stale(&self, side: usize) -> Vec<String> {
+        let device = &self.state.subject.setup.identity.device;
+        let open = self.publishing(side);
+        let nodes = self.sides().sides[side].nodes.iter().enumerate();
+        let is_stale = |(n, node): &(usize, &Node)| {
+            let publisher = Publisher {
+                sides: self.sides(),
+                certificates: self.ground.certificates,
+                rules: self.ground.rules,
+                at: At(side, *n),
+                digest: None,
+            };
+            let files = served(node, device);
+            let mut written = files.iter().map(|(name, b)| publisher.written(name, b));
+            open.contains(&node.name) && written.any(|w| !matches!(w, Written::Stays))
+        };
+        nodes
+            .filter(is_stale)
+            .map(|(_, n)| n.name.clone())
+            .collect()
+    }
+
     /// Lets CallManager trust who issued the phone's LSC.
     fn capf(&self) -> Option<Vec<Action>> {
         let code = Code::LscNotTrusted.as_str();
@@ -348,6 +424,21 @@ impl<'a> Met<'a> {
 
     /// Lets the phone boot in its own cluster once more before it moves.
     fn home_first(&self) -> Vec<Vec<Action>> {
+        let home = self.home().and_then(|home| self.go_home(home));
+        home.map(|action| vec![action]).into_iter().collect()
+    }
+
+    /// Sends the phone to this cluster first, if that has files for it.
+    fn go_home(&self, home: usize) -> Option<Action> {
+        let side = &self.sides().sides[home];
+        let serves = |&n: &usize| side.nodes[n].tftp.door == Known::Yes(Door::Open);
+        let cluster = side.name.clone();
+        let is_of_use = servers_of(side).iter().any(serves);
+        is_of_use.then_some(Action::HomeFirst { cluster })
+    }
+
+    /// The cluster that the phone comes from, if that is not the one that it goes to.
+    fn home(&self) -> Option<usize> {
         let sides = self.sides();
         let flash = &self.state.subject.flash;
         let itl = flash.get(ListKind::Itl.file_name());
@@ -363,16 +454,7 @@ impl<'a> Met<'a> {
             let named = hosts.find_map(|m| sides.named_in(bytes, &m.host));
             named.map(|at| at.0)
         };
-        let Some(home) = home.or_else(of_config).filter(|&side| side != self.to) else {
-            return Vec::new();
-        };
-        let side = &sides.sides[home];
-        let serves = |&n: &usize| side.nodes[n].tftp.door == Known::Yes(Door::Open);
-        if !servers_of(side).iter().any(serves) {
-            return Vec::new();
-        }
-        let cluster = side.name.clone();
-        vec![vec![Action::HomeFirst { cluster }]]
+        home.or_else(of_config).filter(|&side| side != self.to)
     }
 }
 

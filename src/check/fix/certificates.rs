@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::check::answer::Whose;
-use crate::check::evidence::{At, Known, Node, Sides, SignerKey, TvsReply};
+use crate::check::evidence::{At, FileReply, Known, Node, Sides, SignerKey, TvsReply};
 use crate::check::places::lists;
 use crate::cluster::PublicCertificate;
 use crate::event::SignerFacts;
-use crate::trust::certificate::escape_for_terminal;
+use crate::trust::certificate::{Certificate, PublicKey, escape_for_terminal};
 use crate::trust::search::hex;
 use crate::wire::header::serial_number;
 use crate::wire::{Record, Role, Strictness, TrustList};
 
 /// What a certificate is for, as the field names it.
 pub(super) const CALLMANAGER: &str = "CallManager";
-const ITLRECOVERY: &str = "ITLRecovery";
+pub(super) const ITLRECOVERY: &str = "ITLRecovery";
 pub(super) const CAPF: &str = "CAPF";
-const TVS: &str = "TVS";
+pub(super) const TVS: &str = "TVS";
 
 /// A certificate that was read.
 #[derive(Clone, Debug)]
@@ -32,12 +32,15 @@ pub(super) struct Held {
     pub(super) is_current: bool,
 }
 
-/// Every certificate that was read, those that nodes have as their own in front.
+/// Every certificate that was read, those that nodes have as their own in front; and of each cluster a
+/// phone's signed configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
     held: Vec<Held>,
     /// Where each is, by its bytes.
     places: BTreeMap<Vec<u8>, usize>,
+    /// By index of the cluster: name and bytes.
+    configurations: BTreeMap<usize, (String, Arc<[u8]>)>,
 }
 
 impl Certificates {
@@ -64,7 +67,30 @@ impl Certificates {
                 }
             }
         }
+        all.read_configurations(sides);
         all
+    }
+
+    /// Notes a signed configuration of each cluster that has none yet.
+    pub fn read_configurations(&mut self, sides: &Sides) {
+        for (at, node) in sides.nodes() {
+            let replies = [&node.tftp, &node.http]
+                .into_iter()
+                .flat_map(|s| &s.replies);
+            for (name, reply) in replies {
+                let is_phones = name.starts_with("SEP") && name.ends_with(".cnf.xml.sgn");
+                if let (true, Known::Yes(FileReply::File(bytes))) = (is_phones, reply) {
+                    let found = (name.clone(), Arc::clone(bytes));
+                    self.configurations.entry(at.0).or_insert(found);
+                }
+            }
+        }
+    }
+
+    /// A phone's signed configuration that a cluster serves: its name and its bytes.
+    pub(super) fn configuration(&self, side: usize) -> Option<(&str, &[u8])> {
+        let (name, bytes) = self.configurations.get(&side)?;
+        Some((name, bytes))
     }
 
     fn read_lists(&mut self, sides: &Sides, at: At, node: &Node) {
@@ -162,6 +188,29 @@ impl Certificates {
     /// The certificate with this key.
     pub(super) fn with_key(&self, key: &SignerKey) -> Option<&Held> {
         self.held.iter().find(|h| key.is_of(&h.certificate))
+    }
+
+    /// This very certificate.
+    pub(super) fn with_der(&self, der: &[u8]) -> Option<&Held> {
+        self.held.get(*self.places.get(der)?)
+    }
+
+    /// The certificates of this kind that nodes of a cluster have now.
+    pub(super) fn of_kind(&self, side: usize, kind: &str) -> impl Iterator<Item = &Held> {
+        let held = self.held.iter();
+        held.filter(move |h| h.side == Some(side) && h.is_current && h.whose.kind == kind)
+    }
+
+    /// The RSA certificate of this kind that a node has now; none if nobody read it, or if lists name
+    /// several and nobody exported the one that it has.
+    pub(super) fn current(&self, side: usize, node: &str, kind: &str) -> Option<&Held> {
+        let is_rsa = |h: &&Held| {
+            let read = Certificate::parse(&h.certificate.der);
+            read.is_ok_and(|c| matches!(c.public_key, PublicKey::Rsa { .. }))
+        };
+        let of_node = self.of_kind(side, kind).filter(|h| h.whose.node == node);
+        let mut of_node = of_node.filter(is_rsa);
+        of_node.next().filter(|_| of_node.next().is_none())
     }
 
     /// The CAPF certificate with this subject.

@@ -162,12 +162,10 @@ fn what_the_phones_of_a_group_share_stands_for_another_one() {
             let name = format!("SEP00000000000{n}.cnf.xml");
             put(name, config.emit().as_bytes());
         }
-        let sides = Sides {
-            sides: vec![Side {
-                nodes: vec![node],
-                ..Side::default()
-            }],
-        };
+        let sides = Sides::of(vec![Side {
+            nodes: vec![node],
+            ..Side::default()
+        }]);
         let rows = format!(
             "device,itl_sha1,callmanager_group\nSEP000000000000,,{group}\nSEP000000000001,,{group}\n\
              SEP000000000002,none,{group}\n"

@@ -16,12 +16,10 @@ fn sides() -> Sides {
         nodes,
         ..Side::default()
     };
-    Sides {
-        sides: vec![
-            side("src", vec![node("src-pub", 1)]),
-            side("dst", vec![node("dst-pub", 2), node("dst-sub", 3)]),
-        ],
-    }
+    Sides::of(vec![
+        side("src", vec![node("src-pub", 1)]),
+        side("dst", vec![node("dst-pub", 2), node("dst-sub", 3)]),
+    ])
 }
 
 fn event(seconds: u64, kind: Kind) -> Event {

@@ -78,9 +78,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
     if is_live {
         look(&mut looked, &how, output)?;
     }
-    let mut sides = Sides {
-        sides: looked.into_iter().map(|l| l.side).collect(),
-    };
+    let mut sides = Sides::of(looked.into_iter().map(|l| l.side).collect());
     name_apart(&mut sides);
     let mut rules = Settings::default();
     Setting::apply_all(&args.set, &mut rules);

@@ -178,9 +178,7 @@ pub(super) fn subject(device: &str, profile: &str, sides: &Sides) -> Subject {
 pub(super) fn made(release: Release, mode: ClusterMode) -> World {
     let mut src = cluster("src", Release::V11_5_1, mode, 1);
     let mut dst = cluster("dst", release, mode, 2);
-    let sides = Sides {
-        sides: vec![side(&mut src), side(&mut dst)],
-    };
+    let sides = Sides::of(vec![side(&mut src), side(&mut dst)]);
     let plan = Move {
         option_150: sides.sides[1]
             .nodes
