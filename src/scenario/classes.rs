@@ -88,6 +88,7 @@ fn phones_of(action: &Action) -> Option<&Selector> {
         | Action::EraseLists { phones }
         | Action::FactoryReset { phones }
         | Action::RemovePhones { phones, .. }
+        | Action::AddPhones { phones, .. }
         | Action::PowerCut { phones, .. }
         | Action::SetLink { phones, .. } => Some(phones),
         Action::JumpClock(jump) => jump.phones.as_ref(),
@@ -161,4 +162,87 @@ fn common(event: &Event, phone: &LabPhone) -> String {
         _ => {}
     }
     format!("{kind:?}").replace(device, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::Pace;
+    use crate::scenario::run::rehearse;
+    use crate::scenario::{Network, Rules, parse};
+
+    fn classes_of(text: &str, network: Network) -> Vec<Vec<usize>> {
+        let scenario = parse("classes", text, &Rules).unwrap();
+        let run = rehearse(&scenario, network, Pace::Fast, None, &mut |_| {});
+        classes(&scenario, &run.unwrap().phones)
+    }
+
+    const MIGRATION: &str = include_str!("../../scenarios/non-secure-migration.toml");
+
+    /// What makes the search cheap: of equal phones one is tried.
+    #[test]
+    fn phones_of_a_group_in_the_same_steps_are_of_one_class_on_both_networks() {
+        for network in [Network::Sim, Network::Loopback] {
+            assert_eq!(classes_of(MIGRATION, network), [[0, 1, 2, 3, 4]]);
+        }
+    }
+
+    #[test]
+    fn a_step_about_some_phones_parts_them_from_the_others() {
+        let of_two = "do = \"reset-phones\"\nphones = [\"2\", \"4\"]";
+        let text = MIGRATION.replace("do = \"reset-phones\"", of_two);
+        assert_ne!(text, MIGRATION);
+        let all = classes_of(&text, Network::Sim);
+        assert_eq!(all, [vec![0, 2, 4], vec![1, 3]]);
+    }
+
+    #[test]
+    fn phones_with_a_chance_of_their_own_are_of_no_class() {
+        for step in ["do = \"set-link\"\nloss = 1", "do = \"stop-dhcp\""] {
+            let step = format!("[[step]]\n{step}\n\n[[step]]\ndo = \"reset-phones\"");
+            let text = MIGRATION.replace("[[step]]\ndo = \"reset-phones\"", &step);
+            assert_ne!(text, MIGRATION);
+            assert_eq!(classes_of(&text, Network::Sim).len(), 5, "{step}");
+        }
+    }
+
+    /// Two phones that should be alike, of which one has told something else, or holds it.
+    #[test]
+    fn phones_that_told_or_hold_something_else_are_not_alike() {
+        let scenario = parse("classes", MIGRATION, &Rules).unwrap();
+        let run = rehearse(&scenario, Network::Sim, Pace::Fast, None, &mut |_| {});
+        let phones = run.unwrap().phones;
+        assert!(is_like(&phones[0], &phones[1]));
+        let server = |kind: &mut Kind| match kind {
+            Kind::LeaseTaken { option_150, .. } => option_150.push("127.1.9.9".into()),
+            _ => {}
+        };
+        let digest = |kind: &mut Kind| match kind {
+            Kind::ListInstalled { facts, .. } => facts.sha1.push('0'),
+            _ => {}
+        };
+        for change in [server, digest] {
+            let mut other = phones[1].clone();
+            other.events.iter_mut().for_each(|e| change(&mut e.kind));
+            assert!(!is_like(&phones[0], &other));
+        }
+        let mut other = phones[1].clone();
+        other.flash.put("ITLFile.tlv", [0].into());
+        assert!(!is_like(&phones[0], &other));
+        let mut other = phones[1].clone();
+        other.flash.put("state.json.new", [0].into());
+        assert!(!is_like(&phones[0], &other));
+        let mut other = phones[1].clone();
+        other.scope.option_66 = Some("dst-pub".into());
+        assert!(!is_like(&phones[0], &other));
+        // Its own name, address and times make no difference.
+        let mut other = phones[1].clone();
+        for e in &mut other.events {
+            e.at += std::time::Duration::from_secs(1);
+            if let Kind::Status { stamped, .. } = &mut e.kind {
+                stamped.push('0');
+            }
+        }
+        assert!(is_like(&phones[0], &other));
+    }
 }
