@@ -47,6 +47,7 @@ pub(super) fn tvs_certificates(q: &Question<'_>) -> Vec<Condition> {
             ),
         });
     }
+    conditions.extend(q.not_read_of_phones(TVS_CERTIFICATES));
     conditions
 }
 
@@ -167,7 +168,9 @@ pub(super) fn signers_known(q: &Question<'_>) -> Vec<Condition> {
         let others = known.iter().any(|k| *k != key);
         signer_known(q, key, signer, (&asked, &strangers), others)
     };
-    signers.iter().map(of).collect()
+    let mut conditions: Vec<_> = signers.iter().map(of).collect();
+    conditions.extend(q.not_read_of_phones(SIGNERS_KNOWN));
+    conditions
 }
 
 fn take_signers<'a>(

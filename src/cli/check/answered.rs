@@ -8,7 +8,7 @@ use crate::check::conditions;
 use crate::check::evidence::Sides;
 use crate::check::groups::{Asked, groups};
 use crate::check::load::{Demand, Rates, load};
-use crate::check::predict::{Move, Prediction, Subject, predict};
+use crate::check::predict::{Move, Prediction, predict};
 use crate::cli::args::Setting;
 use crate::cli::exit_code::ExitCode;
 use crate::time::UnixSeconds;
@@ -27,10 +27,6 @@ pub(super) fn answer(
     let mut rules = Settings::default();
     Setting::apply_all(&args.set, &mut rules);
     let groups = groups(sides, phones, plan, &rules);
-    let subjects: Vec<Subject> = phones
-        .iter()
-        .filter_map(|p| p.subject.as_ref().ok().map(|s| (**s).clone()))
-        .collect();
     let name = |n: usize| sides.sides.get(n).map(|s| s.name.clone());
     let last = sides.sides.len().saturating_sub(1);
     let server = |address: &std::net::Ipv4Addr| match sides.at(*address) {
@@ -45,7 +41,7 @@ pub(super) fn answer(
         from: name(0).unwrap_or_default(),
         to: name(last).unwrap_or_default(),
         option_150: plan.option_150.iter().map(server).collect(),
-        conditions: conditions::all(sides, plan, &subjects, now, &groups),
+        conditions: conditions::all(sides, plan, phones, now, &groups),
         load: demand(sides, phones, &groups, plan, args),
         failures: failures.collect(),
         notes,

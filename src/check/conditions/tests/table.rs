@@ -513,6 +513,16 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "SHA-512",
     ),
     (
+        "SHA-1 and a phone of an unknown model",
+        |w| {
+            sign_with(w, Digest::Sha1);
+            w.subjects[0].taken.model = true;
+        },
+        "digests",
+        State::Good,
+        "SHA-1, which this firmware knows",
+    ),
+    (
         "SHA-512 and 7900 phones",
         |w| {
             sign_with(w, Digest::Sha512);
