@@ -365,11 +365,12 @@ fn a_withheld_column_makes_nothing_better() {
                     }
                     let less = said(&sides, &fewer);
                     let place = format!("{place} without {title} from {from}");
-                    for (name, worst) in &less.conditions {
+                    let is_told_more = model == NOT_MODELLED && *title == "model";
+                    for (name, worst) in less.conditions.iter().filter(|_| !is_told_more) {
                         let told = whole.conditions[name];
                         assert!(*worst <= told, "{place}, {name}: {worst:?}, {told:?}");
                     }
-                    if model == NOT_MODELLED && *title == "model" {
+                    if is_told_more {
                         assert!(less.basis <= 1, "{place}: {}", less.rules);
                         assert!(less.rules.contains("it is a CP-8861"), "{place}");
                         continue;

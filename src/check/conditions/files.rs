@@ -93,7 +93,7 @@ pub(super) fn certificate_dates(q: &Question<'_>) -> Vec<Condition> {
 }
 
 /// What was read is in order, and the rest nobody read.
-fn not_read(said: Said, unread: &[String]) -> Condition {
+pub(super) fn not_read(said: Said, unread: &[String]) -> Condition {
     said.unknown(
         format!("not read: {}", and(unread)),
         "let the check reach these nodes, or give their lists and TVS.pem; where a node has no CTL, name it in not-served.txt",

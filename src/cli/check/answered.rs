@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::args::CheckArgs;
-use crate::check::answer::{Answer, Fate, Group};
+use crate::check::answer::{Answer, Fate, Group, RestsOn};
+use crate::check::basis::weaker;
 use crate::check::conditions;
 use crate::check::evidence::Sides;
 use crate::check::groups::{Asked, groups};
@@ -15,18 +16,21 @@ use crate::time::UnixSeconds;
 use crate::trust::rules::Settings;
 
 /// Says what becomes of the phones. `notes` are what was concluded rather than read, and
-/// what else is to be known.
+/// what else is to be known; `guess` is what every fate rests on that nobody read.
 pub(super) fn answer(
     sides: &Sides,
     phones: &[Asked],
-    plan: &Move,
+    (plan, guess): (&Move, Option<&str>),
     args: &CheckArgs,
     now: UnixSeconds,
     notes: Vec<String>,
 ) -> Answer {
     let mut rules = Settings::default();
     Setting::apply_all(&args.set, &mut rules);
-    let groups = groups(sides, phones, plan, &rules);
+    let mut groups = groups(sides, phones, plan, &rules);
+    if let Some(guess) = guess {
+        groups.iter_mut().for_each(|group| assume(group, guess));
+    }
     let name = |n: usize| sides.sides.get(n).map(|s| s.name.clone());
     let last = sides.sides.len().saturating_sub(1);
     let server = |address: &std::net::Ipv4Addr| match sides.at(*address) {
@@ -46,6 +50,18 @@ pub(super) fn answer(
         failures: failures.collect(),
         notes,
         groups,
+    }
+}
+
+/// Lets a fate and a fix rest on a guess too.
+fn assume(group: &mut Group, guess: &str) {
+    let of_fix = group.fix.as_mut().map(|fix| &mut fix.rests_on);
+    for found in of_fix.into_iter().chain([&mut group.rests_on]) {
+        let guess = RestsOn {
+            basis: "assumed",
+            rules: vec![guess.to_owned()],
+        };
+        *found = found.take().map(|found| weaker(found, guess));
     }
 }
 
