@@ -121,6 +121,23 @@ pub enum Action {
     EraseLists,
 }
 
+/// The name that Cisco Unified CM Administration shows for a parameter of [`Action::SetParameter`], and
+/// for its value.
+pub fn parameter_titles<'a>(parameter: &'a str, value: &'a str) -> (&'a str, &'a str) {
+    let parameter = match parameter {
+        "prepare-cluster-for-rollback" => "Prepare Cluster for Rollback to pre 8.0",
+        "tftp-file-signature-algorithm" => "TFTP File Signature Algorithm",
+        other => other,
+    };
+    let value = match value {
+        "true" => "True",
+        "false" => "False",
+        "sha1" => "SHA-1",
+        other => other,
+    };
+    (parameter, value)
+}
+
 /// The smallest change found after which phones follow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fix {

@@ -12,7 +12,9 @@ pub use runbook::runbook;
 pub use work_list::{Columns, work_list};
 
 use super::story::short;
-use crate::check::answer::{Action, Answer, Fate, Fix, Group, RestsOn, State, Whose};
+use crate::check::answer::{
+    Action, Answer, Fate, Fix, Group, RestsOn, State, Whose, parameter_titles,
+};
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Basis;
 
@@ -125,7 +127,10 @@ fn order(action: &Action) -> String {
             cluster,
             parameter,
             value,
-        } => format!("set the enterprise parameter \"{parameter}\" of {cluster} to {value}"),
+        } => {
+            let (parameter, value) = parameter_titles(parameter, value);
+            format!("set the enterprise parameter \"{parameter}\" of {cluster} to {value}")
+        }
         Action::AddPhones { cluster } => format!("add the phones to the database of {cluster}"),
         Action::SetOption150 { nodes } => {
             format!("let option 150 name {}, in this order", nodes.join(", "))

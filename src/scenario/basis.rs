@@ -11,7 +11,7 @@ use std::mem::{Discriminant, discriminant};
 use super::alike::{self, Moment};
 use super::judge::Fate;
 use super::lanes::{Forced, Lane, trial, trials};
-use super::model::{Action, Scenario, Step};
+use super::model::{Action, Scenario, ServiceChange, Step, StoppableService};
 use super::run::LabPhone;
 use super::words::{Tls, Verdict};
 use crate::event::Kind;
@@ -356,11 +356,30 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
     if scenario.steps.iter().any(removes) {
         used.insert(Key::SignedDefault);
     }
+    let has = |wanted: fn(&Action) -> bool| {
+        scenario.steps.iter().any(|s| match &s.action {
+            Action::Later { action, .. } => wanted(action),
+            action => wanted(action),
+        })
+    };
+    if has(|a| matches!(a, Action::DamageFile { .. })) && has(starts_tftp) {
+        used.insert(Key::TftpStartMends);
+    }
     let is_exchange = |s: &Step| matches!(s.action, Action::Bulk { .. });
     if scenario.steps.iter().any(is_exchange) {
         used.extend(OF_EXCHANGES);
     }
     used
+}
+
+fn starts_tftp(action: &Action) -> bool {
+    match action {
+        Action::ChangeService {
+            change, service, ..
+        } => *change != ServiceChange::Stop && *service == StoppableService::Tftp,
+        Action::SwitchPower { on, .. } => *on,
+        _ => false,
+    }
 }
 
 /// Rules that the clusters follow: they count whether or not a phone looked at them.

@@ -367,6 +367,9 @@ rules! {
     SignedDefault "cluster.signed_default" of::<SignedDefault>(), 0, Assumed,
         "when a cluster serves the default configuration in its signed form, XMLDefault.cnf.xml.sgn",
         "guides of 6900 to 7900 phones: the default is for auto-registration; the name is in lists of what CUCM serves, of which settings they have no source says";
+    TftpStartMends "cluster.tftp_start_mends" of::<TftpStartMends>(), 0, Assumed,
+        "whether TFTP writes its files anew when it starts, so that a damaged one is whole again",
+        "no source says it of damaged files; CUCM Security Guide 12.5(1)SU3: TFTP serves its cached certificate until it is restarted";
     BlankItl "cluster.blank_itl" of::<BlankItl>(), 0, Assumed,
         "what is left in the ITL of a cluster that is prepared for rollback",
         "CUCM 15 Security Guide: empty TVS and TFTP sections; the bytes are not shown";

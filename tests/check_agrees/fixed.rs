@@ -167,9 +167,26 @@ fn with_actions(
                 step("set-option-150", &[("to", format!("{back:?}")), phones]);
             }
             Action::EraseLists => {}
-            Action::SetParameter { .. } | Action::AddPhones { .. } => {
-                return Err(format!("{action:?} cannot be proven"));
+            Action::SetParameter {
+                cluster,
+                parameter,
+                value,
+            } => {
+                let value = match value.as_str() {
+                    "true" | "false" => value.clone(),
+                    other => word(other),
+                };
+                let keys = [
+                    ("cluster", word(cluster)),
+                    ("name", word(parameter)),
+                    ("value", value),
+                ];
+                step("set-parameter", &keys);
             }
+            Action::AddPhones { cluster } => step(
+                "add-phones",
+                &[("cluster", word(cluster)), ("phones", number.to_string())],
+            ),
         }
     }
     let last = if is_erased {

@@ -286,7 +286,7 @@ fn another_node_is_named_where_one_serves_a_damaged_list() {
         .unwrap();
     let phone = lab.phone();
     let group = lab.mended(&phone, &["dst-sub"]);
-    assert_eq!(actions(&group), ["option 150: dst-pub"]);
+    assert_eq!(actions(&group), ["TFTP of dst: dst-sub"]);
 }
 
 #[test]
@@ -300,13 +300,13 @@ fn an_old_list_is_not_mended_by_its_old_signer() {
         .regenerate("dst-pub", kind, DATE + 60, &mut keys)
         .unwrap();
     let group = lab.mended(&phone, &["dst-pub"]);
-    // The node that serves what it has now, and its signer.
+    // Its signer of now: the node serves what that signs once its TFTP was restarted.
     assert_eq!(
         actions(&group),
         [
-            "CallManager of dst-sub (dst) into Phone-SAST-trust of src",
-            TVS_OF_SRC,
-            "option 150: dst-sub"
+            "CallManager of dst-pub (dst) into Phone-SAST-trust of src",
+            "TFTP of dst: dst-pub",
+            TVS_OF_SRC
         ]
     );
 }
@@ -395,7 +395,7 @@ fn a_stale_itl_is_renewed_at_home() {
 }
 
 #[test]
-fn an_empty_list_beside_a_ctl_is_no_way_out() {
+fn the_parameter_is_set_back_for_an_empty_list_beside_a_ctl() {
     let mixed = |release| Kind::new(release, ClusterMode::Mixed);
     let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
     let before = lab.phone();
@@ -408,7 +408,16 @@ fn an_empty_list_beside_a_ctl_is_no_way_out() {
     };
     let group = lab.mended(&phone, &["dst-pub"]);
     assert_eq!(group.reasons.last().unwrap().code, "no-tvs-in-list");
-    assert_eq!(actions(&group), ["erase"]);
+    assert_eq!(
+        actions(&group),
+        [
+            "CallManager of dst-pub (dst) into Phone-SAST-trust of src",
+            "prepare-cluster-for-rollback of src: false",
+            "TFTP of src: src-pub, src-sub",
+            "TVS of src: src-pub, src-sub",
+            "home to src"
+        ]
+    );
     let text = &fix(&group).text;
     assert!(text.contains("Prepare Cluster for Rollback"), "{text}");
 }
@@ -420,11 +429,19 @@ fn a_phone_that_nobody_knows_is_added() {
     let phone = lab.phone();
     lab.dst().remove_phone(DEVICE);
     let group = lab.check(&phone, &["dst-pub"]);
+    // No configuration of the new cluster was read: what it would serve then nobody knows.
     assert_eq!(actions(&group), ["add to dst"]);
-    // What the cluster would serve then nobody has read.
     assert!(!fix(&group).proven);
     assert!(fix(&group).text.contains(DEVICE), "{}", fix(&group).text);
     assert!(group.back.is_none());
+    lab.dst()
+        .add_phone("SEP001122334402", SecurityMode::NonSecure)
+        .unwrap();
+    lab.devices.push("SEP001122334402".into());
+    let group = lab.mended(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), ["add to dst"]);
+    let rests_on = fix(&group).rests_on.as_ref().unwrap();
+    assert_eq!(rests_on.basis, "assumed");
 }
 
 #[test]

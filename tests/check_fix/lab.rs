@@ -14,7 +14,7 @@ use trustline::check::groups::{Asked, groups};
 use trustline::check::predict::{Move, Prediction, Subject, Taken, predict};
 use trustline::cluster::{
     CertificateKind, Cluster, ClusterMode, ClusterSettings, ClusterSpec, FileAnswer, HttpAnswer,
-    KeyPool, NodeSpec, Release, Service, Target, TrustStore,
+    KeyPool, NodeSpec, Parameter, Release, Service, Target, TrustStore,
 };
 use trustline::phone::{BootCause, Flash, Identity, Pace, PhoneSetup, Profile};
 use trustline::time::Time;
@@ -334,7 +334,28 @@ impl Lab {
                 phone.flash = home.flash;
             }
             Action::EraseLists => phone.flash.erase(),
-            Action::SetParameter { .. } | Action::AddPhones { .. } => panic!("{action:?}"),
+            Action::SetParameter {
+                cluster,
+                parameter,
+                value,
+            } => {
+                let parameter = match (parameter.as_str(), value.as_str()) {
+                    ("prepare-cluster-for-rollback", "false") => {
+                        Parameter::PrepareClusterForRollback(false)
+                    }
+                    ("tftp-file-signature-algorithm", "sha1") => {
+                        Parameter::TftpFileSignatureAlgorithm(Digest::Sha1)
+                    }
+                    other => panic!("{other:?}"),
+                };
+                let cluster = self.cluster(cluster);
+                cluster.set_parameter(parameter, DATE + 120).unwrap();
+            }
+            Action::AddPhones { cluster } => {
+                let device = phone.setup.identity.device.clone();
+                let cluster = self.cluster(cluster);
+                cluster.add_phone(&device, SecurityMode::NonSecure).unwrap();
+            }
         }
     }
 }

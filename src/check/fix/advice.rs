@@ -3,7 +3,8 @@
 use super::apply::{TFTP, TVS, servers_of};
 use super::scene::Looked;
 use super::words::{self, Scene, asks_tvs};
-use crate::check::answer::{Action, Fix, Whose};
+use crate::check::answer::{Action, Fix, Whose, parameter_titles};
+use crate::check::predict::Prediction;
 use crate::cluster::TrustStore;
 
 /// What to do, with names, for a fix that is proven. `resets` is how often phones have to be reset
@@ -112,7 +113,10 @@ fn one(action: &Action, looked: &Looked<'_>) -> String {
             cluster,
             parameter,
             value,
-        } => format!("set {parameter} of {cluster} to {value}"),
+        } => {
+            let (parameter, value) = parameter_titles(parameter, value);
+            format!("set \"{parameter}\" of {cluster} to {value}")
+        }
         Action::AddPhones { cluster } => format!("add the phones to the database of {cluster}"),
         Action::SetOption150 { nodes } => format!("let option 150 name {}", nodes.join(", then ")),
         Action::HomeFirst { cluster } => {
@@ -181,6 +185,26 @@ pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
         rests_on: None,
         status: Vec::new(),
         text: words::way_out(code, follows, looked),
+    }
+}
+
+/// Advice that was tried and after which the phone does not follow, or nobody knows.
+pub(super) fn not_enough(advice: Fix, then: &Prediction) -> Fix {
+    if let Some(gap) = &then.gap {
+        let text = format!(
+            "{}; whether that is enough hangs on {}, which was not read",
+            advice.text, gap.what
+        );
+        return Fix { text, ..advice };
+    }
+    let why = match then.reasons.last() {
+        Some(reason) => format!("since then {}", reason.text),
+        None => "and nothing that was tried makes the phone follow".to_owned(),
+    };
+    Fix {
+        text: format!("{}; that alone is not enough, {why}", advice.text),
+        actions: Vec::new(),
+        ..advice
     }
 }
 

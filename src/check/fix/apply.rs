@@ -9,7 +9,7 @@ use super::publish::{Publisher, Written, served, services_mut};
 use crate::check::answer::{Action, Whose};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, SignerKey, TvsReply};
 use crate::check::places::signer_of;
-use crate::check::predict::{Move, Subject, predict};
+use crate::check::predict::{Move, Prediction, Subject, predict};
 use crate::cluster::{PublicCertificate, Service, Store, TrustStore};
 use crate::trust::rules::{Key, Settings, TvsRolesOfStore};
 use crate::tvs::Found;
@@ -39,6 +39,8 @@ pub struct Changed {
     pub subject: Subject,
     /// The move.
     pub plan: Move,
+    /// What became of the phone at home, where the actions send it there first.
+    pub at_home: Option<Arc<Prediction>>,
 }
 
 /// What actions need beside what they change.
@@ -86,6 +88,7 @@ impl Changed {
             sides: sides.clone(),
             subject: subject.clone(),
             plan: plan.clone(),
+            at_home: None,
         }
     }
 
@@ -104,7 +107,7 @@ impl Changed {
                     into,
                     store,
                     ..
-                } => self.import(certificate, into, store, ground, &mut imported),
+                } => self.import(certificate, into, store, ground, &mut imported)?,
                 Action::Restart {
                     service: name,
                     cluster,
@@ -166,7 +169,7 @@ impl Changed {
 
     /// Puts a certificate into a store of every node, or of the publisher where the store does not
     /// replicate. What else an unread store holds stays unread: `imported` keeps the certificate for
-    /// the TVS that restarts.
+    /// the TVS that restarts. None for a certificate that nobody read.
     fn import(
         &mut self,
         whose: &Whose,
@@ -174,14 +177,10 @@ impl Changed {
         store: &str,
         ground: Ground<'_>,
         imported: &mut Vec<Imported>,
-    ) {
-        let (Some(side), Some(store), Some(held)) = (
-            self.side(into),
-            TrustStore::from_name(store),
-            ground.certificates.named(whose),
-        ) else {
-            return;
-        };
+    ) -> Option<()> {
+        let side = self.side(into)?;
+        let store = TrustStore::from_name(store)?;
+        let held = ground.certificates.named(whose)?;
         let nodes = self.sides.sides[side].nodes.iter_mut();
         let reached = if store.replicates() { usize::MAX } else { 1 };
         for node in nodes.take(reached) {
@@ -206,6 +205,7 @@ impl Changed {
             store,
             certificate: Arc::clone(&held.certificate),
         });
+        Some(())
     }
 
     /// Restarts a service, or starts it. A node that does not answer at all is not helped by that.
@@ -319,11 +319,12 @@ impl Changed {
         if at_home.gap.is_some() {
             return None;
         }
-        self.subject.flash = at_home.flash;
+        self.subject.flash = at_home.flash.clone();
         if let Some(last) = at_home.events.last() {
             self.subject.now = self.subject.now.max(last.at);
         }
-        self.subject.earlier.extend(at_home.events);
+        self.subject.earlier.extend(at_home.events.iter().cloned());
+        self.at_home = Some(Arc::new(at_home));
         Some(self)
     }
 }

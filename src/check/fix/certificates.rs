@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::check::answer::Whose;
-use crate::check::evidence::{At, Known, Node, Sides, SignerKey, TvsReply};
+use crate::check::evidence::{At, FileReply, Known, Node, Sides, SignerKey, TvsReply};
 use crate::check::places::lists;
 use crate::cluster::PublicCertificate;
 use crate::event::SignerFacts;
@@ -32,12 +32,15 @@ pub(super) struct Held {
     pub(super) is_current: bool,
 }
 
-/// Every certificate that was read, those that nodes have as their own in front.
+/// Every certificate that was read, those that nodes have as their own in front; and of each cluster a
+/// phone's signed configuration.
 #[derive(Clone, Debug, Default)]
 pub struct Certificates {
     held: Vec<Held>,
     /// Where each is, by its bytes.
     places: BTreeMap<Vec<u8>, usize>,
+    /// By index of the cluster: name and bytes.
+    configurations: BTreeMap<usize, (String, Arc<[u8]>)>,
 }
 
 impl Certificates {
@@ -64,7 +67,30 @@ impl Certificates {
                 }
             }
         }
+        all.read_configurations(sides);
         all
+    }
+
+    /// Notes a signed configuration of each cluster that has none yet.
+    pub fn read_configurations(&mut self, sides: &Sides) {
+        for (at, node) in sides.nodes() {
+            let replies = [&node.tftp, &node.http]
+                .into_iter()
+                .flat_map(|s| &s.replies);
+            for (name, reply) in replies {
+                let is_phones = name.starts_with("SEP") && name.ends_with(".cnf.xml.sgn");
+                if let (true, Known::Yes(FileReply::File(bytes))) = (is_phones, reply) {
+                    let found = (name.clone(), Arc::clone(bytes));
+                    self.configurations.entry(at.0).or_insert(found);
+                }
+            }
+        }
+    }
+
+    /// A phone's signed configuration that a cluster serves: its name and its bytes.
+    pub(super) fn configuration(&self, side: usize) -> Option<(&str, &[u8])> {
+        let (name, bytes) = self.configurations.get(&side)?;
+        Some((name, bytes))
     }
 
     fn read_lists(&mut self, sides: &Sides, at: At, node: &Node) {

@@ -69,11 +69,10 @@ pub fn smallest(
     })
 }
 
-/// The advice for the reason. Where that is to erase the lists, what is in the way then: it was tried,
-/// and alone it does not help.
+/// The advice for the reason. Where that can be tried, what is in the way then: alone it does not help.
 fn unproven(looked: &Looked<'_>) -> Fix {
     let fix = advice::unproven(looked);
-    if fix.actions != [Action::EraseLists] {
+    if fix.actions.is_empty() {
         return fix;
     }
     let nothing = Changed::nothing(looked.sides, looked.subject, looked.plan);
@@ -81,6 +80,9 @@ fn unproven(looked: &Looked<'_>) -> Fix {
         return fix;
     };
     let then = predict(&erased.sides, &erased.subject, &erased.plan);
+    if fix.actions != [Action::EraseLists] {
+        return advice::not_enough(fix, &then);
+    }
     advice::after_erasing(&Looked {
         sides: &erased.sides,
         subject: &erased.subject,

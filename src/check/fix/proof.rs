@@ -16,13 +16,33 @@ pub(super) fn rests_on(
     changed: &Changed,
     after: &Prediction,
 ) -> Option<RestsOn> {
-    let mut found = basis::rests_on(&changed.sides, &changed.subject, &changed.plan, after)?;
-    // Of the rules of clusters this one alone decides what an action comes to; which store makes an LSC
+    let mut used = after.used.clone();
+    used.extend(changed.at_home.iter().flat_map(|home| &home.used));
+    used.sort_unstable();
+    used.dedup();
+    // What a phone takes at home on its way hangs on rules as well, so each trial begins before that.
+    let mut run = |settings: Settings| {
+        let mut subject = looked.subject.clone();
+        subject.setup.settings = settings;
+        let nothing = Changed::nothing(looked.sides, &subject, looked.plan);
+        let changed = nothing.make(actions, looked.ground)?;
+        let after = predict(&changed.sides, &changed.subject, &changed.plan);
+        let mut felt = after.felt;
+        felt.extend(changed.at_home.iter().flat_map(|home| &home.felt));
+        Some((after.verdict, felt))
+    };
+    let settings = &looked.subject.setup.settings;
+    let mut found = basis::by_trying(settings, &used, after.verdict, &mut run);
+    // Of the rules of clusters these alone decide what an action comes to; which store makes an LSC
     // trusted the phone's registration asked for, and that was tried above.
-    let key = Key::TvsRolesOfStore;
-    if is_decisive(looked, actions, key) {
-        let of_rule = basis::told(looked.ground.rules.basis(key), &[key]);
-        found = basis::weaker(found, of_rule);
+    for key in [Key::TvsRolesOfStore, Key::DigestScope] {
+        if is_decisive(looked, actions, key) {
+            let of_rule = basis::told(looked.ground.rules.basis(key), &[key]);
+            found = basis::weaker(found, of_rule);
+        }
+    }
+    if !changed.sides.stand_ins.is_empty() {
+        found = basis::weaker(found, published(actions));
     }
     let opened = ports_to_open(looked.sides, actions);
     if !opened.is_empty() {
@@ -33,10 +53,36 @@ pub(super) fn rests_on(
     Some(found)
 }
 
+/// That a cluster publishes what the phone was given here: lists out of the certificates that were read
+/// are what the sources say, with a signer as before; a configuration like another phone's is a guess.
+fn published(actions: &[Action]) -> RestsOn {
+    let is_guess = actions
+        .iter()
+        .any(|a| matches!(a, Action::AddPhones { .. }));
+    let (basis, text) = match is_guess {
+        true => (
+            Basis::Assumed,
+            "its configuration there is like that of another phone",
+        ),
+        false => (
+            Basis::Inferred,
+            "TFTP publishes what the certificates that were read make",
+        ),
+    };
+    let mut told = basis::told(basis, &[]);
+    told.rules.push(text.into());
+    told
+}
+
 /// True if the phone does not follow with another choice of this rule.
 fn is_decisive(looked: &Looked<'_>, actions: &[Action], key: Key) -> bool {
-    let is_of_store = |a: &Action| matches!(a, Action::Import { .. } | Action::Restart { .. });
-    if !actions.iter().any(is_of_store) {
+    let hangs_on_rules = |a: &Action| {
+        matches!(
+            a,
+            Action::Import { .. } | Action::Restart { .. } | Action::SetParameter { .. }
+        )
+    };
+    if !actions.iter().any(hangs_on_rules) {
         return false;
     }
     let follows_with = |rules: &Settings| {

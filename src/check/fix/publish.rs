@@ -173,17 +173,9 @@ impl Publisher<'_> {
 
     /// The configuration of a phone that is new in the cluster: that of another one, under its name.
     pub(super) fn configuration_like_another(&self, name: &str) -> Option<Made> {
-        let nodes = self
-            .node()
-            .into_iter()
-            .chain(self.side().into_iter().flat_map(|s| &s.nodes));
-        let replies = nodes
-            .flat_map(|n| [&n.tftp, &n.http])
-            .flat_map(|s| &s.replies);
-        let mut files = replies.filter_map(|(name, reply)| Some((name, reply.get()?.file()?)));
-        let is_phones = |name: &str| name.starts_with("SEP") && name.ends_with(".cnf.xml.sgn");
-        let (other, bytes) = files.find(|(name, bytes)| is_phones(name) && self.holds(bytes))?;
-        self.resigned(name, other, bytes)
+        let (other, bytes) = self.certificates.configuration(self.at.0)?;
+        let is_good = self.holds(bytes);
+        is_good.then(|| self.resigned(name, other, bytes))?
     }
 
     /// The ITL that it would publish, with the rollback parameter at False.

@@ -119,7 +119,8 @@ impl Apart {
                 }
             }
         }
-        let certificates = Certificates::read(&general);
+        let mut certificates = Certificates::read(&general);
+        certificates.read_configurations(sides);
         let key = |c: &Arc<PublicCertificate>| (SignerKey::of(c), c.der.clone());
         Self {
             general,

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{certificate_text, doubt, fates, in_state, line, needs_visit, phones, who};
-use crate::check::answer::{Action, Answer, Condition, Fate, Group, Load, State};
+use crate::check::answer::{Action, Answer, Condition, Fate, Fix, Group, Load, State};
 use crate::report::story::{signer_text, thousands};
 use crate::report::text::{Paint, count, wrap};
 use crate::trust::reason::Code;
@@ -253,7 +253,12 @@ fn fix(out: &mut String, group: &Group, paint: Paint) {
         return;
     };
     for (n, text) in wrap(&line(&fix.text), WIDTH - 14).iter().enumerate() {
-        let label = if n == 0 { "fix" } else { "" };
+        let label = match fix {
+            _ if n > 0 => "",
+            Fix { proven: true, .. } => "fix",
+            Fix { actions, .. } if actions.is_empty() => "no fix",
+            _ => "try",
+        };
         let _ = writeln!(out, "   {label:<10} {}", paint.strong(text));
     }
     // The whole names, to be compared with what the certificate list of the node shows.
