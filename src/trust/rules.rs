@@ -6,6 +6,7 @@ mod choices;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::wire::tvs::Tags;
 
@@ -529,6 +530,18 @@ impl Settings {
     /// The value of a rule; does not mark it.
     pub fn peek(&self, key: Key) -> i64 {
         self.values[key as usize]
+    }
+
+    /// Something came while as much was left of the time that a rule gives it, in milliseconds. The rule
+    /// counts as used if another listed choice would not have given it so long.
+    pub fn waited(&self, key: Key, left: Duration) {
+        let value = self.peek(key);
+        let millis = |n: i64| Duration::from_millis(u64::try_from(n).unwrap_or(0));
+        let passed = millis(value).saturating_sub(left);
+        let others = rule(key).others(value);
+        if others.into_iter().any(|other| millis(other) <= passed) {
+            self.number(key);
+        }
     }
 
     /// How sure the value of a rule is. A value that the user chose is the user's own assumption.

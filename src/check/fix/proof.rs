@@ -35,7 +35,7 @@ pub(super) fn rests_on(
     let mut found = basis::by_trying(settings, &used, after.verdict, &mut run);
     // Of the rules of clusters these alone decide what an action comes to; which store makes an LSC
     // trusted the phone's registration asked for, and that was tried above.
-    for key in [Key::TvsRolesOfStore, Key::DigestScope] {
+    for key in [Key::TvsRolesOfStore, Key::DigestScope, Key::TftpStartMends] {
         if is_decisive(looked, actions, key) {
             let of_rule = basis::told(looked.ground.rules.basis(key), &[key]);
             found = basis::weaker(found, of_rule);
