@@ -94,6 +94,12 @@ fn rests_on(rests_on: &RestsOn) -> String {
     }
 }
 
+/// What a fate rests on, where that is not documented.
+fn guess(group: &Group) -> Option<String> {
+    let found = group.rests_on.as_ref()?;
+    (found.basis != Basis::Documented.to_string()).then(|| rests_on(found))
+}
+
 /// What the proof of a fix rests on, where that is not documented.
 fn doubt(fix: &Fix) -> Option<String> {
     let found = fix.rests_on.as_ref()?;

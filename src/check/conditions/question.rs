@@ -4,11 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Said;
+use crate::check::answer::Condition;
 use crate::check::evidence::{At, FileReply, FileService, Known, Node, Side, Sides, SignerKey};
+use crate::check::groups::Asked;
 use crate::check::predict::{Move, Subject};
+use crate::check::rehearsal::Gap;
 use crate::phone::flash::CONFIG;
 use crate::time::UnixSeconds;
-use crate::trust::rules::Settings;
+use crate::trust::rules::{Basis, Settings};
 use crate::trust::search::SignerId;
 use crate::wire::phone_config::PhoneConfig;
 use crate::wire::{ListKind, Record, SignedFile, Strictness, TrustList};
@@ -17,7 +21,12 @@ use crate::wire::{ListKind, Record, SignedFile, Strictness, TrustList};
 pub(super) struct Question<'a> {
     pub(super) sides: &'a Sides,
     pub(super) plan: &'a Move,
-    pub(super) subjects: &'a [Subject],
+    /// All phones that are asked about.
+    pub(super) phones: &'a [Asked],
+    /// Those of them of which it is known what they are and hold.
+    pub(super) subjects: Vec<&'a Subject>,
+    /// The others, with what is missing.
+    pub(super) unread: Vec<(&'a str, &'a Gap)>,
     pub(super) now: UnixSeconds,
     /// The lists that phones hold, each pair once.
     pub(super) held: Vec<Held<'a>>,
@@ -60,12 +69,19 @@ impl<'a> Question<'a> {
     pub(super) fn new(
         sides: &'a Sides,
         plan: &'a Move,
-        subjects: &'a [Subject],
+        phones: &'a [Asked],
         now: UnixSeconds,
     ) -> Self {
         let mut held: BTreeMap<_, Held<'a>> = BTreeMap::new();
         let mut own_hosts = Hosts::default();
-        for subject in subjects {
+        let (mut subjects, mut unread) = (Vec::new(), Vec::new());
+        for phone in phones {
+            match &phone.subject {
+                Ok(subject) => subjects.push(&**subject),
+                Err(gap) => unread.push((phone.name.as_str(), gap)),
+            }
+        }
+        for &subject in &subjects {
             let ctl = subject.flash.get(ListKind::Ctl.file_name());
             let itl = subject.flash.get(ListKind::Itl.file_name());
             let same = held
@@ -91,7 +107,9 @@ impl<'a> Question<'a> {
         Self {
             sides,
             plan,
+            phones,
             subjects,
+            unread,
             now,
             held: held.into_values().collect(),
             own_hosts,
@@ -161,6 +179,28 @@ impl<'a> Question<'a> {
             unread.map(|kind| format!("{kind} of {}", n.node.name))
         });
         lists.collect()
+    }
+
+    /// The phones of which nobody knows what they hold, for a sentence; none where there are none.
+    pub(super) fn unread_phones(&self) -> Option<String> {
+        let names: Vec<_> = self.unread.iter().map(|(name, _)| *name).collect();
+        (!names.is_empty()).then(|| who(&names))
+    }
+
+    /// What a condition that hangs on the phones' lists or configurations says of these phones; none
+    /// where there are none.
+    pub(super) fn not_read_of_phones(&self, name: &'static str) -> Option<Condition> {
+        let said = Said::new(name, self.unread_phones()?, Basis::Documented);
+        let (_, gap) = self.unread.first()?;
+        let text = match self.unread.len() {
+            1 => format!("not known of this phone: {} was not read", gap.what),
+            _ => format!(
+                "not known of these phones: of the first {} was not read, of each of the others it, or \
+                 something else that the table names",
+                gap.what
+            ),
+        };
+        Some(said.unknown(text, "give what the table says is missing of them"))
     }
 
     /// The TVS nodes that phones ask: those that their configurations name. Where no configuration

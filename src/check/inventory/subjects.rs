@@ -95,8 +95,8 @@ struct Config {
 struct Home<'a> {
     sides: &'a Sides,
     how: &'a How<'a>,
-    /// All lists that were read, by SHA-1.
-    lists: BTreeMap<String, (At, ListKind, Arc<[u8]>)>,
+    /// All lists that were read, by SHA-1, with what they were read as.
+    lists: BTreeMap<(String, ListKind), (At, Arc<[u8]>)>,
     /// True if one of them is a CTL of the phones' cluster: some phones may hold it.
     had_ctl: bool,
     /// The configurations of the phones' cluster that were read, by device.
@@ -123,8 +123,8 @@ impl<'a> Home<'a> {
                 let kind = ListKind::of_file_name(name).unwrap_or(ListKind::Itl);
                 let sha1 = file_facts("", bytes).sha1;
                 lists
-                    .entry(sha1)
-                    .or_insert_with(|| (at, kind, Arc::clone(bytes)));
+                    .entry((sha1, kind))
+                    .or_insert_with(|| (at, Arc::clone(bytes)));
             }
         }
         let mut configs = BTreeMap::new();
@@ -148,11 +148,12 @@ impl<'a> Home<'a> {
                 groups.entry(group.as_str()).or_default().push(device);
             }
         }
-        let of_home = |(at, kind, _): &(At, ListKind, _)| at.0 == 0 && *kind == ListKind::Ctl;
+        let mut read = lists.iter();
+        let had_ctl = read.any(|((_, kind), (at, _))| at.0 == 0 && *kind == ListKind::Ctl);
         Self {
             sides,
             how,
-            had_ctl: lists.values().any(of_home),
+            had_ctl,
             lists,
             configs,
             groups,
@@ -351,13 +352,8 @@ impl<'a> Home<'a> {
             let Some(Held::Sha1(sha1)) = held else {
                 continue;
             };
-            let (_, _, bytes) = self.lists.get(sha1).ok_or_else(|| Gap {
-                what: format!("the {kind} that {} holds", entry.device),
-                why: format!(
-                    "the phone holds a list that no input has: {}_sha1 {sha1}",
-                    kind.to_string().to_lowercase()
-                ),
-            })?;
+            let known = self.lists.get(&(sha1.clone(), kind));
+            let (_, bytes) = known.ok_or_else(|| self.no_list(kind, sha1, &entry.device))?;
             flash.put(kind.file_name(), Arc::clone(bytes));
         }
         let node = at.or_else(|| self.node_of_lists(entry));
@@ -379,12 +375,41 @@ impl<'a> Home<'a> {
         Ok(flash)
     }
 
+    /// Why the list with this checksum is none of those that were read.
+    fn no_list(&self, kind: ListKind, sha1: &str, device: &str) -> Gap {
+        let column = |kind: ListKind| format!("{}_sha1", kind.to_string().to_lowercase());
+        let other = match kind {
+            ListKind::Ctl => ListKind::Itl,
+            ListKind::Itl => ListKind::Ctl,
+        };
+        let of_other = self.lists.get(&(sha1.to_owned(), other));
+        let of_other = of_other.and_then(|(at, _)| self.sides.node(*at));
+        Gap {
+            what: format!("the {kind} that {device} holds"),
+            why: match of_other {
+                None => format!(
+                    "the phone holds a list that no input has: {} {sha1}",
+                    column(kind)
+                ),
+                Some(node) => format!(
+                    "{} {sha1} is the checksum of the {other} of {}: mend the column, or put it into {}",
+                    column(kind),
+                    node.name,
+                    column(other)
+                ),
+            },
+        }
+    }
+
     /// The node whose lists stand for those that nobody said: the one that serves a list that the phone
     /// holds, else the first.
     fn node_of_lists(&self, entry: &Entry) -> Option<At> {
-        let mut said = [&entry.itl, &entry.ctl].into_iter();
-        let known = said.find_map(|held| match held {
-            Some(Held::Sha1(sha1)) => self.lists.get(sha1).map(|(at, ..)| *at),
+        let said = [(ListKind::Itl, &entry.itl), (ListKind::Ctl, &entry.ctl)];
+        let known = said.into_iter().find_map(|(kind, held)| match held {
+            Some(Held::Sha1(sha1)) => {
+                let list = self.lists.get(&(sha1.clone(), kind));
+                list.map(|(at, _)| *at)
+            }
             _ => None,
         });
         known.or(self.first)

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{doubt, fates, line, needs_visit, order, phones, who};
+use super::{doubt, fates, guess, line, needs_visit, order, phones, who};
 use crate::check::answer::{Action, Answer, Condition, Fate, Group, State};
 use crate::report::text::wrap;
 
@@ -22,6 +22,17 @@ pub fn runbook(answer: &Answer) -> String {
         "What `trustline check` says: {}. Run it again after every change, and make this runbook anew: it says what was true when it was made.",
         fates(answer)
     ));
+    let assumed = answer
+        .groups
+        .iter()
+        .filter(|g| g.fate.follows() && guess(g).is_some());
+    let assumed: usize = assumed.map(|g| g.phones.len()).sum();
+    if assumed > 0 {
+        book.plain(&format!(
+            "**Of {} of them that they follow is no documented fact**: section 3 names what it hangs on. Find that out, or move one such phone first.",
+            phones(assumed)
+        ));
+    }
     before(&mut book, answer);
     changes(&mut book, answer);
     pilot(&mut book, answer);
@@ -277,9 +288,11 @@ fn pilot(book: &mut Book, answer: &Answer) {
             (true, n) if n > 1 => format!(", after {n} resets"),
             _ => String::new(),
         };
+        let sure = guess(group).filter(|_| group.fate.follows());
+        let sure = sure.map_or_else(String::new, |g| format!(" ({})", text(&g)));
         match status.is_empty() {
-            true => book.step(&format!("{name}: its status screen has nothing new")),
-            false => book.step(&format!("{name}: {lead}{resets}:")),
+            true => book.step(&format!("{name}: its status screen has nothing new{sure}")),
+            false => book.step(&format!("{name}: {lead}{resets}{sure}:")),
         }
         for message in status {
             book.item("      -", &code(message));
