@@ -213,9 +213,9 @@ fn step(shorthand: &str) -> String {
             let key = if target.len() == 1 { "cluster" } else { "node" };
             format!("do = \"{change}-service\"\n{key} = \"{target}\"\nservice = \"{service}\"")
         }
-        ["off", target] => {
+        [power @ ("off" | "on"), target] => {
             let key = if target.len() == 1 { "cluster" } else { "node" };
-            format!("do = \"switch-off\"\n{key} = \"{target}\"")
+            format!("do = \"switch-{power}\"\n{key} = \"{target}\"")
         }
         ["rollback", cluster, value] => format!(
             "do = \"set-parameter\"\ncluster = \"{cluster}\"\n\
@@ -232,6 +232,9 @@ fn step(shorthand: &str) -> String {
         ["keep", node] => format!("do = \"keep-old-files\"\nnode = \"{node}\""),
         ["remove", cluster] => {
             format!("do = \"remove-phones\"\nphones = \"all\"\ncluster = \"{cluster}\"")
+        }
+        ["add", cluster] => {
+            format!("do = \"add-phones\"\nphones = \"all\"\ncluster = \"{cluster}\"")
         }
         ["damage", node, file, how] => {
             format!("do = \"damage-file\"\nnode = \"{node}\"\nfile = \"{file}\"\nhow = \"{how}\"")
@@ -418,6 +421,41 @@ fn moves_come_out_as_the_table_says() {
             => "stranded damaged"),
         row!("M25", OLD, NEWER, "", "keep b1; renew b1 CallManager; trust b a; 150 b1; reset"
             => "stranded signer-unknown-to-tvs"),
+        row!("M32", OLD, NEW, "", "trust b a; remove b; 150 b1; reset; add b; reset"
+            => "migrated nothing-new"),
+        row!("M32", OLD, NEW, "", "trust b a; add b; remove b; add b; 150 b1; reset"
+            => "migrated signature-holds"),
+        row!("M33 L14", OLD, NEWER, "",
+            "trust b a; damage b1 itl flip-bit; restart tftp b1; 150 b1; reset"
+            => "migrated signature-holds"),
+        row!("M33 L14", OLD, NEWER, "",
+            "trust b a; damage b1 itl flip-bit; stop tftp b; start tftp b; 150 b1; reset"
+            => "migrated signature-holds"),
+        row!("M33 L14", OLD, NEWER, "",
+            "trust b a; damage b1 itl flip-bit; off b1; on b1; 150 b1; reset"
+            => "migrated signature-holds"),
+        row!("M33 L14", OLD, NEWER, "cluster.tftp_start_mends=no",
+            "trust b a; damage b1 itl flip-bit; restart tftp b1; off b1; on b1; 150 b1; reset"
+            => "registers-untrusted damaged"),
+        // Nothing starts that runs.
+        row!("L14", OLD, NEWER, "",
+            "trust b a; damage b1 itl flip-bit; start tftp b1; on b1; restart tftp b2; 150 b1; reset"
+            => "registers-untrusted damaged"),
+        row!("M34 L14", OLD, NEWER, "",
+            "trust b a; damage b1 itl flip-bit; 150 b1; reset; restart tftp b1; reset"
+            => "registers-untrusted tvs-certificate-not-in-list"),
+        row!("M35 L14", OLD_MIXED, NEW_MIXED, "",
+            "trust b a; damage b1 itl flip-bit; 150 b1; reset; restart tftp b1; reset"
+            => "migrated signature-holds"),
+        row!("M35 L14", OLD_MIXED, NEW_MIXED, "cluster.tftp_start_mends=no",
+            "trust b a; damage b1 itl flip-bit; 150 b1; reset; restart tftp b1; reset"
+            => "registers-untrusted damaged"),
+        row!("M36 L12", OLD, NEWER, "",
+            "keep b1; renew b1 CallManager; trust b a; 150 b1; reset; restart tftp b1; reset"
+            => "migrated signature-holds"),
+        row!("M36 L12", OLD, NEWER, "cluster.tftp_start_mends=no",
+            "keep b1; renew b1 CallManager; trust b a; 150 b1; reset; off b; on b; reset"
+            => "migrated signature-holds"),
         row!("M26", NEWER, NEW, "", "renew a1 CallManager; renew a1 TVS; renew a2 TVS; reset"
             => "registers-untrusted tvs-certificate-not-in-list"),
         row!("M27", NEWER, NEW, "", "renew a1 CallManager; reset; renew a1 TVS; reset"
@@ -591,6 +629,12 @@ fn what_the_table_leaves_open_is_said() {
             => "? a certificate made anew by a clock that was set back"),
         row!("faults", OLD, NEW, "", "trust b a; 150 b1; later 20ms stop tvs a1; reset"
             => "? the step stop-service in the middle of a boot"),
+        row!("L12", OLD, NEW, "", "remove b; keep b1; add b; 150 b1; reset"
+            => "? a phone added at a node with old files"),
+        row!("L12", OLD, NEW, "", "keep b1; stop tvs b1; off b1; on b1; 150 b1; reset"
+            => "? a node with stopped services switched on again"),
+        row!("faults", OLD, NEW, "", "trust b a; 150 b1; later 20ms restart tftp b1; reset"
+            => "? the step restart-service in the middle of a boot"),
         row!("R2", OLD, NEW, "phone.after_refusal=tftp-server",
             "trust b a; remove b; 150 b1; reset"
             => "? a configuration not loaded, and phone.after_refusal = tftp-server"),

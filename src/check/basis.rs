@@ -8,7 +8,8 @@ use super::answer::RestsOn;
 use super::evidence::Sides;
 use super::predict::{Move, Prediction, Subject, predict};
 use crate::event::Kind;
-use crate::trust::rules::{self, Basis, Key};
+use crate::scenario::words::Verdict;
+use crate::trust::rules::{self, Basis, Key, Settings};
 
 /// Stands among the rules where no rule says it, but a guess about the phone.
 const OTHERS_CONFIGURATION: &str = "its configuration names the servers that another phone's does";
@@ -24,31 +25,50 @@ pub fn rests_on(
     if prediction.gap.is_some() {
         return None;
     }
-    let settings = &subject.setup.settings;
+    Some(by_trying(
+        &subject.setup.settings,
+        &prediction.used,
+        prediction.verdict,
+        &mut |settings| {
+            let mut tried = subject.clone();
+            tried.setup.settings = settings;
+            let then = predict(sides, &tried, plan);
+            Some((then.verdict, then.felt))
+        },
+    ))
+}
+
+/// The weakest of the used rules whose other choice leads to another verdict than this one. `run` tells
+/// what phones with such rules come to, and which of the watched rules they felt; nothing where that is
+/// not known, which counts as another verdict.
+pub(super) fn by_trying(
+    settings: &Settings,
+    used: &[Key],
+    verdict: Verdict,
+    run: &mut dyn FnMut(Settings) -> Option<(Verdict, Vec<Key>)>,
+) -> RestsOn {
     let others = |key: Key| {
         let others = rules::rule(key).others(settings.peek(key));
         others.into_iter().map(move |value| (key, value))
     };
-    let used = || prediction.used.iter().copied();
-    let mut watched = subject.clone();
-    let all = used().flat_map(others).collect();
-    watched.setup.settings.watch(all);
+    let used = || used.iter().copied();
+    let mut watched = settings.clone();
+    watched.watch(used().flat_map(others).collect());
     // What no boot felt has no other outcome.
-    let felt = predict(sides, &watched, plan).felt;
-    let mut tried = subject.clone();
+    let felt = run(watched).map_or_else(|| used().collect(), |(_, felt)| felt);
     let mut changes = |(key, value): (Key, i64)| {
-        tried.setup.settings = settings.clone();
-        tried.setup.settings.choose(rules::rule(key), value);
-        predict(sides, &tried, plan).verdict != prediction.verdict
+        let mut tried = settings.clone();
+        tried.choose(rules::rule(key), value);
+        run(tried).is_none_or(|(then, _)| then != verdict)
     };
     for basis in [Basis::Assumed, Basis::Inferred, Basis::Documented] {
         let of_basis = used().filter(|&k| settings.basis(k) == basis && felt.contains(&k));
         let decisive: Vec<_> = of_basis.filter(|&k| others(k).any(&mut changes)).collect();
         if !decisive.is_empty() {
-            return Some(told(basis, &decisive));
+            return told(basis, &decisive);
         }
     }
-    Some(told(Basis::Documented, &[]))
+    told(Basis::Documented, &[])
 }
 
 /// The same, with what was concluded rather than read: the answers of a TVS that it asked and that
@@ -61,7 +81,7 @@ pub fn with_concluded(
     subject: &Subject,
     prediction: &Prediction,
 ) -> Option<RestsOn> {
-    let mut found = found?;
+    let found = found?;
     let mut concluded = told(Basis::Assumed, &[]);
     let host_of = |server: &str| {
         let host = server.rsplit_once(':').map_or(server, |(host, _)| host);
@@ -125,8 +145,7 @@ pub fn with_concluded(
         return Some(found);
     }
     if found.basis == concluded.basis {
-        found.rules.extend(concluded.rules);
-        return Some(found);
+        return Some(weaker(found, concluded));
     }
     Some(concluded)
 }

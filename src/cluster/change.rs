@@ -1,7 +1,9 @@
 //! Changes to the services of a running cluster, as data: a driver carries them out when their time
 //! has come.
 
-use super::{Cluster, ClusterError, Lab, NodeId, Service, Target};
+use std::collections::BTreeSet;
+
+use super::{Cluster, ClusterError, DamagedFile, Lab, NodeId, Service, Target};
 use crate::time::UnixSeconds;
 
 /// What becomes of a service, or of a node.
@@ -32,7 +34,32 @@ pub struct Change {
     pub at: UnixSeconds,
 }
 
+/// What is wrong with the files of a node, until its TFTP starts again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FileFault {
+    /// They are old ones.
+    Old,
+    /// This one is damaged.
+    Damaged(DamagedFile),
+}
+
 impl Lab {
+    /// What is wrong with the files that nodes serve.
+    pub fn file_faults(&self) -> BTreeSet<(NodeId, FileFault)> {
+        let clusters = self.clusters().iter().enumerate();
+        let nodes = clusters.flat_map(|(cluster, c)| {
+            let nodes = c.nodes.iter().enumerate();
+            nodes.map(move |(node, n)| (NodeId { cluster, node }, n))
+        });
+        nodes
+            .flat_map(|(id, node)| {
+                let old = node.kept.as_ref().map(|_| FileFault::Old);
+                let damaged = node.damage.keys().map(|file| FileFault::Damaged(*file));
+                old.into_iter().chain(damaged).map(move |f| (id, f))
+            })
+            .collect()
+    }
+
     /// Carries a change out.
     ///
     /// # Errors
@@ -64,6 +91,79 @@ impl Cluster {
             Turn::Restart(service) => self.restart_service(target, service),
             Turn::Off => self.switch_off(target),
             Turn::On => self.switch_on(target, change.at),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{
+        ClusterMode, ClusterSettings, ClusterSpec, Damage, KeyPool, NodeSpec, Parameters, Release,
+    };
+    use crate::trust::rules::Settings;
+
+    const AT: UnixSeconds = 1_583_053_200;
+
+    fn lab(tftp_start_mends: bool) -> Lab {
+        let node = |name: &str, last| NodeSpec {
+            name: name.into(),
+            publisher: last == 1,
+            services: [Service::Tftp, Service::Tvs].into(),
+            address: [127, 1, 1, last].into(),
+            tvs_port: 2_445,
+        };
+        let spec = ClusterSpec {
+            id: "src".into(),
+            release: Release::V11_5_1,
+            mode: ClusterMode::NonSecure,
+            nodes: vec![node("pub", 1), node("sub", 2)],
+            callmanager_group: Vec::new(),
+            parameters: Parameters::default(),
+        };
+        let settings = ClusterSettings {
+            tftp_start_mends,
+            ..ClusterSettings::default()
+        };
+        let cluster = Cluster::new(spec, settings, AT, &mut KeyPool::new(1), 1).unwrap();
+        Lab::new(vec![cluster], &Settings::default())
+    }
+
+    #[test]
+    fn faults_of_files_end_where_tftp_starts() {
+        let damaged = FileFault::Damaged(DamagedFile::Itl);
+        for (mends, turn, left) in [
+            (true, Turn::Restart(Service::Tftp), vec![]),
+            (false, Turn::Restart(Service::Tftp), vec![damaged]),
+            (true, Turn::Off, vec![FileFault::Old, damaged]),
+            (
+                true,
+                Turn::Restart(Service::Tvs),
+                vec![FileFault::Old, damaged],
+            ),
+        ] {
+            let mut lab = lab(mends);
+            assert!(lab.file_faults().is_empty());
+            let cluster = lab.cluster_mut(0).unwrap();
+            for node in ["pub", "sub"] {
+                cluster.keep_old_files(node).unwrap();
+                let how = Damage::Empty;
+                cluster.damage_file(node, DamagedFile::Itl, how).unwrap();
+            }
+            lab.apply(&Change {
+                cluster: 0,
+                node: Some("sub".into()),
+                turn,
+                at: AT,
+            })
+            .unwrap();
+            let of = |node: usize| {
+                let all = lab.file_faults().into_iter();
+                let own = all.filter(|(id, _)| id.node == node);
+                own.map(|(_, fault)| fault).collect::<Vec<_>>()
+            };
+            assert_eq!(of(0), [FileFault::Old, damaged], "{turn:?}");
+            assert_eq!(of(1), left, "{turn:?}");
         }
     }
 }

@@ -11,9 +11,10 @@ use crate::trust::certificate::Certificate;
 use crate::trust::decrypt::{certificate_hash, encrypt};
 use crate::wire::phone_config::{PhoneConfig, SecurityMode, Transport};
 
-/// A phone in the database.
+/// A phone in a cluster's database: its security mode, whether its configuration is encrypted, and
+/// the certificate that the cluster has of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct PhoneRecord {
+pub struct PhoneRecord {
     /// Its device security mode.
     pub(super) mode: SecurityMode,
     /// TFTP Encrypted Config of its security profile.

@@ -30,7 +30,8 @@ mod state;
 mod store;
 mod tvs;
 
-pub use change::{Change, Turn};
+pub use change::{Change, FileFault, Turn};
+pub use config::PhoneRecord;
 pub use face::Face;
 pub use key::{KeyBits, KeyPool, PrivateKey};
 pub use lab::{Answers, Lab, NodeId, TlsIdentity, answers_of_tvs};

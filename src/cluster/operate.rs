@@ -41,7 +41,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts a service; a TVS loads what the database says now.
+    /// Starts a service where it is stopped: a TVS loads what the database says now, and TFTP serves
+    /// what the cluster has now.
     ///
     /// # Errors
     /// As [`Cluster::stop_service`].
@@ -54,6 +55,10 @@ impl Cluster {
             let was_stopped = self.nodes[index].stopped.remove(&service);
             if was_stopped && service == Service::Tvs {
                 self.load_tvs(index);
+            }
+            // On a node that is off nothing starts before the power does.
+            if was_stopped && service == Service::Tftp && self.nodes[index].is_on {
+                self.start_tftp(index);
             }
         }
         Ok(())
@@ -94,6 +99,7 @@ impl Cluster {
                 self.nodes[index].is_on = true;
                 self.nodes[index].stopped.clear();
                 self.load_tvs(index);
+                self.start_tftp(index);
             }
         }
         self.publish(at)
@@ -217,7 +223,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// From now on the node serves this file damaged, whatever is published.
+    /// From now on the node serves this file damaged, whatever is published, until its TFTP starts
+    /// again (`cluster.tftp_start_mends`).
     ///
     /// # Errors
     /// [`ClusterError::NoFile`] if it serves none.
@@ -244,7 +251,7 @@ impl Cluster {
     }
 
     /// From now on the node goes on serving the lists and configurations that it has, whatever is
-    /// published. Which phones there are it still learns.
+    /// published, until its TFTP starts again. Which phones there are it still learns.
     ///
     /// # Errors
     /// [`ClusterError::NoFile`] if it serves none.
@@ -311,6 +318,16 @@ impl Cluster {
     /// True if the release has ITLRecovery.
     pub fn has_itl_recovery(&self) -> bool {
         self.profile.itl_recovery.value != Scope::Absent
+    }
+
+    /// What starting TFTP does to a node's files. Until then the service serves what it has cached
+    /// (Cisco security guide 12.5(1)SU3). What the node answers over HTTP stays as it is set.
+    fn start_tftp(&mut self, index: usize) {
+        let node = &mut self.nodes[index];
+        node.kept = None;
+        if self.settings.tftp_start_mends {
+            node.damage.clear();
+        }
     }
 
     fn targets(&self, target: Target<'_>) -> Result<Vec<usize>, ClusterError> {

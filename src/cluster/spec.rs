@@ -267,6 +267,9 @@ pub struct ClusterSettings {
     pub lsc_trusted_by: LscTrustedBy,
     /// `cluster.signed_default`.
     pub signed_default: SignedDefault,
+    /// `cluster.tftp_start_mends`: TFTP writes its files anew when it starts, so that none is
+    /// damaged any more.
+    pub tftp_start_mends: bool,
     /// `cluster.http_missing`.
     pub http_missing: HttpMissing,
     /// `cluster.https_record`: an ITL lists the EC certificate of HTTPS with role TFTP.
@@ -295,6 +298,7 @@ impl Default for ClusterSettings {
             tvs_ttl_secs: 86_400,
             blank_itl: BlankItl::default(),
             signed_default: SignedDefault::default(),
+            tftp_start_mends: true,
             http_missing: HttpMissing::default(),
             https_record: false,
             signer_key_bits: KeyBits::default(),

@@ -184,9 +184,24 @@ impl Cluster {
         mac_of(device).is_some_and(|mac| self.phones.contains_key(&mac))
     }
 
-    /// Removes a phone from the database. True if it was there.
-    pub fn remove_phone(&mut self, device: &str) -> bool {
-        mac_of(device).is_some_and(|mac| self.phones.remove(&mac).is_some())
+    /// Removes a phone from the database. What was there of it, for
+    /// [`Cluster::put_phone_back`]; nothing if it was not there.
+    pub fn remove_phone(&mut self, device: &str) -> Option<PhoneRecord> {
+        self.phones.remove(&mac_of(device)?)
+    }
+
+    /// Adds a phone that was removed, as it was. A phone that is in the database stays as it is.
+    ///
+    /// # Errors
+    /// [`ClusterError::DeviceName`].
+    pub fn put_phone_back(
+        &mut self,
+        device: &str,
+        record: PhoneRecord,
+    ) -> Result<(), ClusterError> {
+        let mac = mac_of(device).ok_or_else(|| ClusterError::DeviceName { name: clip(device) })?;
+        self.phones.entry(mac).or_insert(record);
+        Ok(())
     }
 
     /// Puts a certificate into a trust store, as an upload on the publisher does; it reaches all

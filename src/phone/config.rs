@@ -103,7 +103,13 @@ impl Phone {
         let base = match form {
             ConfigForm::Encrypted { .. } => return format!("{device}.cnf.xml.enc.sgn"),
             ConfigForm::Own => format!("{device}.cnf.xml"),
-            ConfigForm::Default => DEFAULT_CONFIG.to_owned(),
+            ConfigForm::Default => {
+                if secure {
+                    // Whether a cluster has it signed, clusters decide by this rule.
+                    self.setup.settings.feel(Key::SignedDefault);
+                }
+                DEFAULT_CONFIG.to_owned()
+            }
         };
         if secure { base + ".sgn" } else { base }
     }
@@ -351,7 +357,7 @@ impl Phone {
                     },
                 );
                 let lsc = self.lsc_to_show();
-                // The rule counts as used only where somebody does not answer.
+                // The rule counts as used only where somebody does not answer, or late.
                 let millis = self.setup.settings.peek(Key::RegisterTimeout);
                 let wait = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
                 self.register_by = Some(now + wait);
@@ -382,7 +388,10 @@ impl Phone {
         let Some((server, text)) = self.register_queue.pop_front() else {
             return;
         };
-        self.register_by = None;
+        if let Some(by) = self.register_by.take() {
+            let settings = &self.setup.settings;
+            settings.waited(Key::RegisterTimeout, by.since(now));
+        }
         match answer {
             Registration::NotTried => {
                 let others = self.register_queue.drain(..).map(|(host, _)| host);

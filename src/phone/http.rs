@@ -15,7 +15,9 @@ use crate::event::Kind;
 use crate::time::Time;
 use crate::trust::certificate::{Certificate, PublicKey};
 use crate::trust::reason::{Code, Reason};
-use crate::trust::rules::{HttpFallbackOn, HttpMissingAlone, HttpsConfig, Key, TvsRoleRequired};
+use crate::trust::rules::{
+    HttpFallbackOn, HttpMissingAlone, HttpsConfig, Key, TvsRoleRequired, Word,
+};
 use crate::trust::search::{SignerId, hex};
 use crate::wire::Role;
 
@@ -179,7 +181,8 @@ impl Phone {
         });
     }
 
-    /// How long a phase of a request may take. The rule counts as used only where it runs out.
+    /// How long a phase of a request may take. The rule counts as used only where it runs out, or
+    /// nearly does.
     fn http_wait(&self) -> std::time::Duration {
         let millis = self.setup.settings.peek(Key::HttpTimeout);
         std::time::Duration::from_millis(u64::try_from(millis).unwrap_or(0))
@@ -201,6 +204,11 @@ impl Phone {
             return;
         };
         let is_tls = http.is_tls;
+        if let Some(until) = http.next_timeout() {
+            let settings = &self.setup.settings;
+            settings.waited(Key::HttpTimeout, until.since(now));
+        }
+        let Some(http) = self.http() else { return };
         match (input, &mut http.state) {
             (HttpInput::Connected { .. }, State::Opening { .. }) if !is_tls => self.get(now),
             (HttpInput::Connected { certificate, tls }, State::Opening { .. }) => {
@@ -418,6 +426,11 @@ impl Phone {
     /// Whether the same server is asked over TFTP. The rule counts as used only where its choices
     /// differ.
     fn falls_back_after(&self, status: Option<u16>) -> bool {
+        let rule = HttpFallbackOn::from_index(self.setup.settings.peek(Key::HttpFallbackOn));
+        if matches!(status, Some(404 | 503)) && rule != HttpFallbackOn::AnyError {
+            // Which of both a cluster says of a missing file, it says by this rule.
+            self.setup.settings.feel(Key::HttpMissing);
+        }
         match status {
             None | Some(500..=599) => true,
             Some(_) => self.setup.settings.word::<HttpFallbackOn>() == HttpFallbackOn::AnyError,

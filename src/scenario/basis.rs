@@ -2,19 +2,17 @@
 //!
 //! It is found by trying: the scenario runs again in virtual time with each other choice of each
 //! rule that was used, and the phones' verdicts are compared. The weakest rules are tried first, and
-//! a phone whose verdict one of them changes needs no trial of a stronger one. Of phones that lived
-//! through the same one is tried for all.
+//! a phone whose verdict one of them changes needs no trial of a stronger one. Of phones that live
+//! through the same whatever is chosen (`classes`) one is tried for all.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem::{Discriminant, discriminant};
 
 use super::alike::{self, Moment};
-use super::judge::Fate;
-use super::lanes::{Forced, Lane, trial, trials};
-use super::model::{Action, Scenario, Step};
+use super::classes::classes;
+use super::lanes::{Forced, Lane, counts_between_boots, trial, trials};
+use super::model::{Action, Scenario, ServiceChange, Step, StoppableService};
 use super::run::LabPhone;
 use super::words::{Tls, Verdict};
-use crate::event::Kind;
 use crate::trust::rules::{self, Basis, Key};
 
 /// What the verdict of one phone rests on.
@@ -37,15 +35,18 @@ pub(super) enum Depth {
     Rules,
 }
 
-/// Finds out for every phone. `fates` are theirs, in the same order.
-pub(super) fn rests_on(
+/// Finds out for every phone.
+pub(super) fn rests_on(scenario: &Scenario, phones: &[LabPhone], depth: Depth) -> Vec<RestsOn> {
+    searched(scenario, phones, &classes(scenario, phones), depth)
+}
+
+/// The same, where the first phone of each class stands for it.
+fn searched(
     scenario: &Scenario,
     phones: &[LabPhone],
-    fates: &[Fate],
+    classes: &[Vec<usize>],
     depth: Depth,
 ) -> Vec<RestsOn> {
-    let classes = classes(scenario, phones, fates);
-    // The first phone of each class stands for it.
     let all: Vec<usize> = classes.iter().filter_map(|c| c.first().copied()).collect();
     let mut found: Vec<Vec<Key>> = phones.iter().map(|_| Vec::new()).collect();
     // Trials run in virtual time, so they are compared with a run there. No choice hangs on the
@@ -89,7 +90,7 @@ pub(super) fn rests_on(
         // The same choice may be asked about again, for phones with another basis.
         search.answers.clear();
     }
-    for class in &classes {
+    for class in classes {
         if let [first, rest @ ..] = class.as_slice() {
             for &i in rest {
                 found[i] = found[*first].clone();
@@ -219,7 +220,8 @@ impl<'a> Search<'a> {
 
     /// The verdicts of these phones in a lab of their own.
     fn by_itself(&self, forced: Forced, phones: &[usize]) -> Vec<Verdict> {
-        let is_felt = phones.iter().any(|&i| self.felt.contains(&(i, forced.0)));
+        let is_felt = counts_between_boots(self.scenario, forced.0)
+            || phones.iter().any(|&i| self.felt.contains(&(i, forced.0)));
         let beside = (!is_felt && !self.moments.is_empty()).then(|| {
             let usual = |i| self.usual.verdict(i);
             let noted = (&*self.moments, &*self.ends);
@@ -274,57 +276,6 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Phones that no rule can tell apart: the same model in the same group, in the same steps, with
-/// the same events in the same order, and the same fate.
-fn classes(scenario: &Scenario, phones: &[LabPhone], fates: &[Fate]) -> Vec<Vec<usize>> {
-    let mut groups = vec![0; phones.len()];
-    for (number, group) in scenario.phones.iter().enumerate() {
-        for place in group.numbers().filter_map(|n| n.checked_sub(1)) {
-            if let Some(g) = groups.get_mut(place) {
-                *g = number;
-            }
-        }
-    }
-    let mut classes: Vec<(Life<'_>, Vec<usize>)> = Vec::new();
-    for (i, (phone, fate)) in phones.iter().zip(fates).enumerate() {
-        let life = Life::of(groups[i], phone, fate);
-        match classes.iter_mut().find(|(l, _)| *l == life) {
-            Some((_, class)) => class.push(i),
-            None => classes.push((life, vec![i])),
-        }
-    }
-    classes.into_iter().map(|(_, class)| class).collect()
-}
-
-/// What makes phones alike.
-#[derive(PartialEq)]
-struct Life<'a> {
-    group: usize,
-    verdict: Verdict,
-    reasons: Vec<&'static str>,
-    used: [&'a [Key]; 2],
-    /// Every boot with its cause and its servers, which also tells in which steps it took part.
-    events: Vec<(Discriminant<Kind>, Option<&'a Kind>)>,
-}
-
-impl<'a> Life<'a> {
-    fn of(group: usize, phone: &'a LabPhone, fate: &Fate) -> Self {
-        let events = phone.home_events.iter().chain(&phone.events);
-        Self {
-            group,
-            verdict: fate.verdict,
-            reasons: fate.reasons.iter().map(|r| r.code).collect(),
-            used: [&phone.home_used, &phone.used],
-            events: events
-                .map(|e| {
-                    let is_boot = matches!(e.kind, Kind::Boot { .. });
-                    (discriminant(&e.kind), is_boot.then_some(&e.kind))
-                })
-                .collect(),
-        }
-    }
-}
-
 /// Rules on which a verdict can hang: those that a phone used, at home and since, and those of the
 /// clusters. A rule that nobody looked at has no other outcome.
 fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
@@ -352,9 +303,18 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
             used.insert(key);
         }
     }
-    let removes = |s: &Step| matches!(s.action, Action::RemovePhones { .. });
-    if scenario.steps.iter().any(removes) {
-        used.insert(Key::SignedDefault);
+    let has = |wanted: fn(&Action) -> bool| {
+        scenario.steps.iter().any(|s| match &s.action {
+            Action::Later { action, .. } => wanted(action),
+            action => wanted(action),
+        })
+    };
+    if has(|a| matches!(a, Action::DamageFile { .. })) && has(starts_tftp) {
+        used.insert(Key::TftpStartMends);
+    }
+    // No phone need have taken the lease whose servers the verdict compares with.
+    if counts_between_boots(scenario, Key::DhcpPrecedence) {
+        used.insert(Key::DhcpPrecedence);
     }
     let is_exchange = |s: &Step| matches!(s.action, Action::Bulk { .. });
     if scenario.steps.iter().any(is_exchange) {
@@ -363,8 +323,18 @@ fn used(scenario: &Scenario, phones: &[LabPhone]) -> BTreeSet<Key> {
     used
 }
 
+fn starts_tftp(action: &Action) -> bool {
+    match action {
+        Action::ChangeService {
+            change, service, ..
+        } => *change != ServiceChange::Stop && *service == StoppableService::Tftp,
+        Action::SwitchPower { on, .. } => *on,
+        _ => false,
+    }
+}
+
 /// Rules that the clusters follow: they count whether or not a phone looked at them.
-const OF_CLUSTERS: [Key; 7] = [
+const OF_CLUSTERS: [Key; 9] = [
     Key::TvsRestartNeeded,
     Key::TvsRolesOfStore,
     Key::TvsMiss,
@@ -372,6 +342,8 @@ const OF_CLUSTERS: [Key; 7] = [
     Key::SignerKeyBits,
     Key::TvsAnswerTtl,
     Key::SignerVersion,
+    Key::SignedDefault,
+    Key::HttpMissing,
 ];
 
 /// Rules of the clusters about what an enterprise parameter does. Where it is not set, neither at
@@ -419,5 +391,38 @@ fn told(phone: &LabPhone, decisive: &[Key]) -> RestsOn {
         basis,
         rules: decisive.iter().map(named).collect(),
         trace: rest.map(named).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::phone::Pace;
+    use crate::scenario::explore::generate;
+    use crate::scenario::run::rehearse;
+    use crate::scenario::{Network, Rules, parse};
+
+    /// In generated worlds a phone that another one stood for rests on what it rests on alone.
+    #[test]
+    fn shared_answers_are_each_phones_own() {
+        let mut shared = 0;
+        for world in (0..).take_while(|w| *w < 200) {
+            if shared >= 12 {
+                break;
+            }
+            let text = generate(world).to_toml();
+            let scenario = parse("world", &text, &Rules).unwrap();
+            let run = rehearse(&scenario, Network::Sim, Pace::Real, None, &mut |_| {});
+            let phones = run.unwrap().phones;
+            let classes = classes(&scenario, &phones);
+            if classes.len() == phones.len() {
+                continue;
+            }
+            shared += phones.len() - classes.len();
+            let alone: Vec<_> = (0..phones.len()).map(|i| vec![i]).collect();
+            let of = |classes: &[Vec<usize>]| searched(&scenario, &phones, classes, Depth::Rules);
+            assert_eq!(of(&classes), of(&alone), "world {world}:\n{text}");
+        }
+        assert!(shared >= 12, "only {shared} phones shared an answer");
     }
 }

@@ -19,8 +19,8 @@ use crate::dhcp::{Mac, Scope};
 use crate::phone::{BootCause, DeviceIdentity, DhcpSetup, Identity, Pace, PhoneSetup, Profile};
 use crate::time::UnixSeconds;
 use crate::trust::rules::{
-    self, DigestScope, HttpsRecord, Key, Settings, SignerKeyBits, SignerVersion, TvsRestartNeeded,
-    TvsRolesOfStore,
+    self, DigestScope, HttpsRecord, Key, Settings, SignerKeyBits, SignerVersion, TftpStartMends,
+    TvsRestartNeeded, TvsRolesOfStore,
 };
 use crate::wire::phone_config::{NamedFiles, SecurityMode};
 
@@ -272,6 +272,7 @@ pub(super) fn cluster_settings(s: &Settings) -> ClusterSettings {
             rules::SignedDefault::Always => SignedDefault::Always,
             rules::SignedDefault::Never => SignedDefault::Never,
         },
+        tftp_start_mends: s.word::<TftpStartMends>() == TftpStartMends::Yes,
         https_record: s.word::<HttpsRecord>() == HttpsRecord::Yes,
         digest_applies_to_lists: s.word::<DigestScope>() == DigestScope::All,
         // The rule allows nothing larger.

@@ -15,7 +15,7 @@ use super::build;
 use super::driver::{Driver, Network};
 use super::exchange::bulk_settings;
 use super::judge::{verdict, verdicts};
-use super::model::Scenario;
+use super::model::{Action, Scenario, Step};
 use super::run::{LabPhone, Rehearsed, Run, RunError, Snapshot, lock};
 use super::words::Verdict;
 use crate::cluster::{Answers, ClusterError, answers_of_tvs};
@@ -120,6 +120,22 @@ fn unknown(phones: &[usize]) -> Vec<Verdict> {
     vec![Verdict::Unknown; phones.len()]
 }
 
+/// True if a rule of phones counts between their boots too, where no phone feels it: with options 66
+/// and 150 at once it says which servers a phone should ask. The verdict compares with them, and an
+/// import resets the phones of its cluster by them.
+pub(super) fn counts_between_boots(scenario: &Scenario, key: Key) -> bool {
+    let has_both = |s: &Step| {
+        matches!(
+            s.action,
+            Action::SetOption66 {
+                beside_150: true,
+                ..
+            }
+        )
+    };
+    key == Key::DhcpPrecedence && scenario.steps.iter().any(has_both)
+}
+
 /// A trial of a rule that leaves the lab as it is.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -140,8 +156,11 @@ struct Own {
 }
 
 impl Lane {
-    /// A lane for these phones; none where the rule makes another lab.
+    /// A lane for these phones; none where the rule makes another lab, or counts between boots.
     pub(super) fn new(scenario: &Scenario, forced: Forced, phones: &[usize]) -> Option<Self> {
+        if counts_between_boots(scenario, forced.0) {
+            return None;
+        }
         let settings = |forced| build::settings(Settings::default(), scenario, forced);
         let (usual, other) = (settings(None), settings(Some(forced)));
         let answers = |s: &Settings| Answers::new(answers_of_tvs(s), &build::cluster_settings(s));

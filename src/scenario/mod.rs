@@ -35,6 +35,7 @@
 mod alike;
 mod basis;
 mod build;
+mod classes;
 mod driver;
 mod exchange;
 mod expect;

@@ -475,7 +475,8 @@ pub enum Action {
         /// Of which cluster.
         cluster: Located<String>,
     },
-    /// Damages a file that a node serves.
+    /// Damages a file that a node serves, until its TFTP starts again
+    /// (`cluster.tftp_start_mends`).
     DamageFile {
         /// Which TFTP node.
         node: Located<String>,
@@ -522,7 +523,7 @@ pub enum Action {
         /// What.
         fault: BulkFault,
     },
-    /// A node goes on serving what it has, whatever is published later.
+    /// A node goes on serving what it has, whatever is published later, until its TFTP starts again.
     KeepOldFiles {
         /// Which TFTP node.
         node: Located<String>,
@@ -532,6 +533,14 @@ pub enum Action {
         /// Which phones.
         phones: Selector,
         /// Out of which cluster.
+        cluster: Located<String>,
+    },
+    /// Puts phones that were removed into a cluster's database again, as they were there. For phones
+    /// that are there nothing happens.
+    AddPhones {
+        /// Which phones.
+        phones: Selector,
+        /// Into which cluster's.
         cluster: Located<String>,
     },
     /// Lets the power fail in the next boot of phones.

@@ -85,7 +85,7 @@ pub fn run_searching(
         checked
     };
     let is_asked = scenario.expectations.iter().any(|e| e.rests_on.is_some());
-    let searched = |depth| basis::rests_on(scenario, &rehearsed.phones, &fates, depth);
+    let searched = |depth| basis::rests_on(scenario, &rehearsed.phones, depth);
     let mut rests = match search {
         Search::Always => searched(Depth::Rules),
         Search::WhenNeeded if is_asked => searched(Depth::Basis),

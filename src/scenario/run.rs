@@ -1,6 +1,7 @@
 //! Running a scenario: its steps in order, on either driver.
 
 mod certificates;
+mod database;
 mod entry;
 mod leases;
 mod snapshot;
@@ -185,6 +186,8 @@ pub(super) struct Run<'a> {
     pub(super) witness: Option<&'a mut dyn Witness>,
     /// The directory that the clusters exchange certificates through.
     exchange: Exchange,
+    /// What databases had of the phones that are not in them.
+    removed: database::Removed,
     /// What steps said of their own result.
     pub(super) checked: Vec<Checked>,
     /// See [`Rehearsed::unreached`].
@@ -309,6 +312,7 @@ impl<'a> Run<'a> {
             sink,
             witness,
             exchange: Exchange::new(scenario, network, &settings),
+            removed: database::Removed::new(),
             checked: Vec::new(),
             unreached: false,
             calm: None,
@@ -675,17 +679,10 @@ impl<'a> Run<'a> {
                 self.on_node(&node.value, Cluster::keep_old_files)?;
             }
             Action::RemovePhones { phones, cluster } => {
-                let devices: Vec<_> = self
-                    .selected(phones)
-                    .into_iter()
-                    .map(|i| self.phones[i].setup.identity.device.clone())
-                    .collect();
-                self.on_cluster(&cluster.value, |c| {
-                    for device in &devices {
-                        c.remove_phone(device);
-                    }
-                    c.publish(at)
-                })?;
+                self.remove_phones(phones, &cluster.value, at)?;
+            }
+            Action::AddPhones { phones, cluster } => {
+                self.add_phones(phones, &cluster.value, at)?;
             }
             Action::PowerCut { phones, at, write } => {
                 let cut = faults::cut(*at, *write);

@@ -290,6 +290,12 @@ pub(super) fn sentence(action: &Action, scenario: &Scenario) -> String {
                 cluster.value
             )
         }
+        Action::AddPhones {
+            phones: who,
+            cluster,
+        } => {
+            format!("{} added to the database of {}", phones(who), cluster.value)
+        }
         Action::PowerCut {
             phones: who,
             at,

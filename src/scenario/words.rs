@@ -278,6 +278,8 @@ closed_words! {
         KeepOldFiles = "keep-old-files",
         /// See [`Action::RemovePhones`].
         RemovePhones = "remove-phones",
+        /// See [`Action::AddPhones`].
+        AddPhones = "add-phones",
         /// See [`Action::PowerCut`].
         PowerCut = "power-cut",
         /// See [`Action::SetLink`].

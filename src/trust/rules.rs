@@ -6,6 +6,7 @@ mod choices;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::wire::tvs::Tags;
 
@@ -367,6 +368,9 @@ rules! {
     SignedDefault "cluster.signed_default" of::<SignedDefault>(), 0, Assumed,
         "when a cluster serves the default configuration in its signed form, XMLDefault.cnf.xml.sgn",
         "guides of 6900 to 7900 phones: the default is for auto-registration; the name is in lists of what CUCM serves, of which settings they have no source says";
+    TftpStartMends "cluster.tftp_start_mends" of::<TftpStartMends>(), 0, Assumed,
+        "whether TFTP writes its files anew when it starts, so that a damaged one is whole again",
+        "no source says it of damaged files; CUCM Security Guide 12.5(1)SU3: TFTP serves its cached certificate until it is restarted";
     BlankItl "cluster.blank_itl" of::<BlankItl>(), 0, Assumed,
         "what is left in the ITL of a cluster that is prepared for rollback",
         "CUCM 15 Security Guide: empty TVS and TFTP sections; the bytes are not shown";
@@ -526,6 +530,18 @@ impl Settings {
     /// The value of a rule; does not mark it.
     pub fn peek(&self, key: Key) -> i64 {
         self.values[key as usize]
+    }
+
+    /// Something came while as much was left of the time that a rule gives it, in milliseconds. The rule
+    /// counts as used if another listed choice would not have given it so long.
+    pub fn waited(&self, key: Key, left: Duration) {
+        let value = self.peek(key);
+        let millis = |n: i64| Duration::from_millis(u64::try_from(n).unwrap_or(0));
+        let passed = millis(value).saturating_sub(left);
+        let others = rule(key).others(value);
+        if others.into_iter().any(|other| millis(other) <= passed) {
+            self.number(key);
+        }
     }
 
     /// How sure the value of a rule is. A value that the user chose is the user's own assumption.

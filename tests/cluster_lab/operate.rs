@@ -4,8 +4,9 @@ use trustline::cluster::{
     CertificateKind, Cluster, ClusterError, ClusterMode, ClusterSettings, Damage, DamagedFile,
     FileAnswer, KeyPool, Release, Service, Target,
 };
+use trustline::wire::phone_config::SecurityMode;
 
-use super::{DATE, bytes, cluster, itl, spec};
+use super::{DATE, bytes, cluster, cluster_with, itl, spec};
 
 #[test]
 fn services_stop_and_start() {
@@ -271,6 +272,153 @@ fn a_node_can_go_on_serving_what_it_has() {
         FileAnswer::NotFound
     );
     assert!(c.keep_old_files("src-third").is_err());
+}
+
+/// Takes these steps on the subscriber.
+fn take(c: &mut Cluster, way: &str) {
+    let sub = Target::Node("src-sub");
+    let at = DATE + 120;
+    for step in way.split(' ') {
+        match step {
+            "restart" => c.restart_service(sub, Service::Tftp),
+            "restart-all" => c.restart_service(Target::All, Service::Tftp),
+            "restart-tvs" => c.restart_service(sub, Service::Tvs),
+            "restart-other" => c.restart_service(Target::Node("src-pub"), Service::Tftp),
+            "stop" => c.stop_service(sub, Service::Tftp),
+            "start" => c.start_service(sub, Service::Tftp),
+            "off" => c.switch_off(sub),
+            "on" => c.switch_on(sub, at),
+            other => panic!("{other}"),
+        }
+        .unwrap();
+    }
+}
+
+/// They start its TFTP.
+const STARTS: [&str; 5] = [
+    "restart",
+    "restart-all",
+    "stop start",
+    "off on",
+    "off stop start on",
+];
+
+/// They do not.
+const STARTS_NOT: [&str; 7] = [
+    "start",
+    "on",
+    "restart-tvs",
+    "restart-other",
+    "stop",
+    "off",
+    // Without power.
+    "stop off start",
+];
+
+#[test]
+fn what_starts_tftp_ends_old_files() {
+    // A subscriber whose certificate is renewed while it may keep its files.
+    let renewed = |keeps_old: bool| {
+        let mut keys = KeyPool::new(1);
+        let spec = spec("src", Release::V11_5_1, ClusterMode::Mixed);
+        let mut c = Cluster::new(spec, ClusterSettings::default(), DATE, &mut keys, 1).unwrap();
+        c.add_phone(super::DEVICE, SecurityMode::NonSecure).unwrap();
+        let old = c.published("src-sub");
+        if keeps_old {
+            c.keep_old_files("src-sub").unwrap();
+        }
+        let kind = CertificateKind::CallManager;
+        c.regenerate("src-sub", kind, DATE + 60, &mut keys).unwrap();
+        c.update_ctl(DATE + 61).unwrap();
+        (c, old)
+    };
+    let new = renewed(false).0.published("src-sub");
+    for (ways, is_started) in [(&STARTS[..], true), (&STARTS_NOT[..], false)] {
+        for way in ways {
+            let (mut c, old) = renewed(true);
+            assert_ne!(old, new);
+            take(&mut c, way);
+            let expected = if is_started { &new } else { &old };
+            assert_eq!(c.published("src-sub"), *expected, "{way}");
+        }
+    }
+}
+
+#[test]
+fn what_starts_tftp_mends_damage_as_the_rule_says() {
+    for (tftp_start_mends, ways, is_mended) in [
+        (true, &STARTS[..], true),
+        (true, &STARTS_NOT[..], false),
+        (false, &STARTS[..], false),
+    ] {
+        for way in ways {
+            let settings = ClusterSettings {
+                tftp_start_mends,
+                ..ClusterSettings::default()
+            };
+            let mut c = cluster_with(Release::V11_5_1, ClusterMode::Mixed, settings);
+            let sound = c.published("src-sub");
+            let pub_sound = c.published("src-pub");
+            for node in ["src-pub", "src-sub"] {
+                for file in [DamagedFile::Ctl, DamagedFile::Itl, DamagedFile::Config] {
+                    c.damage_file(node, file, Damage::Empty).unwrap();
+                }
+            }
+            c.answer_http("src-sub", None, 503).unwrap();
+            let damaged = c.published("src-sub");
+            assert_ne!(damaged, sound);
+            take(&mut c, way);
+            let expected = if is_mended { sound } else { damaged };
+            assert_eq!(c.published("src-sub"), expected, "{way}");
+            if !way.contains("all") && !way.contains("other") {
+                assert_ne!(c.published("src-pub"), pub_sound, "{way}: only this node");
+            }
+            let http = c.http("src-sub", "/ITLFile.tlv", false);
+            assert_eq!(http.status(), 503, "{way}: HTTP stays as it is set");
+        }
+    }
+}
+
+/// The rule is about damage alone.
+#[test]
+fn old_files_end_whatever_a_start_mends() {
+    let settings = ClusterSettings {
+        tftp_start_mends: false,
+        ..ClusterSettings::default()
+    };
+    let mut c = cluster_with(Release::V11_5_1, ClusterMode::Mixed, settings);
+    c.keep_old_files("src-sub").unwrap();
+    let old = c.published("src-sub");
+    c.update_ctl(DATE + 61).unwrap();
+    assert_eq!(c.published("src-sub"), old);
+    take(&mut c, "restart");
+    assert_ne!(c.published("src-sub"), old);
+}
+
+#[test]
+fn a_phone_comes_back_into_the_database_as_it_was() {
+    let mut c = cluster(Release::V11_5_1, ClusterMode::Mixed);
+    let other = "SEP001122334402";
+    c.add_phone(other, SecurityMode::Encrypted).unwrap();
+    let der: std::sync::Arc<[u8]> = {
+        let own = c.certificate("src-pub", CertificateKind::Capf).unwrap();
+        own.public.der.as_slice().into()
+    };
+    c.set_encrypted_config(other, true);
+    c.record_certificate(other, Some(der));
+    let before = c.published("src-pub");
+    let record = c.remove_phone(other).unwrap();
+    assert!(!c.has_phone(other));
+    assert_ne!(c.published("src-pub"), before);
+    c.put_phone_back(other, record.clone()).unwrap();
+    assert_eq!(c.published("src-pub"), before);
+    // One that is there stays as it is.
+    c.set_encrypted_config(other, false);
+    let changed = c.published("src-pub");
+    assert_ne!(changed, before);
+    c.put_phone_back(other, record.clone()).unwrap();
+    assert_eq!(c.published("src-pub"), changed);
+    assert!(c.put_phone_back("SEP", record).is_err());
 }
 
 #[test]

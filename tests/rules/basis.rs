@@ -1,6 +1,7 @@
 //! What verdicts rest on: the search that a run makes against one that tries everything.
 
 use trustline::phone::Pace;
+use trustline::scenario::explore::generate;
 use trustline::scenario::judge::fates;
 use trustline::scenario::run::{LabPhone, rehearse};
 use trustline::scenario::settings::apply_overrides;
@@ -59,20 +60,86 @@ fn tried(
 #[test]
 fn the_search_finds_what_trying_everything_finds() {
     let all: Vec<_> = FOLDERS.into_iter().flat_map(load).collect();
-    let compared = crate::in_threads(&all, |(name, scenario)| {
+    search_beside_trying_everything(&all);
+}
+
+/// Scenarios in which phones that are set up alike rest on different rules, or rest on rules that
+/// matter in few worlds.
+const UNLIKE: &str = "testdata/scenarios/shared";
+
+#[test]
+fn no_phone_is_given_what_another_one_rests_on() {
+    let mut all = load(UNLIKE);
+    all.retain(|(_, scenario)| scenario.phone_count() <= 2);
+    assert!(all.len() > 5);
+    search_beside_trying_everything(&all);
+}
+
+/// Worlds of the exploration without what takes place in virtual time alone, where phones have each
+/// a life of their own: that is for others to try.
+#[test]
+fn in_generated_worlds_too_the_search_finds_what_trying_everything_finds() {
+    let worlds = (0..).map(|world| {
+        let name = format!("world {world}");
+        let text = generate(world).to_toml();
+        let scenario = trustline::scenario::parse(&name, &text, &Rules).unwrap();
+        (name, scenario)
+    });
+    let worlds = worlds.filter(|(_, w)| w.needs_virtual_time().is_none() && w.phone_count() > 1);
+    let count = std::env::var("TRUSTLINE_WORLDS").map_or(4, |n| n.parse().unwrap());
+    search_beside_trying_everything(&worlds.take(count).collect::<Vec<_>>());
+}
+
+fn search_beside_trying_everything(all: &[(String, Scenario)]) {
+    let compared = crate::in_threads(all, |(name, scenario)| {
         let (phones, verdicts, rests) = searched(scenario);
         let slow = tried(scenario, &phones, &verdicts);
         let fast: Vec<_> = rests.into_iter().map(|r| (r.basis, r.rules)).collect();
         (name.clone(), verdicts, fast, slow)
     });
+    let mut wrong = Vec::new();
     for (name, verdicts, fast, slow) in compared {
         for ((verdict, fast), slow) in verdicts.iter().zip(&fast).zip(&slow) {
-            println!(
-                "{name}: {verdict} rests on {}: {}",
-                fast.0,
-                fast.1.join(", ")
-            );
-            assert_eq!(fast, slow, "{name}, {verdict}");
+            let text =
+                |(basis, rules): &(Basis, Vec<String>)| format!("{basis}: {}", rules.join(", "));
+            println!("{name}: {verdict} rests on {}", text(fast));
+            if fast != slow {
+                wrong.push(format!(
+                    "{name}, {verdict}: {}, not {}",
+                    text(slow),
+                    text(fast)
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A choice of one rule that changes the verdicts of some of many phones, each of which loses other
+/// datagrams than the others.
+#[test]
+fn over_lossy_links_each_phone_rests_on_what_changes_its_own_verdict() {
+    let all = load(UNLIKE);
+    for (name, rule, other) in [
+        ("lossy-links.toml", "tftp.backoff", "constant"),
+        ("missing-over-http.toml", "cluster.http_missing", "503"),
+    ] {
+        let (_, scenario) = all.iter().find(|(n, _)| n.ends_with(name)).unwrap();
+        let (phones, verdicts, rests) = searched(scenario);
+        let rule = find(rule).unwrap();
+        let found = verdicts_with(scenario, rule.key, rule.parse(other).unwrap());
+        let changed: Vec<_> = (0..phones.len())
+            .filter(|&i| found[i] != verdicts[i])
+            .collect();
+        assert!(
+            !changed.is_empty() && changed.len() < phones.len(),
+            "{name}"
+        );
+        for i in changed {
+            let device = &phones[i].setup.identity.device;
+            assert_eq!(rests[i].basis, Basis::Assumed, "{name}, {device}");
+            let is_named = rests[i].rules.iter().any(|r| r == rule.name);
+            assert!(is_named, "{name}, {device}: {:?}", rests[i]);
         }
     }
 }

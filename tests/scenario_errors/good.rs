@@ -267,6 +267,10 @@ do = "renew-leases"
 do = "stop-dhcp"
 [[step]]
 do = "start-dhcp"
+[[step]]
+do = "add-phones"
+phones = "lobby"
+cluster = "b"
 
 [[expect]]
 phones = ["lobby", "3"]

@@ -237,9 +237,9 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
     });
     let mut conditions: Vec<_> = pairs
         .map(|(&(name, [sha256, sha512], _), family, digest, places)| {
-            let Family { settings, phones, .. } = family;
-            // Every firmware with Security by Default knows SHA-1.
-            let taken_for = family.taken_for.as_ref().filter(|_| digest != Digest::Sha1);
+            let Family { settings, phones, taken_for } = family;
+            // SHA-1 every phone with Security by Default knows, whatever its model.
+            let taken_for = taken_for.as_ref().filter(|_| digest != Digest::Sha1);
             let (takes, basis) = match digest {
                 Digest::Sha1 => (true, Basis::Documented),
                 Digest::Sha256 => (sha256, settings.basis(Key::DigestSha256)),

@@ -9,7 +9,7 @@ use super::publish::{Publisher, Written, served, services_mut};
 use crate::check::answer::{Action, Whose};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, SignerKey, TvsReply};
 use crate::check::places::signer_of;
-use crate::check::predict::{Move, Subject, predict};
+use crate::check::predict::{Move, Prediction, Subject, predict};
 use crate::cluster::{PublicCertificate, Service, Store, TrustStore};
 use crate::trust::rules::{Key, Settings, TvsRolesOfStore};
 use crate::tvs::Found;
@@ -39,6 +39,8 @@ pub struct Changed {
     pub subject: Subject,
     /// The move.
     pub plan: Move,
+    /// What became of the phone at home, where the actions send it there first.
+    pub at_home: Option<Arc<Prediction>>,
 }
 
 /// What actions need beside what they change.
@@ -86,6 +88,7 @@ impl Changed {
             sides: sides.clone(),
             subject: subject.clone(),
             plan: plan.clone(),
+            at_home: None,
         }
     }
 
@@ -316,11 +319,12 @@ impl Changed {
         if at_home.gap.is_some() {
             return None;
         }
-        self.subject.flash = at_home.flash;
+        self.subject.flash = at_home.flash.clone();
         if let Some(last) = at_home.events.last() {
             self.subject.now = self.subject.now.max(last.at);
         }
-        self.subject.earlier.extend(at_home.events);
+        self.subject.earlier.extend(at_home.events.iter().cloned());
+        self.at_home = Some(Arc::new(at_home));
         Some(self)
     }
 }

@@ -16,10 +16,26 @@ pub(super) fn rests_on(
     changed: &Changed,
     after: &Prediction,
 ) -> Option<RestsOn> {
-    let mut found = basis::rests_on(&changed.sides, &changed.subject, &changed.plan, after)?;
+    let mut used = after.used.clone();
+    used.extend(changed.at_home.iter().flat_map(|home| &home.used));
+    used.sort_unstable();
+    used.dedup();
+    // What a phone takes at home on its way hangs on rules as well, so each trial begins before that.
+    let mut run = |settings: Settings| {
+        let mut subject = looked.subject.clone();
+        subject.setup.settings = settings;
+        let nothing = Changed::nothing(looked.sides, &subject, looked.plan);
+        let changed = nothing.make(actions, looked.ground)?;
+        let after = predict(&changed.sides, &changed.subject, &changed.plan);
+        let mut felt = after.felt;
+        felt.extend(changed.at_home.iter().flat_map(|home| &home.felt));
+        Some((after.verdict, felt))
+    };
+    let settings = &looked.subject.setup.settings;
+    let mut found = basis::by_trying(settings, &used, after.verdict, &mut run);
     // Of the rules of clusters these alone decide what an action comes to; which store makes an LSC
     // trusted the phone's registration asked for, and that was tried above.
-    for key in [Key::TvsRolesOfStore, Key::DigestScope] {
+    for key in [Key::TvsRolesOfStore, Key::DigestScope, Key::TftpStartMends] {
         if is_decisive(looked, actions, key) {
             let of_rule = basis::told(looked.ground.rules.basis(key), &[key]);
             found = basis::weaker(found, of_rule);

@@ -11,7 +11,7 @@ use crate::check::evidence::{At, FileReply, FileService, Known, Node, Side, Side
 use crate::check::places::signer_of;
 use crate::cluster::{PublicCertificate, list_record};
 use crate::trust::certificate::{Certificate, PublicKey};
-use crate::trust::rules::{DigestScope, Settings};
+use crate::trust::rules::{DigestScope, Settings, TftpStartMends};
 use crate::trust::signature::{Policy, SignatureCheck};
 use crate::wire::phone_config::PhoneConfig;
 use crate::wire::{Digest, Record, Role, SignedFile, Strictness, TrustList};
@@ -76,8 +76,16 @@ impl Publisher<'_> {
         }
     }
 
+    /// True if a node whose TFTP starts writes a damaged file anew.
+    fn mends(&self) -> bool {
+        self.rules.word::<TftpStartMends>() == TftpStartMends::Yes
+    }
+
     /// The file of this name of another node of the cluster that is as it should be.
     fn of_another(&self, name: &str, is_good: impl Fn(&[u8]) -> bool) -> Written {
+        if !self.mends() {
+            return Written::Stays;
+        }
         let nodes = self.side().into_iter().flat_map(|side| &side.nodes);
         let files = nodes.flat_map(|n| [&n.tftp, &n.http]);
         let mut files = files.filter_map(|s| s.reply(name).get()?.file());
@@ -93,9 +101,9 @@ impl Publisher<'_> {
         let is_whole = self.sides.whole_list(bytes).is_ok();
         match made {
             Some(made) if is_whole && says_the_same(&made.bytes, bytes) => Written::Stays,
-            Some(made) => Written::Becomes(made),
-            None if is_whole => Written::Stays,
-            None => Written::Unknown,
+            Some(made) if is_whole || self.mends() => Written::Becomes(made),
+            _ if is_whole || !self.mends() => Written::Stays,
+            _ => Written::Unknown,
         }
     }
 
@@ -105,8 +113,9 @@ impl Publisher<'_> {
         let holds = |bytes: &[u8]| self.holds(bytes);
         let signer = self.own(CALLMANAGER);
         if !holds(bytes) {
-            let Written::Copied(other) = self.of_another(name, holds) else {
-                return Written::Unknown;
+            let other = match self.of_another(name, holds) {
+                Written::Copied(other) => other,
+                other => return other,
             };
             return self
                 .resigned(name, name, &other)

@@ -292,9 +292,11 @@ impl Asking<'_> {
             .flatten();
         let mended = mended.map(|mut mended| {
             if let Some((changed, after)) = &mended.after {
-                let found = mended.fix.rests_on.take();
-                mended.fix.rests_on =
-                    with_concluded(found, &changed.sides, &changed.subject, after);
+                let mut found = mended.fix.rests_on.take();
+                for boots in changed.at_home.as_deref().into_iter().chain([after]) {
+                    found = with_concluded(found, &changed.sides, &changed.subject, boots);
+                }
+                mended.fix.rests_on = found;
             }
             mended
         });

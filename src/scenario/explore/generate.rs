@@ -36,8 +36,12 @@ struct Hand {
     /// Services that are stopped, and nodes that are off: cluster, node, service.
     stopped: Vec<(usize, String, &'static str)>,
     off: Vec<String>,
+    /// Phones that a database lost, as the steps that removed them.
+    removed: Vec<StepDraft>,
     /// True while a power cut waits for the next boot.
     cut_waits: bool,
+    /// Chance of its own for what was thought of later, so that worlds without it stay as they are.
+    later: Rng,
 }
 
 impl Hand {
@@ -57,6 +61,8 @@ impl Hand {
             regenerated: 0,
             stopped: Vec::new(),
             off: Vec::new(),
+            removed: Vec::new(),
+            later: Rng::stream(world, "explore-later"),
             cut_waits: false,
         }
     }

@@ -42,8 +42,9 @@ pub enum LeftOut {
     /// that phone's either, and they know no TVS that its configuration names. No source says that it
     /// finds a way out.
     Torn,
-    /// The clusters, or its option 150, changed before it had its boots over whole links. What it
-    /// missed may have been its only chance, as for a phone that was switched off.
+    /// The clusters, or its option 150, changed before it had its boots over whole links, or the files
+    /// of a node did in the middle of a disturbed boot. What it missed may have been its only chance,
+    /// as for a phone that was switched off.
     Behind,
     /// It holds what the phone of the calm run held together neither when the disturbance began nor
     /// since, and has a way on: the
@@ -154,6 +155,8 @@ enum Boot {
 struct Taken {
     /// It changed what phones may come to.
     changes: bool,
+    /// A node started its TFTP, maybe in the middle of a boot, and serves other files since.
+    mends: bool,
     /// By phone.
     boots: Vec<Boot>,
     /// What each phone held after it.
@@ -196,6 +199,10 @@ fn left_out(run: &Record, calm: &Record, phone: usize) -> Option<LeftOut> {
             }
         }
         let (held, calm) = (&step.held[phone], &same.held[phone]);
+        let is_disturbed = matches!(step.boots[phone], Boot::Disturbed { .. });
+        if is_disturbed && step.mends && held != calm {
+            return Some(LeftOut::Behind);
+        }
         unsettled = match (step.boots[phone], unsettled) {
             (Boot::Disturbed { knows_tvs }, before) => Some(Unsettled {
                 since: before.map_or(index, |u| u.since),
@@ -302,6 +309,7 @@ impl Recorder {
     fn take(&mut self, run: &mut Run<'_>, action: &Action, verb: Verb) -> Result<(), RunError> {
         run.step = self.steps.len() + 1;
         let changes = self.changes(run, action);
+        let faults_before = lock(&run.lab).file_faults();
         if let Action::Later { action, .. } = action {
             self.stopping.extend(parts(run.scenario, action));
         }
@@ -310,6 +318,7 @@ impl Recorder {
         let told: Vec<_> = run.phones.iter().map(|p| p.events.len()).collect();
         let whole_before = whole_links(run);
         run.carry_out(action, verb.to_string())?;
+        let mends = !faults_before.is_subset(&lock(&run.lab).file_faults());
         let has_come = has_plans && run.driver.world().is_some_and(|w| !w.has_plans());
         if has_come {
             self.stopped.append(&mut self.stopping);
@@ -332,7 +341,8 @@ impl Recorder {
         };
         let boots = run.phones.iter().enumerate().map(boot).collect();
         let taken = Taken {
-            changes,
+            changes: changes || mends,
+            mends,
             boots,
             held: run.phones.iter().map(|p| held(&p.flash)).collect(),
         };
@@ -529,6 +539,32 @@ to = ["dst-pub"]
         let renew = "[[step]]\ndo = \"regenerate-certificate\"\nnode = \"src-pub\"\ncertificate = \"TVS\"\n";
         let steps = format!("{PARTITION}{RESET}{renew}{CLEAR}{RESET}");
         assert_eq!(left_out_of(&steps), Some(LeftOut::Behind));
+    }
+
+    /// The destination serves the list that the source's TVS vouches for until its TFTP starts again,
+    /// in the middle of the boot or by a step that ends a disturbance.
+    #[test]
+    fn a_phone_that_missed_old_files_is_left_out() {
+        let keep = "[[step]]\ndo = \"keep-old-files\"\nnode = \"dst-pub\"\n\
+                    [[step]]\ndo = \"regenerate-certificate\"\nnode = \"dst-pub\"\ncertificate = \"CallManager\"\n";
+        let restart = later("restart-service", "tftp", "0ms");
+        let stop = later("stop-service", "tftp", "0ms");
+        let start = "[[step]]\ndo = \"start-service\"\nnode = \"dst-pub\"\nservice = \"tftp\"\n";
+        for steps in [
+            format!("{keep}{restart}{RESET}"),
+            format!("{keep}{stop}{RESET}{start}{RESET}"),
+            format!("{keep}{stop}{RESET}"),
+        ] {
+            assert_eq!(left_out_of(&steps), Some(LeftOut::Behind), "{steps}");
+        }
+        // With nothing wrong with its files the node serves the same before and after.
+        for steps in [
+            format!("{restart}{RESET}"),
+            format!("{stop}{RESET}{start}{RESET}"),
+        ] {
+            let is_held = !left_out_of(&steps).is_some_and(LeftOut::lifts_law);
+            assert!(is_held, "{steps}");
+        }
     }
 
     /// TVS goes before the list, and is back for the configuration.

@@ -56,7 +56,7 @@ const fn keys(verb: Verb) -> &'static [&'static str] {
         }
         Verb::BulkFault => &["do", "kind"],
         Verb::KeepOldFiles => &["do", "node"],
-        Verb::RemovePhones => &["do", "phones", "cluster"],
+        Verb::RemovePhones | Verb::AddPhones => &["do", "phones", "cluster"],
         Verb::PowerCut => &["do", "phones", "at", "write"],
         Verb::SetLink => &[
             "do",
@@ -252,6 +252,14 @@ impl Parser<'_, '_> {
                 let phones = self.phones_of(s);
                 let cluster = self.name(s, "cluster", "the cluster that does not know them");
                 Action::RemovePhones {
+                    phones: phones?,
+                    cluster: cluster?,
+                }
+            }
+            Verb::AddPhones => {
+                let phones = self.phones_of(s);
+                let cluster = self.name(s, "cluster", "the cluster that gets to know them");
+                Action::AddPhones {
                     phones: phones?,
                     cluster: cluster?,
                 }

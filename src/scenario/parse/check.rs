@@ -330,7 +330,7 @@ impl<'s> Names<'s> {
                 }
             }
             Action::KeepOldFiles { node } => self.node_running(problems, node, Service::Tftp),
-            Action::RemovePhones { phones, cluster } => {
+            Action::RemovePhones { phones, cluster } | Action::AddPhones { phones, cluster } => {
                 self.check_selector(problems, phones);
                 self.cluster(problems, cluster);
             }

@@ -386,6 +386,13 @@ words! {
         /// Never: it is there in its plain form alone.
         Never = "never",
     }
+    /// Whether TFTP writes its files anew when it starts.
+    TftpStartMends {
+        /// It does: none is damaged any more.
+        Yes = "yes",
+        /// It does not: a damaged file stays damaged.
+        No = "no",
+    }
     /// What is left in the ITL of a cluster that is prepared for rollback.
     BlankItl {
         /// No TFTP and no TVS record.

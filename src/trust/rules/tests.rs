@@ -73,6 +73,7 @@ fn pinned_settings_stay() {
             "no-records",
             "no-records empty-records",
         ),
+        ("cluster.tftp_start_mends", "yes", "yes no"),
         ("phone.ignores_expiry", "yes", "yes no"),
         ("bulk.file_names", "node-type", "node-type type-node"),
         ("bulk.password", "trustline", "trustline empty"),

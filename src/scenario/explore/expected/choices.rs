@@ -41,6 +41,8 @@ pub(super) struct Choices {
     pub(super) answers_outlive_lists: bool,
     /// `tvs.restart_needed = yes`
     pub(super) tvs_restart_needed: bool,
+    /// `cluster.tftp_start_mends = yes`
+    pub(super) tftp_start_mends: bool,
     /// `tvs.roles_of_store = callmanager-trust-gives-both`
     pub(super) callmanager_trust_gives_both: bool,
 }
@@ -156,6 +158,7 @@ const SETTINGS: &[(&str, Cover)] = &[
     ("http.missing_alone", Cover::Any),
     ("http.timeout_ms", Cover::Any),
     ("cluster.http_missing", Cover::Any),
+    ("cluster.tftp_start_mends", Cover::Both("yes", "no")),
     // Both shapes have neither a TFTP nor a TVS certificate, and that is what counts.
     ("cluster.blank_itl", Cover::Any),
     (
@@ -230,6 +233,7 @@ impl Choices {
             answers_outlive_lists: is("tvs.cache_flush", "never", false)
                 && number("tvs.answer_ttl", 86_400) > 0,
             tvs_restart_needed: is("tvs.restart_needed", "yes", false),
+            tftp_start_mends: is("cluster.tftp_start_mends", "yes", true),
             callmanager_trust_gives_both: is(
                 "tvs.roles_of_store",
                 "callmanager-trust-gives-both",

@@ -152,6 +152,14 @@ impl World<'_> {
         }
     }
 
+    /// TFTP starts on `node`: it serves what its cluster has now.
+    pub(super) fn start_tftp(&mut self, node: NodeId) {
+        self.nodes[node].kept = None;
+        if self.choices.tftp_start_mends {
+            self.nodes[node].damage.clear();
+        }
+    }
+
     /// What `node` serves, if it is a TFTP node.
     pub(super) fn served(&self, node: NodeId) -> Option<Served> {
         let own = &self.nodes[node];

@@ -200,6 +200,11 @@ impl<'a> Run<'a> {
                 self.world.clusters[cluster].removed.extend(numbers);
                 Ok(())
             }
+            Action::AddPhones { phones, cluster } => {
+                let cluster = self.world.cluster(cluster.as_str())?;
+                let numbers = phones.resolve(&self.scenario.phones);
+                self.add(cluster, numbers)
+            }
             Action::PowerCut { phones, at, write } => self.each(phones, |phone, _| {
                 if phone.cut.replace((*at, *write)).is_some() {
                     return Err(Unsupported::new("two power cuts in one boot"));
@@ -329,12 +334,12 @@ impl<'a> Run<'a> {
             if !own.powered {
                 return Err(Unsupported::new("a service started on a node that is off"));
             }
-            if service == Service::Tftp && own.kept.is_some() {
-                return Err(Unsupported::new("TFTP started on a node with old files"));
-            }
-            own.stopped.remove(&service);
+            let was_stopped = own.stopped.remove(&service);
             if service == Service::Tvs {
                 self.world.read_stores(node);
+            }
+            if service == Service::Tftp && (was_stopped || change == ServiceChange::Restart) {
+                self.world.start_tftp(node);
             }
         }
         Ok(())
@@ -343,14 +348,15 @@ impl<'a> Run<'a> {
     fn switch(&mut self, on: bool, target: &Target) -> Result<(), Unsupported> {
         for node in self.nodes_of(target)? {
             let own = &mut self.world.nodes[node];
-            if on && !own.powered && (!own.stopped.is_empty() || own.kept.is_some()) {
-                let what = "a node with stopped services or old files switched on again";
+            if on && !own.powered && !own.stopped.is_empty() {
+                let what = "a node with stopped services switched on again";
                 return Err(Unsupported::new(what));
             }
             let starts = on && !own.powered;
             own.powered = on;
             if starts {
                 self.world.read_stores(node);
+                self.world.start_tftp(node);
             }
         }
         Ok(())
@@ -366,6 +372,23 @@ impl<'a> Run<'a> {
         }
         if self.world.nodes[node].damage.insert(file, how).is_some() {
             return Err(Unsupported::new("a file that is damaged twice"));
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        cluster: ClusterId,
+        numbers: impl IntoIterator<Item = usize>,
+    ) -> Result<(), Unsupported> {
+        let own = &mut self.world.clusters[cluster];
+        let before = own.removed.len();
+        for number in numbers {
+            own.removed.remove(&number);
+        }
+        let mut nodes = own.nodes.iter();
+        if own.removed.len() < before && nodes.any(|n| self.world.nodes[*n].kept.is_some()) {
+            return Err(Unsupported::new("a phone added at a node with old files"));
         }
         Ok(())
     }

@@ -42,6 +42,7 @@ impl Hand {
                         let step =
                             StepDraft::new("remove-phones").with("cluster", self.id(cluster));
                         let step = self.for_phones(step, 40);
+                        self.removed.push(step.clone());
                         self.step(step);
                     }
                 }
@@ -229,6 +230,12 @@ impl Hand {
         // A node that was off has all its services again.
         self.stopped.retain(|(_, node, _)| !on.contains(node));
         self.start_services();
+        for removal in std::mem::take(&mut self.removed) {
+            if self.later.chance(500) {
+                let verb = "add-phones";
+                self.step(StepDraft { verb, ..removal });
+            }
+        }
     }
 
     /// Starts every service that is stopped on a node that is on.
