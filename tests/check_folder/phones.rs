@@ -20,6 +20,7 @@ fn how(flashes: &BTreeMap<String, Flash>) -> How<'_> {
     How {
         clock: 1_583_053_200,
         model: "CP-8861",
+        is_model_said: false,
         change: &|_| {},
         flashes,
     }
@@ -169,6 +170,75 @@ fn of_several_lists_that_a_phone_may_hold_the_worst_counts() {
         less += 1;
     }
     assert!(less > 2, "{less}");
+}
+
+/// Without an inventory nobody said what phones there are, of what model: a configuration that was read
+/// stands for them, and is no phone that was counted.
+#[test]
+fn phones_that_nobody_named_are_of_a_guessed_model() {
+    let looked = looked(&scenario_text("sha-512.toml")).unwrap();
+    let (sides, none) = (&looked.sides, BTreeMap::new());
+    let plan = Move {
+        option_150: vec![sides.address(At(1, 0))],
+        resets: 3,
+    };
+    for is_model_said in [false, true] {
+        let how = How {
+            is_model_said,
+            ..how(&none)
+        };
+        let found = inventory::subjects(sides, &[], &how);
+        assert!(found.asked.len() > 1);
+        let groups = groups(sides, &found.asked, &plan, &Settings::default());
+        let guess = "it is a CP-8861".to_owned();
+        for group in groups.iter().filter(|g| g.fate.follows()) {
+            let rules = &group.rests_on.as_ref().unwrap().rules;
+            assert_eq!(rules.contains(&guess), !is_model_said, "{rules:?}");
+        }
+        let is_told = |part: &str| found.notes.iter().any(|n| n.contains(part));
+        assert!(is_told("a phone of src-pub") && is_told("stands for those of all"));
+        assert_eq!(is_told("taken for a CP-8861"), !is_model_said);
+        let all = conditions::all(sides, &plan, &found.asked, how.clock, &groups);
+        let of = |name: &'static str| all.iter().filter(move |c| c.name == name);
+        let there: Vec<_> = of("phones-at-destination").collect();
+        assert_eq!(there.len(), 1, "{there:?}");
+        assert_eq!(there[0].state, State::Note, "{there:?}");
+        assert_eq!(there[0].text.matches("SEP0").count(), 1, "{there:?}");
+        let digests: Vec<_> = of("digests").collect();
+        assert!(
+            digests[0].about.contains("a phone of src-pub"),
+            "{digests:?}"
+        );
+        let is_good = digests.iter().any(|c| c.state == State::Good);
+        assert!(is_model_said || !is_good, "{digests:?}");
+    }
+}
+
+/// Cisco 118893: many TelePresence and Jabber have no Security By Default. No desk phone's firmware
+/// stands for theirs.
+#[test]
+fn soft_phones_and_rooms_are_not_taken_for_desk_phones() {
+    let looked = looked(&scenario_text("non-secure-migration.toml")).unwrap();
+    let none = BTreeMap::new();
+    for (model, is_known) in [
+        ("Cisco IP Communicator", false),
+        ("Cisco Unified Client Services Framework", false),
+        ("Cisco Dual Mode for iPhone", false),
+        ("cisco jabber for Tablet", false),
+        ("Cisco TelePresence SX20", false),
+        ("Cisco 7960", false),
+        ("Cisco 8861", true),
+        ("Cisco 9971", true),
+    ] {
+        let csv = format!("device,model\nSEP001122334401,{model}\n");
+        let inventory = inventory::read("phones.csv", csv.as_bytes()).unwrap();
+        let found = inventory::subjects(&looked.sides, &inventory.entries, &how(&none));
+        let subject = &found.asked[0].subject;
+        assert_eq!(subject.is_ok(), is_known, "{model}");
+        if let Err(gap) = subject {
+            assert!(gap.why.contains("no Security by Default"), "{gap:?}");
+        }
+    }
 }
 
 /// The columns are swapped: no phone has an ITL in the place of its CTL.

@@ -208,7 +208,7 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
         }
     }
     let mut families: BTreeMap<(&str, [bool; 2], Option<Guess>), Family<'_>> = BTreeMap::new();
-    for subject in &q.subjects {
+    for &(name, subject) in &q.subjects {
         let settings = &subject.setup.settings;
         let policy = policy(&settings.clone());
         let key = (
@@ -222,7 +222,7 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
             phones: Vec::new(),
             taken_for: guess,
         });
-        family.phones.push(&subject.setup.identity.device);
+        family.phones.push(name);
     }
     if used.is_empty() || families.is_empty() {
         let said = Said::new(DIGESTS, q.destination_name(), Basis::Documented);

@@ -24,8 +24,8 @@ pub(super) struct Question<'a> {
     pub(super) plan: &'a Move,
     /// All phones that are asked about.
     pub(super) phones: &'a [Asked],
-    /// Those of them of which it is known what they are and hold.
-    pub(super) subjects: Vec<&'a Subject>,
+    /// Those of them of which it is known what they are and hold, with what the report calls them.
+    pub(super) subjects: Vec<(&'a str, &'a Subject)>,
     /// The others, with what is missing.
     pub(super) unread: Vec<(&'a str, &'a Gap)>,
     pub(super) now: UnixSeconds,
@@ -81,12 +81,12 @@ impl<'a> Question<'a> {
         let (mut subjects, mut unread) = (Vec::new(), Vec::new());
         for phone in phones {
             match &phone.subject {
-                Ok(subject) => subjects.push(&**subject),
+                Ok(subject) => subjects.push((phone.name.as_str(), &**subject)),
                 Err(gap) => unread.push((phone.name.as_str(), gap)),
             }
         }
         let (served, mut of_several) = (Served::of(sides), false);
-        for &subject in &subjects {
+        for &(name, subject) in &subjects {
             let ctl = subject.flash.get(ListKind::Ctl.file_name());
             let itl = subject.flash.get(ListKind::Itl.file_name());
             let same = held
@@ -97,7 +97,7 @@ impl<'a> Question<'a> {
                     phones: Vec::new(),
                     is_guess: subject.taken.lists.is_some(),
                 });
-            same.phones.push(&subject.setup.identity.device);
+            same.phones.push(name);
             for other in served.others(subject) {
                 let same = held
                     .entry((other.ctl, other.itl, Some(other.at)))
@@ -107,7 +107,7 @@ impl<'a> Question<'a> {
                         phones: Vec::new(),
                         is_guess: true,
                     });
-                same.phones.push(&subject.setup.identity.device);
+                same.phones.push(name);
                 of_several = true;
             }
             if let Some(config) = subject.flash.get(CONFIG) {
@@ -259,7 +259,7 @@ impl<'a> Question<'a> {
     /// marks nothing as used.
     pub(super) fn settings(&self) -> Settings {
         let first = self.subjects.first();
-        first.map_or_else(Settings::default, |s| s.setup.settings.clone())
+        first.map_or_else(Settings::default, |(_, s)| s.setup.settings.clone())
     }
 
     /// The cluster's name, or a word for one that there is not.

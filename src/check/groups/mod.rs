@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::answer::{Action, Fate, Fix, Group, RestsOn, WayBack};
-use super::back::way_back;
+use super::back::{Return, way_back};
 use super::basis::{rests_on, with_concluded};
 use super::evidence::Sides;
 use super::fix::{self, Ground, Mended};
@@ -86,6 +86,7 @@ pub fn groups(sides: &Sides, phones: &[Asked], plan: &Move, rules: &Settings) ->
         fixes: BTreeMap::new(),
         bases: BTreeMap::new(),
         proofs: BTreeMap::new(),
+        backs: BTreeMap::new(),
     };
     for kin in &kinds {
         let found = asking.about(kin);
@@ -283,6 +284,8 @@ struct Asking<'a> {
     bases: BTreeMap<SameBasis, Option<RestsOn>>,
     /// The same of phones after a fix that was another one's.
     proofs: BTreeMap<(Vec<Action>, SameBasis), Option<RestsOn>>,
+    /// The same of phones that return, after the fix with which they had moved.
+    backs: BTreeMap<(Vec<Action>, SameBasis), Option<RestsOn>>,
 }
 
 impl<'a> Asking<'a> {
@@ -431,19 +434,35 @@ impl<'a> Asking<'a> {
     }
 
     fn back(
-        &self,
+        &mut self,
         sides: &Sides,
         subject: &Subject,
         prediction: &Prediction,
         mended: Option<&Mended>,
     ) -> Option<WayBack> {
-        match mended.map(|m| &m.after) {
+        let (sides, returned) = match mended.map(|m| &m.after) {
             Some(Some((changed, after))) => {
-                way_back(&changed.sides, HOME, &changed.subject, &changed.plan, after)
+                let (subject, plan) = (&changed.subject, &changed.plan);
+                let returned = way_back(&changed.sides, HOME, subject, plan, after);
+                (&changed.sides, returned)
             }
-            Some(None) => None,
-            None => way_back(sides, HOME, subject, self.plan, prediction),
-        }
+            Some(None) => return None,
+            None => (sides, way_back(sides, HOME, subject, self.plan, prediction)),
+        };
+        let Return {
+            mut way,
+            subject,
+            plan,
+            prediction,
+        } = returned?;
+        let actions = mended.map_or_else(Vec::new, |m| m.fix.actions.clone());
+        let same = (actions, SameBasis::of(&subject, &prediction));
+        let found = self
+            .backs
+            .entry(same)
+            .or_insert_with(|| rests_on(sides, &subject, &plan, &prediction));
+        way.rests_on = with_concluded(found.clone(), sides, &subject, &prediction);
+        Some(way)
     }
 
     /// Phones of one model that hold the same lists, used the same rules and come to the same end for

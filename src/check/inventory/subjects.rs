@@ -12,7 +12,7 @@ use crate::check::predict::{Subject, Taken};
 use crate::check::rehearsal::Gap;
 use crate::cluster::is_device_name;
 use crate::phone::flash::CONFIG;
-use crate::phone::profile::{PROFILES, WITHOUT_SECURITY_BY_DEFAULT};
+use crate::phone::profile::{PROFILES, SOFT_PHONES_AND_ROOMS, WITHOUT_SECURITY_BY_DEFAULT};
 use crate::phone::{
     BootCause, DeviceIdentity, Flash, Identity, Pace, PhoneSetup, Profile, file_facts,
 };
@@ -37,6 +37,8 @@ pub struct How<'a> {
     pub clock: UnixSeconds,
     /// The model of a phone of which nobody says it.
     pub model: &'a str,
+    /// True if a person said that model of phones that nobody named one by one.
+    pub is_model_said: bool,
     /// Changes the rules of a phone's firmware, as the user wants it.
     pub change: &'a dyn Fn(&mut Settings),
     /// Flashes that were read, by device.
@@ -201,17 +203,34 @@ impl<'a> Home<'a> {
             }),
             Some(device) => {
                 let entry = Entry::named(&device);
+                let whom = format!("a phone of {name}");
+                let is_guess = !self.how.is_model_said;
+                if is_guess {
+                    self.remark(format!("of an unknown model, taken for a {model}"), &whom);
+                }
+                let text = format!(
+                    "holds the lists that this node serves now, and the configuration of {device}, \
+                     which stands for those of all; give an inventory for what yours hold"
+                );
+                self.remark(text, &whom);
                 let flash = self.lists_at(&entry, Some(at)).and_then(|mut flash| {
                     let config = self.config(&entry)?;
                     flash.put(CONFIG, config.xml);
-                    Ok((flash, Taken::default()))
+                    let taken = Taken {
+                        model: is_guess,
+                        ..Taken::default()
+                    };
+                    Ok((flash, taken))
                 });
                 flash.and_then(|held| self.subject(&device, &model, None, held))
             }
         };
         Asked {
             name: format!("a phone of {name}"),
-            model,
+            model: match self.how.is_model_said {
+                true => model,
+                false => String::new(),
+            },
             subject,
         }
     }
@@ -566,15 +585,28 @@ impl<'a> Home<'a> {
 /// not do what these families do.
 fn firmware(model: &str, device: &str) -> Result<Option<&'static Profile>, Gap> {
     let known = Profile::of_model(model);
+    let lower = model.to_ascii_lowercase();
     let mut others = WITHOUT_SECURITY_BY_DEFAULT.value.iter();
-    if known.is_none() && others.any(|number| model.contains(number)) {
+    let mut soft = SOFT_PHONES_AND_ROOMS.value.iter();
+    let advice = "are not modelled: move one by hand, and see whether it registers";
+    let why = if known.is_some() {
+        None
+    } else if others.any(|number| model.contains(number)) {
         let numbers = WITHOUT_SECURITY_BY_DEFAULT.value.join(" and ");
+        Some(format!(
+            "models {numbers} have no Security by Default and {advice}"
+        ))
+    } else if soft.any(|word| lower.contains(word)) {
+        Some(format!(
+            "soft phones and TelePresence, of which many have no Security by Default, {advice}"
+        ))
+    } else {
+        None
+    };
+    if let Some(why) = why {
         return Err(Gap {
             what: format!("what {device} does with lists and signed files"),
-            why: format!(
-                "models {numbers} have no Security by Default and are not modelled: move one by hand, and \
-                 see whether it registers"
-            ),
+            why,
         });
     }
     Ok(known)

@@ -114,6 +114,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
             &inventory::How {
                 clock,
                 model: model(args),
+                is_model_said: args.model.is_some(),
                 change: &|settings| Setting::apply_all(&args.set, settings),
                 flashes: &gathered.flashes,
             },
