@@ -71,6 +71,10 @@ fn follows() -> Group {
         back: Some(WayBack {
             fate: Fate::FollowsThroughTvs,
             why: None,
+            rests_on: Some(RestsOn {
+                basis: "assumed",
+                rules: vec!["tvs.restart_needed".into()],
+            }),
         }),
         status: vec![
             "File Not Found <CTLFile.tlv>".into(),
@@ -135,6 +139,7 @@ fn stranded() -> Group {
         back: Some(WayBack {
             fate: Fate::Stranded,
             why: Some("TVS of dst-pub does not know CallManager of src-pub".into()),
+            rests_on: None,
         }),
         status: vec!["Trust List update failed".into()],
         ..group(
@@ -423,6 +428,38 @@ fn a_proof_that_rests_on_a_guess_says_so() {
         document["groups"][0]["fix"]["rests_on"]["basis"],
         "inferred"
     );
+}
+
+/// Two groups have one step in common, and each fix is proven by a guess of its own.
+#[test]
+fn a_step_for_two_groups_has_the_doubts_of_both() {
+    let mut answer = mixed_answer();
+    let with_import = |g: &&Group| g.fix.as_ref().is_some_and(|fix| fix.actions.len() > 1);
+    let mut other = answer.groups.iter().find(with_import).unwrap().clone();
+    other.phones = vec!["SEP001122334499".into()];
+    let fix = other.fix.as_mut().unwrap();
+    fix.rests_on = Some(RestsOn {
+        basis: "assumed",
+        rules: vec!["it is a CP-8861".into()],
+    });
+    answer.groups.push(other);
+    let book = runbook(&answer);
+    let book = book.split_whitespace().collect::<Vec<_>>().join(" ");
+    let both = r"rests on inferred: tvs.roles\_of\_store; and on assumed: it is a CP-8861";
+    assert!(book.contains(both), "{book}");
+}
+
+/// That phones can return may hang on answers that nobody heard.
+#[test]
+fn a_way_back_that_rests_on_a_guess_says_so() {
+    let answer = mixed_answer();
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let table = one_line(human(&answer, Paint::new(false)));
+    let told = "can return, through TVS of the new cluster (assumed: tvs.restart_needed)";
+    assert!(table.contains(told), "{table}");
+    let book = one_line(runbook(&answer));
+    let told = r"they return (follows through TVS; assumed: tvs.restart\_needed)";
+    assert!(book.contains(told), "{book}");
 }
 
 #[test]

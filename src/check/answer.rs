@@ -162,6 +162,8 @@ pub struct WayBack {
     pub fate: Fate,
     /// Why not, or what is missing to say.
     pub why: Option<String>,
+    /// What that fate rests on, of phones that have moved; none where it is unknown.
+    pub rests_on: Option<RestsOn>,
 }
 
 /// Phones that share a fate for one reason.

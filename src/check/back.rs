@@ -6,6 +6,19 @@ use super::fix::servers_of;
 use super::groups::fate_of;
 use super::predict::{Move, Prediction, Subject, predict};
 
+/// A phone on its way back.
+#[derive(Debug)]
+pub struct Return {
+    /// What becomes of it; what that rests on is not found yet.
+    pub way: WayBack,
+    /// The phone as it sets out.
+    pub subject: Subject,
+    /// What is done with it.
+    pub plan: Move,
+    /// What it does then.
+    pub prediction: Prediction,
+}
+
 /// What becomes of a phone that has followed and whose option 150 names its old cluster again:
 /// `home` is that cluster, by index. None if it never left it.
 pub fn way_back(
@@ -14,7 +27,7 @@ pub fn way_back(
     subject: &Subject,
     plan: &Move,
     followed: &Prediction,
-) -> Option<WayBack> {
+) -> Option<Return> {
     let side = sides.sides.get(home)?;
     let gone_to = followed.judged.destination.as_deref();
     if !followed.follows() || gone_to == Some(side.name.as_str()) {
@@ -44,8 +57,14 @@ pub fn way_back(
             Some(decisive.unwrap_or_else(|| format!("it does not register with {}", side.name)))
         }
     };
-    Some(WayBack {
-        fate: fate_of(&returned),
-        why,
+    Some(Return {
+        way: WayBack {
+            fate: fate_of(&returned),
+            why,
+            rests_on: None,
+        },
+        subject: there,
+        plan: back,
+        prediction: returned,
     })
 }

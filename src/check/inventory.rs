@@ -163,6 +163,20 @@ pub fn read(place: &str, bytes: &[u8]) -> Result<Inventory, String> {
         if record.iter().all(<[u8]>::is_empty) {
             continue;
         }
+        let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
+        let row = lines.row(usize::try_from(start).unwrap_or(usize::MAX), end);
+        if is_unclosed(row, separator, end >= bytes.len()) {
+            let more = row.iter().filter(|b| **b == b'\n').count() as u64;
+            let why = match more {
+                0 => "a quote is not closed".to_owned(),
+                more => format!(
+                    "a quote is not closed, so lines {line} to {} are one row",
+                    line + more
+                ),
+            };
+            problem(&mut inventory.problems, line, why);
+            continue;
+        }
         match columns.entry(&record, line) {
             Ok(entry) => match seen.get(&entry.device) {
                 Some(before) => {
@@ -192,7 +206,14 @@ struct Lines<'a> {
     line: u64,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
+    /// What a row is written as, without the ends of lines around it.
+    fn row(&self, start: usize, end: usize) -> &'a [u8] {
+        let end = end.min(self.bytes.len());
+        let row = self.bytes.get(start..end).unwrap_or_default();
+        row.trim_ascii()
+    }
+
     /// The line of the first letter at or behind an offset; offsets come in order.
     fn of(&mut self, offset: usize) -> u64 {
         let rest = self.bytes.get(offset..).unwrap_or_default();
@@ -203,6 +224,37 @@ impl Lines<'_> {
         self.counted = self.counted.max(start);
         self.line
     }
+}
+
+/// True if a row goes on where its writer did not mean it: a cell has a line of it that names a phone, or
+/// the file ends before the cell does.
+fn is_unclosed(row: &[u8], separator: u8, is_last: bool) -> bool {
+    let is_device = |cell: &[u8]| {
+        let name = cell.trim_ascii().to_ascii_uppercase();
+        let name = name.strip_prefix(b"\"").unwrap_or(&name);
+        let name = name.strip_suffix(b"\"").unwrap_or(name);
+        std::str::from_utf8(name).is_ok_and(is_device_name)
+    };
+    let is_end = |b: &u8| matches!(b, b'\r' | b'\n');
+    let mut later = row.split(is_end).skip(1);
+    let swallows = later.any(|line| line.split(|b| *b == separator).any(is_device));
+    swallows || is_last && ends_in_quotes(row, separator)
+}
+
+/// True if a row ends within a cell in quotes, by the rules of the reader of rows: a quote opens a cell
+/// at its very start alone, and two of them are one that does not close it.
+fn ends_in_quotes(row: &[u8], separator: u8) -> bool {
+    let (mut is_start, mut is_quoted) = (true, false);
+    let mut rest = row.iter().copied().peekable();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'"' if is_quoted => is_quoted = rest.next_if_eq(&b'"').is_some(),
+            b'"' if is_start => is_quoted = true,
+            _ => {}
+        }
+        is_start = !is_quoted && byte == separator;
+    }
+    is_quoted
 }
 
 /// Where the columns stand.

@@ -190,6 +190,19 @@ pub const WITHOUT_SECURITY_BY_DEFAULT: Cited<&[&str]> = documented(
     "Cisco 118893: 7940 and 7960 have no Security By Default",
 );
 
+/// Words, in small letters, of the names that CUCM has for models which are no desk phones: soft phones
+/// and video rooms. What they do with trust lists no profile says.
+pub const SOFT_PHONES_AND_ROOMS: Cited<&[&str]> = inferred(
+    &[
+        "client services framework",
+        "communicator",
+        "dual mode",
+        "jabber",
+        "telepresence",
+    ],
+    "Cisco 118893: many TelePresence and Jabber have no Security By Default; a capture of IP Communicator shows a CTL and no ITL; Jabber's device types in CUCM are Client Services Framework and Dual Mode",
+);
+
 /// Every profile.
 pub const PROFILES: &[Profile] = &[
     Profile {

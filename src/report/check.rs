@@ -13,7 +13,7 @@ pub use work_list::{Columns, work_list};
 
 use super::story::short;
 use crate::check::answer::{
-    Action, Answer, Fate, Fix, Group, RestsOn, State, Whose, parameter_titles,
+    Action, Answer, Fate, Fix, Group, RestsOn, State, WayBack, Whose, parameter_titles,
 };
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Basis;
@@ -94,9 +94,23 @@ fn rests_on(rests_on: &RestsOn) -> String {
     }
 }
 
+/// What a fate rests on, where that is not documented.
+fn guess(group: &Group) -> Option<String> {
+    undocumented(group.rests_on.as_ref())
+}
+
 /// What the proof of a fix rests on, where that is not documented.
 fn doubt(fix: &Fix) -> Option<String> {
-    let found = fix.rests_on.as_ref()?;
+    undocumented(fix.rests_on.as_ref())
+}
+
+/// What the way back rests on, where phones can return and that is not documented.
+fn doubt_of_return(back: &WayBack) -> Option<String> {
+    undocumented(back.rests_on.as_ref()).filter(|_| back.fate.follows())
+}
+
+fn undocumented(found: Option<&RestsOn>) -> Option<String> {
+    let found = found?;
     (found.basis != Basis::Documented.to_string()).then(|| rests_on(found))
 }
 

@@ -168,7 +168,7 @@ fn what_rests_on_stores_alone_says_so() {
     let said = |sides: &Sides| {
         let groups = groups(sides, &asked, &plan, &Settings::default());
         let clock = subject.setup.clock;
-        let all = conditions::all(sides, &plan, std::slice::from_ref(&subject), clock, &groups);
+        let all = conditions::all(sides, &plan, &asked, clock, &groups);
         let of_tvs = ["signers-known-to-tvs", "tvs-certificates"];
         let told: Vec<_> = all
             .into_iter()

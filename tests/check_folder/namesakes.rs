@@ -52,13 +52,7 @@ fn moved(folders: &[(String, Files)], subject: &Subject) -> (Prediction, Vec<Str
         subject: Ok(Box::new(subject.clone())),
     }];
     let mut groups = groups(&sides, &asked, &plan, &Settings::default());
-    let all = conditions::all(
-        &sides,
-        &plan,
-        std::slice::from_ref(subject),
-        subject.setup.clock,
-        &groups,
-    );
+    let all = conditions::all(&sides, &plan, &asked, subject.setup.clock, &groups);
     let mut states: Vec<_> = all
         .iter()
         .map(|c| format!("{} {:?}", c.name, c.state))

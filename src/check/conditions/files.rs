@@ -76,6 +76,7 @@ pub(super) fn certificate_dates(q: &Question<'_>) -> Vec<Condition> {
     let of = |(c, places): &(Certificate<'_>, &Vec<String>)| date(q, c, places);
     let mut conditions: Vec<_> = certificates.iter().filter_map(of).collect();
     let mut unread = q.unread_lists();
+    unread.extend(q.unread_phones().map(|phones| format!("lists of {phones}")));
     let asked = q.asked_tvs().0.into_iter();
     let silent = asked.filter(|(_, node)| node.tvs.certificate.get().is_none());
     unread.extend(silent.map(|(_, node)| format!("TVS of {}", node.name)));
@@ -92,7 +93,7 @@ pub(super) fn certificate_dates(q: &Question<'_>) -> Vec<Condition> {
 }
 
 /// What was read is in order, and the rest nobody read.
-fn not_read(said: Said, unread: &[String]) -> Condition {
+pub(super) fn not_read(said: Said, unread: &[String]) -> Condition {
     said.unknown(
         format!("not read: {}", and(unread)),
         "let the check reach these nodes, or give their lists and TVS.pem; where a node has no CTL, name it in not-served.txt",
@@ -207,7 +208,7 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
         }
     }
     let mut families: BTreeMap<(&str, [bool; 2], Option<Guess>), Family<'_>> = BTreeMap::new();
-    for subject in q.subjects {
+    for &(name, subject) in &q.subjects {
         let settings = &subject.setup.settings;
         let policy = policy(&settings.clone());
         let key = (
@@ -221,7 +222,7 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
             phones: Vec::new(),
             taken_for: guess,
         });
-        family.phones.push(&subject.setup.identity.device);
+        family.phones.push(name);
     }
     if used.is_empty() || families.is_empty() {
         let said = Said::new(DIGESTS, q.destination_name(), Basis::Documented);
@@ -277,6 +278,7 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
         let said = Said::new(DIGESTS, q.destination_name(), Basis::Documented);
         conditions.push(not_read(said, &unread));
     }
+    conditions.extend(q.not_read_of_phones(DIGESTS));
     conditions
 }
 

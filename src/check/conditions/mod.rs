@@ -11,7 +11,8 @@ mod signers;
 
 use super::answer::{Condition, Group, State};
 use super::evidence::Sides;
-use super::predict::{Move, Subject};
+use super::groups::Asked;
+use super::predict::Move;
 use crate::time::UnixSeconds;
 use crate::trust::rules::Basis;
 use question::Question;
@@ -38,11 +39,12 @@ pub const NAMES: &[&str] = &[
 ];
 
 /// Every condition, in the order of [`NAMES`]. `now` is the date that certificates are looked at
-/// with; `groups` are the fates that were found.
+/// with; `groups` are the fates that were found. Of phones of which nobody can say what they hold
+/// ([`Asked::subject`]) each condition that hangs on it is unknown.
 pub fn all(
     sides: &Sides,
     plan: &Move,
-    subjects: &[Subject],
+    phones: &[Asked],
     now: UnixSeconds,
     groups: &[Group],
 ) -> Vec<Condition> {
@@ -65,7 +67,7 @@ pub fn all(
         reach::dns_names,
         signers::stale_answers,
     ];
-    let question = Question::new(sides, plan, subjects, now);
+    let question = Question::new(sides, plan, phones, now);
     let mut all: Vec<_> = ASKED.iter().flat_map(|ask| ask(&question)).collect();
     all.push(phones::source_stays_up(question.source_name(), groups));
     all

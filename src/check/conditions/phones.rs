@@ -8,7 +8,7 @@ use super::question::{Question, and, parse, who};
 use crate::check::answer::{Condition, Fate, Group};
 use crate::check::evidence::{Door, Known, Node, Side};
 use crate::check::registration::{has_phone, stores_of_issuers, trusts_issuer};
-use crate::cluster::{PublicCertificate, TrustStore};
+use crate::cluster::{PublicCertificate, TrustStore, is_device_name};
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::rules::Basis;
 use crate::wire::Role;
@@ -29,8 +29,22 @@ pub(super) fn phones_at_destination(q: &Question<'_>) -> Vec<Condition> {
     let said = || Said::new(PHONES_AT_DESTINATION, &side.name, Basis::Documented);
     let (mut there, mut missing, mut unknown) = (0_usize, Vec::new(), Vec::new());
     let mut whys: BTreeSet<String> = BTreeSet::new();
-    for subject in q.subjects {
-        let device = subject.setup.identity.device.as_str();
+    // Devices whose configuration stands for phones that nobody named.
+    let mut stand_ins: BTreeSet<&str> = BTreeSet::new();
+    for phone in q.phones {
+        // What a phone holds need not be known to look for it.
+        let device = match &phone.subject {
+            Ok(subject) => subject.setup.identity.device.as_str(),
+            Err(_) if is_device_name(&phone.name) => phone.name.as_str(),
+            Err(_) => {
+                unknown.push(phone.name.as_str());
+                whys.insert("its device name is not known".into());
+                continue;
+            }
+        };
+        if phone.subject.is_ok() && phone.name != device && !stand_ins.insert(device) {
+            continue;
+        }
         match has_phone(side, device) {
             Known::Yes(true) => there += 1,
             Known::Yes(false) => missing.push(device),
@@ -40,7 +54,7 @@ pub(super) fn phones_at_destination(q: &Question<'_>) -> Vec<Condition> {
             }
         }
     }
-    let total = q.subjects.len();
+    let total = there + missing.len() + unknown.len();
     let mut conditions = Vec::new();
     if !missing.is_empty() {
         let text = format!(
@@ -76,7 +90,15 @@ pub(super) fn phones_at_destination(q: &Question<'_>) -> Vec<Condition> {
         );
         conditions.push(said().unknown(text, fix));
     }
-    if conditions.is_empty() {
+    if !stand_ins.is_empty() {
+        let devices: Vec<_> = stand_ins.into_iter().collect();
+        let text = format!(
+            "no phone was named, so {} alone was looked for, whose configuration stands for those of all",
+            named(&devices)
+        );
+        let fix = "give an inventory of the phones that are to move";
+        conditions.push(said().note(text, Some(fix.into())));
+    } else if conditions.is_empty() {
         conditions.push(said().good(format!("all {there} phones have a configuration there")));
     }
     conditions
@@ -96,14 +118,11 @@ pub(super) fn lsc_issuer(q: &Question<'_>) -> Vec<Condition> {
         return Vec::new();
     };
     let mut with_lsc: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for subject in q.subjects {
+    for &(name, subject) in &q.subjects {
         let identity = &subject.setup.identity;
         let lsc = identity.certificate.as_ref().filter(|c| c.kind == "LSC");
         if let Some(Ok(lsc)) = lsc.map(|c| PublicCertificate::from_der(&c.certificate)) {
-            with_lsc
-                .entry(lsc.issuer_text)
-                .or_default()
-                .push(&identity.device);
+            with_lsc.entry(lsc.issuer_text).or_default().push(name);
         }
     }
     let mut issuers: BTreeSet<String> = with_lsc.keys().cloned().collect();
@@ -119,7 +138,9 @@ pub(super) fn lsc_issuer(q: &Question<'_>) -> Vec<Condition> {
         let phones = with_lsc.get(issuer).map_or(&[][..], Vec::as_slice);
         lsc(q, side, issuer, phones)
     };
-    issuers.iter().map(of).collect()
+    let mut conditions: Vec<_> = issuers.iter().map(of).collect();
+    conditions.extend(q.not_read_of_phones(LSC_ISSUER));
+    conditions
 }
 
 /// Names of the CAPF in phones' lists: those that run. Where no list has one, of the certificates that

@@ -4,11 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::Said;
+use crate::check::answer::Condition;
 use crate::check::evidence::{At, FileReply, FileService, Known, Node, Side, Sides, SignerKey};
+use crate::check::groups::Asked;
+use crate::check::held::Served;
 use crate::check::predict::{Move, Subject};
+use crate::check::rehearsal::Gap;
 use crate::phone::flash::CONFIG;
 use crate::time::UnixSeconds;
-use crate::trust::rules::Settings;
+use crate::trust::rules::{Basis, Settings};
 use crate::trust::search::SignerId;
 use crate::wire::phone_config::PhoneConfig;
 use crate::wire::{ListKind, Record, SignedFile, Strictness, TrustList};
@@ -17,10 +22,18 @@ use crate::wire::{ListKind, Record, SignedFile, Strictness, TrustList};
 pub(super) struct Question<'a> {
     pub(super) sides: &'a Sides,
     pub(super) plan: &'a Move,
-    pub(super) subjects: &'a [Subject],
+    /// All phones that are asked about.
+    pub(super) phones: &'a [Asked],
+    /// Those of them of which it is known what they are and hold, with what the report calls them.
+    pub(super) subjects: Vec<(&'a str, &'a Subject)>,
+    /// The others, with what is missing.
+    pub(super) unread: Vec<(&'a str, &'a Gap)>,
     pub(super) now: UnixSeconds,
-    /// The lists that phones hold, each pair once.
+    /// The lists that phones hold, each pair once; all that they may hold, where nobody said which.
     pub(super) held: Vec<Held<'a>>,
+    /// True if nodes of the phones' cluster serve different lists, and nobody said which of them phones
+    /// hold.
+    pub(super) of_several: bool,
     /// What the phones' own configurations name.
     pub(super) own_hosts: Hosts,
     /// What the configurations that each node serves name.
@@ -60,12 +73,20 @@ impl<'a> Question<'a> {
     pub(super) fn new(
         sides: &'a Sides,
         plan: &'a Move,
-        subjects: &'a [Subject],
+        phones: &'a [Asked],
         now: UnixSeconds,
     ) -> Self {
         let mut held: BTreeMap<_, Held<'a>> = BTreeMap::new();
         let mut own_hosts = Hosts::default();
-        for subject in subjects {
+        let (mut subjects, mut unread) = (Vec::new(), Vec::new());
+        for phone in phones {
+            match &phone.subject {
+                Ok(subject) => subjects.push((phone.name.as_str(), &**subject)),
+                Err(gap) => unread.push((phone.name.as_str(), gap)),
+            }
+        }
+        let (served, mut of_several) = (Served::of(sides), false);
+        for &(name, subject) in &subjects {
             let ctl = subject.flash.get(ListKind::Ctl.file_name());
             let itl = subject.flash.get(ListKind::Itl.file_name());
             let same = held
@@ -76,7 +97,19 @@ impl<'a> Question<'a> {
                     phones: Vec::new(),
                     is_guess: subject.taken.lists.is_some(),
                 });
-            same.phones.push(&subject.setup.identity.device);
+            same.phones.push(name);
+            for other in served.others(subject) {
+                let same = held
+                    .entry((other.ctl, other.itl, Some(other.at)))
+                    .or_insert_with(|| Held {
+                        ctl: other.ctl,
+                        itl: other.itl,
+                        phones: Vec::new(),
+                        is_guess: true,
+                    });
+                same.phones.push(name);
+                of_several = true;
+            }
             if let Some(config) = subject.flash.get(CONFIG) {
                 own_hosts.take(config);
             }
@@ -91,9 +124,12 @@ impl<'a> Question<'a> {
         Self {
             sides,
             plan,
+            phones,
             subjects,
+            unread,
             now,
             held: held.into_values().collect(),
+            of_several,
             own_hosts,
             served_hosts,
         }
@@ -163,6 +199,28 @@ impl<'a> Question<'a> {
         lists.collect()
     }
 
+    /// The phones of which nobody knows what they hold, for a sentence; none where there are none.
+    pub(super) fn unread_phones(&self) -> Option<String> {
+        let names: Vec<_> = self.unread.iter().map(|(name, _)| *name).collect();
+        (!names.is_empty()).then(|| who(&names))
+    }
+
+    /// What a condition that hangs on the phones' lists or configurations says of these phones; none
+    /// where there are none.
+    pub(super) fn not_read_of_phones(&self, name: &'static str) -> Option<Condition> {
+        let said = Said::new(name, self.unread_phones()?, Basis::Documented);
+        let (_, gap) = self.unread.first()?;
+        let text = match self.unread.len() {
+            1 => format!("not known of this phone: {} was not read", gap.what),
+            _ => format!(
+                "not known of these phones: of the first {} was not read, of each of the others it, or \
+                 something else that the table names",
+                gap.what
+            ),
+        };
+        Some(said.unknown(text, "give what the table says is missing of them"))
+    }
+
     /// The TVS nodes that phones ask: those that their configurations name. Where no configuration
     /// is known, every node of their cluster. With the names that are none of the nodes.
     pub(super) fn asked_tvs(&self) -> (Vec<(At, &'a Node)>, Vec<&str>) {
@@ -201,7 +259,7 @@ impl<'a> Question<'a> {
     /// marks nothing as used.
     pub(super) fn settings(&self) -> Settings {
         let first = self.subjects.first();
-        first.map_or_else(Settings::default, |s| s.setup.settings.clone())
+        first.map_or_else(Settings::default, |(_, s)| s.setup.settings.clone())
     }
 
     /// The cluster's name, or a word for one that there is not.

@@ -45,8 +45,8 @@ struct Seen {
 }
 
 impl Seen {
-    /// Of a service that the move needs, or does not; none where nobody read what would tell.
-    fn of(name: &str, door: &Known<Door>, is_needed: Option<bool>, fix: &str) -> Self {
+    /// Of a service that the move needs, or does not; an error says what would tell, and was not read.
+    fn of(name: &str, door: &Known<Door>, is_needed: Result<bool, &str>, fix: &str) -> Self {
         let (state, word) = match door {
             Known::Yes(Door::Open) => (State::Good, "answers".to_owned()),
             Known::Yes(Door::Refused) => (State::Bad, "refuses connections".to_owned()),
@@ -54,12 +54,9 @@ impl Seen {
             Known::No(why) => (State::Unknown, format!("not known ({why})")),
         };
         let (state, aside) = match (state, is_needed) {
-            (State::Good, _) | (_, Some(true)) => (state, ""),
-            (_, Some(false)) => (State::Note, ", and the move does not need it there"),
-            (_, None) => (
-                State::Unknown,
-                ", and no configuration was read that says whether phones need it there",
-            ),
+            (State::Good, _) | (_, Ok(true)) => (state, ""),
+            (_, Ok(false)) => (State::Note, ", and the move does not need it there"),
+            (_, Err(unread)) => (State::Unknown, unread),
         };
         Self {
             state,
@@ -123,6 +120,12 @@ impl Seen {
 fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
     let is_named = q.plan.option_150.contains(&q.sides.address(at));
     let is_asked = q.asked_tvs().0.iter().any(|(asked, _)| *asked == at);
+    let asked = match at.0 == 0 && !is_asked && !q.unread.is_empty() {
+        true => {
+            Err(", and not every configuration was read that may say whether phones need it there")
+        }
+        false => Ok(is_asked),
+    };
     let of_destination = q.sides.nodes().filter(|(other, _)| other.0 == q.to_index());
     let served = of_destination.filter_map(|(other, _)| q.served_hosts.get(&other));
     let served: Vec<&Hosts> = served.collect();
@@ -131,8 +134,9 @@ fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
     let ports: BTreeSet<Option<u16>> = named.map(|(_, port)| *port).collect();
     let is_read = at.0 != q.to_index() || served.iter().any(|hosts| hosts.read > 0);
     let registers = match ports.is_empty() {
-        false => Some(true),
-        true => is_read.then_some(false),
+        false => Ok(true),
+        true if is_read => Ok(false),
+        true => Err(", and no configuration was read that says whether phones need it there"),
     };
     let files = |name: &str, service: &FileService, is_needed, fix| match service.concluded {
         true => Seen {
@@ -140,7 +144,7 @@ fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
             text: format!("{name} {NOT_ASKED}"),
             fix: None,
         },
-        false => Seen::of(name, &service.door, Some(is_needed), fix),
+        false => Seen::of(name, &service.door, Ok(is_needed), fix),
     };
     let all = [
         files("TFTP", &node.tftp, is_named, "start Cisco Tftp"),
@@ -148,7 +152,7 @@ fn reachable(q: &Question<'_>, at: At, node: &Node) -> Condition {
         Seen::of(
             "TVS",
             &node.tvs.door,
-            Some(is_asked),
+            asked,
             "start Cisco Trust Verification Service, and open TCP port 2445 to the phones",
         ),
         match node.callmanager_ports.is_empty() || ports.is_empty() {
@@ -374,13 +378,17 @@ fn foreign_list(q: &Question<'_>, at: At, node: &Node) -> Option<String> {
 pub(super) fn dns_names(q: &Question<'_>) -> Vec<Condition> {
     let destination = q.served_hosts.iter().filter(|(at, _)| at.0 == q.to_index());
     let served: Vec<&Hosts> = destination.map(|(_, hosts)| hosts).collect();
-    vec![
+    let mut conditions = vec![
         names_of(
             format!("configurations of {}", q.destination_name()),
             &served,
         ),
         names_of("configurations that phones hold".into(), &[&q.own_hosts]),
-    ]
+    ];
+    if q.own_hosts.read > 0 {
+        conditions.extend(q.not_read_of_phones(DNS_NAMES));
+    }
+    conditions
 }
 
 fn names_of(about: String, hosts: &[&Hosts]) -> Condition {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Said;
+use super::files::not_read;
 use super::question::{
     ALL_LISTS, Held, Question, TftpNode, and, configs, is_of, offered, parse, who,
 };
@@ -47,6 +48,7 @@ pub(super) fn tvs_certificates(q: &Question<'_>) -> Vec<Condition> {
             ),
         });
     }
+    conditions.extend(q.not_read_of_phones(TVS_CERTIFICATES));
     conditions
 }
 
@@ -80,13 +82,11 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
             })
         })
     };
-    let without: Vec<&str> = q
-        .held
-        .iter()
-        .filter(lacks)
-        .flat_map(|h| &h.phones)
-        .copied()
-        .collect();
+    let lacking = || q.held.iter().filter(lacks);
+    let may = lacking().all(|held| held.is_guess);
+    let mut without: Vec<&str> = lacking().flat_map(|h| &h.phones).copied().collect();
+    without.sort_unstable();
+    without.dedup();
     match (q.held.is_empty(), without.is_empty()) {
         (true, _) => said.unknown(
             "whether phones' lists hold its certificate: no list of theirs was read",
@@ -100,8 +100,9 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
         (false, true) => said.good("the phones' lists hold the certificate that it shows"),
         (false, false) => said.bad(
             format!(
-                "{} hold a list without the certificate that it shows, and would hang up",
-                who(&without)
+                "{} {}hold a list without the certificate that it shows, and would hang up",
+                who(&without),
+                if may { "may " } else { "" }
             ),
             format!(
                 "reset these phones at {} first, so that they take its newest ITL",
@@ -167,7 +168,14 @@ pub(super) fn signers_known(q: &Question<'_>) -> Vec<Condition> {
         let others = known.iter().any(|k| *k != key);
         signer_known(q, key, signer, (&asked, &strangers), others)
     };
-    signers.iter().map(of).collect()
+    let mut conditions: Vec<_> = signers.iter().map(of).collect();
+    let unread = q.unread_lists();
+    if !unread.is_empty() {
+        let said = Said::new(SIGNERS_KNOWN, q.destination_name(), Basis::Documented);
+        conditions.push(not_read(said, &unread));
+    }
+    conditions.extend(q.not_read_of_phones(SIGNERS_KNOWN));
+    conditions
 }
 
 fn take_signers<'a>(
@@ -456,7 +464,22 @@ pub(super) fn configuration_signers(q: &Question<'_>) -> Vec<Condition> {
             format!("restart Cisco Tftp on {name}, so that list and configurations have one signer"),
         )
     };
-    found.iter().map(of).collect()
+    let mut conditions: Vec<_> = found.iter().map(of).collect();
+    let is_read = |n: &&TftpNode<'_>| found.keys().any(|(name, _)| *name == n.node.name);
+    let unread = nodes.iter().filter(|n| !is_read(n));
+    let unread: Vec<&str> = unread.map(|n| n.node.name.as_str()).collect();
+    if !unread.is_empty() {
+        let said = Said::new(
+            CONFIGURATION_SIGNERS,
+            q.destination_name(),
+            Basis::Documented,
+        );
+        conditions.push(said.unknown(
+            format!("no signed configuration of {} was read", and(&unread)),
+            "let the check read SEP<MAC>.cnf.xml.sgn of a phone at each of these nodes (--phones)",
+        ));
+    }
+    conditions
 }
 
 /// How long phones go on with what TVS told them (Cisco 213407: 24 hours).

@@ -3,9 +3,10 @@ mod world;
 
 use super::*;
 use crate::check::answer::Fate;
-use crate::check::evidence::{Known, Node, Parameters, Side};
+use crate::check::evidence::{Door, Known, Node, Parameters, Side};
 use crate::cluster::{ClusterMode, Release};
 use crate::phone::Flash;
+use crate::phone::flash::CONFIG;
 use std::net::Ipv4Addr;
 use table::TABLE;
 use world::*;
@@ -102,6 +103,80 @@ fn what_nobody_read_is_never_good() {
             );
         }
     }
+}
+
+/// A phone of which nobody read the list is no better news than one whose list is read.
+#[test]
+fn a_phone_that_nobody_read_drops_out_of_no_condition() {
+    let mut less = world().exchanged();
+    let lost = less.subjects.pop().unwrap().setup.identity.device;
+    assert_eq!(lost, OTHER);
+    less.unread.push(OTHER);
+    for name in [
+        "phones-lists",
+        "tvs-certificates",
+        "signers-known-to-tvs",
+        "certificate-dates",
+        "digests",
+        "lsc-issuer",
+        "dns-names",
+    ] {
+        let (state, text) = less.of(name);
+        assert_eq!(state, State::Unknown, "{name}: {text}");
+        assert!(text.contains(OTHER), "{name}: {text}");
+    }
+    // Whether the destination has it hangs on its name alone.
+    let (state, text) = less.of("phones-at-destination");
+    assert_eq!(state, State::Good, "{text}");
+    assert!(text.contains("all 2 phones"), "{text}");
+    for node in &mut less.sides.sides[1].nodes {
+        for service in [&mut node.tftp, &mut node.http] {
+            service.replies.retain(|name, _| !name.starts_with(OTHER));
+        }
+    }
+    let (state, text) = less.of("phones-at-destination");
+    assert_eq!(state, State::Bad, "{text}");
+    assert!(text.contains("1 of 2 phones"), "{text}");
+    less.unread = vec!["a phone of src-pub"];
+    let (state, text) = less.of("phones-at-destination");
+    assert_eq!(state, State::Unknown, "{text}");
+    // It may ask a TVS that no other phone asks.
+    less.unread.clear();
+    less.src(1).tvs.door = Known::Yes(Door::Refused);
+    for subject in &mut less.subjects {
+        let config = subject.flash.get(CONFIG).unwrap();
+        let config = String::from_utf8(config.to_vec()).unwrap();
+        let config = config.replace("src-sub", "src-pub");
+        subject.flash.put(CONFIG, config.into_bytes().into());
+    }
+    let (state, text) = less.of("nodes-reachable");
+    assert_eq!(state, State::Note, "{text}");
+    less.unread.push(OTHER);
+    let (state, text) = less.of("nodes-reachable");
+    assert_eq!(state, State::Unknown, "{text}");
+    assert!(text.contains("not every configuration was read"), "{text}");
+}
+
+/// That every phone took the empty ITL nobody knows of whom no list was read.
+#[test]
+fn a_phone_that_nobody_read_may_not_have_the_empty_list() {
+    let mut world = world();
+    world.sides.sides[0].parameters.prepare_for_rollback = Known::Yes(true);
+    for subject in &mut world.subjects {
+        let list = subject.flash.get("ITLFile.tlv").unwrap();
+        let empty = changed(list, |list| list.records.clear());
+        subject.flash.put("ITLFile.tlv", empty.into());
+    }
+    let (state, text) = world.of("rollback-parameter");
+    assert_eq!(state, State::Note, "{text}");
+    world.subjects.pop();
+    world.unread.push(OTHER);
+    let (state, text) = world.of("rollback-parameter");
+    assert_eq!(state, State::Unknown, "{text}");
+    assert!(text.contains(OTHER), "{text}");
+    world.subjects.clear();
+    let (state, text) = world.of("rollback-parameter");
+    assert_eq!(state, State::Unknown, "{text}");
 }
 
 #[test]

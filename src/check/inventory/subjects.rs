@@ -12,7 +12,7 @@ use crate::check::predict::{Subject, Taken};
 use crate::check::rehearsal::Gap;
 use crate::cluster::is_device_name;
 use crate::phone::flash::CONFIG;
-use crate::phone::profile::{PROFILES, WITHOUT_SECURITY_BY_DEFAULT};
+use crate::phone::profile::{PROFILES, SOFT_PHONES_AND_ROOMS, WITHOUT_SECURITY_BY_DEFAULT};
 use crate::phone::{
     BootCause, DeviceIdentity, Flash, Identity, Pace, PhoneSetup, Profile, file_facts,
 };
@@ -37,6 +37,8 @@ pub struct How<'a> {
     pub clock: UnixSeconds,
     /// The model of a phone of which nobody says it.
     pub model: &'a str,
+    /// True if a person said that model of phones that nobody named one by one.
+    pub is_model_said: bool,
     /// Changes the rules of a phone's firmware, as the user wants it.
     pub change: &'a dyn Fn(&mut Settings),
     /// Flashes that were read, by device.
@@ -95,8 +97,8 @@ struct Config {
 struct Home<'a> {
     sides: &'a Sides,
     how: &'a How<'a>,
-    /// All lists that were read, by SHA-1.
-    lists: BTreeMap<String, (At, ListKind, Arc<[u8]>)>,
+    /// All lists that were read, by SHA-1, with what they were read as.
+    lists: BTreeMap<(String, ListKind), (At, Arc<[u8]>)>,
     /// True if one of them is a CTL of the phones' cluster: some phones may hold it.
     had_ctl: bool,
     /// The configurations of the phones' cluster that were read, by device.
@@ -123,8 +125,8 @@ impl<'a> Home<'a> {
                 let kind = ListKind::of_file_name(name).unwrap_or(ListKind::Itl);
                 let sha1 = file_facts("", bytes).sha1;
                 lists
-                    .entry(sha1)
-                    .or_insert_with(|| (at, kind, Arc::clone(bytes)));
+                    .entry((sha1, kind))
+                    .or_insert_with(|| (at, Arc::clone(bytes)));
             }
         }
         let mut configs = BTreeMap::new();
@@ -148,11 +150,12 @@ impl<'a> Home<'a> {
                 groups.entry(group.as_str()).or_default().push(device);
             }
         }
-        let of_home = |(at, kind, _): &(At, ListKind, _)| at.0 == 0 && *kind == ListKind::Ctl;
+        let mut read = lists.iter();
+        let had_ctl = read.any(|((_, kind), (at, _))| at.0 == 0 && *kind == ListKind::Ctl);
         Self {
             sides,
             how,
-            had_ctl: lists.values().any(of_home),
+            had_ctl,
             lists,
             configs,
             groups,
@@ -200,17 +203,34 @@ impl<'a> Home<'a> {
             }),
             Some(device) => {
                 let entry = Entry::named(&device);
+                let whom = format!("a phone of {name}");
+                let is_guess = !self.how.is_model_said;
+                if is_guess {
+                    self.remark(format!("of an unknown model, taken for a {model}"), &whom);
+                }
+                let text = format!(
+                    "holds the lists that this node serves now, and the configuration of {device}, \
+                     which stands for those of all; give an inventory for what yours hold"
+                );
+                self.remark(text, &whom);
                 let flash = self.lists_at(&entry, Some(at)).and_then(|mut flash| {
                     let config = self.config(&entry)?;
                     flash.put(CONFIG, config.xml);
-                    Ok((flash, Taken::default()))
+                    let taken = Taken {
+                        model: is_guess,
+                        ..Taken::default()
+                    };
+                    Ok((flash, taken))
                 });
                 flash.and_then(|held| self.subject(&device, &model, None, held))
             }
         };
         Asked {
             name: format!("a phone of {name}"),
-            model,
+            model: match self.how.is_model_said {
+                true => model,
+                false => String::new(),
+            },
             subject,
         }
     }
@@ -336,6 +356,8 @@ impl<'a> Home<'a> {
         flash.put(CONFIG, config.xml);
         let taken = Taken {
             configuration: config.is_guess,
+            ctl: lists.is_some() && entry.ctl.is_none(),
+            itl: lists.is_some() && entry.itl.is_none(),
             lists,
             no_ctl,
             ..Taken::default()
@@ -351,13 +373,8 @@ impl<'a> Home<'a> {
             let Some(Held::Sha1(sha1)) = held else {
                 continue;
             };
-            let (_, _, bytes) = self.lists.get(sha1).ok_or_else(|| Gap {
-                what: format!("the {kind} that {} holds", entry.device),
-                why: format!(
-                    "the phone holds a list that no input has: {}_sha1 {sha1}",
-                    kind.to_string().to_lowercase()
-                ),
-            })?;
+            let known = self.lists.get(&(sha1.clone(), kind));
+            let (_, bytes) = known.ok_or_else(|| self.no_list(kind, sha1, &entry.device))?;
             flash.put(kind.file_name(), Arc::clone(bytes));
         }
         let node = at.or_else(|| self.node_of_lists(entry));
@@ -379,12 +396,41 @@ impl<'a> Home<'a> {
         Ok(flash)
     }
 
+    /// Why the list with this checksum is none of those that were read.
+    fn no_list(&self, kind: ListKind, sha1: &str, device: &str) -> Gap {
+        let column = |kind: ListKind| format!("{}_sha1", kind.to_string().to_lowercase());
+        let other = match kind {
+            ListKind::Ctl => ListKind::Itl,
+            ListKind::Itl => ListKind::Ctl,
+        };
+        let of_other = self.lists.get(&(sha1.to_owned(), other));
+        let of_other = of_other.and_then(|(at, _)| self.sides.node(*at));
+        Gap {
+            what: format!("the {kind} that {device} holds"),
+            why: match of_other {
+                None => format!(
+                    "the phone holds a list that no input has: {} {sha1}",
+                    column(kind)
+                ),
+                Some(node) => format!(
+                    "{} {sha1} is the checksum of the {other} of {}: mend the column, or put it into {}",
+                    column(kind),
+                    node.name,
+                    column(other)
+                ),
+            },
+        }
+    }
+
     /// The node whose lists stand for those that nobody said: the one that serves a list that the phone
     /// holds, else the first.
     fn node_of_lists(&self, entry: &Entry) -> Option<At> {
-        let mut said = [&entry.itl, &entry.ctl].into_iter();
-        let known = said.find_map(|held| match held {
-            Some(Held::Sha1(sha1)) => self.lists.get(sha1).map(|(at, ..)| *at),
+        let said = [(ListKind::Itl, &entry.itl), (ListKind::Ctl, &entry.ctl)];
+        let known = said.into_iter().find_map(|(kind, held)| match held {
+            Some(Held::Sha1(sha1)) => {
+                let list = self.lists.get(&(sha1.clone(), kind));
+                list.map(|(at, _)| *at)
+            }
             _ => None,
         });
         known.or(self.first)
@@ -539,15 +585,28 @@ impl<'a> Home<'a> {
 /// not do what these families do.
 fn firmware(model: &str, device: &str) -> Result<Option<&'static Profile>, Gap> {
     let known = Profile::of_model(model);
+    let lower = model.to_ascii_lowercase();
     let mut others = WITHOUT_SECURITY_BY_DEFAULT.value.iter();
-    if known.is_none() && others.any(|number| model.contains(number)) {
+    let mut soft = SOFT_PHONES_AND_ROOMS.value.iter();
+    let advice = "are not modelled: move one by hand, and see whether it registers";
+    let why = if known.is_some() {
+        None
+    } else if others.any(|number| model.contains(number)) {
         let numbers = WITHOUT_SECURITY_BY_DEFAULT.value.join(" and ");
+        Some(format!(
+            "models {numbers} have no Security by Default and {advice}"
+        ))
+    } else if soft.any(|word| lower.contains(word)) {
+        Some(format!(
+            "soft phones and TelePresence, of which many have no Security by Default, {advice}"
+        ))
+    } else {
+        None
+    };
+    if let Some(why) = why {
         return Err(Gap {
             what: format!("what {device} does with lists and signed files"),
-            why: format!(
-                "models {numbers} have no Security by Default and are not modelled: move one by hand, and \
-                 see whether it registers"
-            ),
+            why,
         });
     }
     Ok(known)

@@ -3,34 +3,34 @@
 use std::collections::BTreeMap;
 
 use super::args::CheckArgs;
-use crate::check::answer::{Answer, Fate, Group};
+use crate::check::answer::{Answer, Fate, Group, RestsOn};
+use crate::check::basis::weaker;
 use crate::check::conditions;
 use crate::check::evidence::Sides;
 use crate::check::groups::{Asked, groups};
 use crate::check::load::{Demand, Rates, load};
-use crate::check::predict::{Move, Prediction, Subject, predict};
+use crate::check::predict::{Move, Prediction, predict};
 use crate::cli::args::Setting;
 use crate::cli::exit_code::ExitCode;
 use crate::time::UnixSeconds;
 use crate::trust::rules::Settings;
 
 /// Says what becomes of the phones. `notes` are what was concluded rather than read, and
-/// what else is to be known.
+/// what else is to be known; `guess` is what every fate rests on that nobody read.
 pub(super) fn answer(
     sides: &Sides,
     phones: &[Asked],
-    plan: &Move,
+    (plan, guess): (&Move, Option<&str>),
     args: &CheckArgs,
     now: UnixSeconds,
     notes: Vec<String>,
 ) -> Answer {
     let mut rules = Settings::default();
     Setting::apply_all(&args.set, &mut rules);
-    let groups = groups(sides, phones, plan, &rules);
-    let subjects: Vec<Subject> = phones
-        .iter()
-        .filter_map(|p| p.subject.as_ref().ok().map(|s| (**s).clone()))
-        .collect();
+    let mut groups = groups(sides, phones, plan, &rules);
+    if let Some(guess) = guess {
+        groups.iter_mut().for_each(|group| assume(group, guess));
+    }
     let name = |n: usize| sides.sides.get(n).map(|s| s.name.clone());
     let last = sides.sides.len().saturating_sub(1);
     let server = |address: &std::net::Ipv4Addr| match sides.at(*address) {
@@ -45,11 +45,23 @@ pub(super) fn answer(
         from: name(0).unwrap_or_default(),
         to: name(last).unwrap_or_default(),
         option_150: plan.option_150.iter().map(server).collect(),
-        conditions: conditions::all(sides, plan, &subjects, now, &groups),
+        conditions: conditions::all(sides, plan, phones, now, &groups),
         load: demand(sides, phones, &groups, plan, args),
         failures: failures.collect(),
         notes,
         groups,
+    }
+}
+
+/// Lets a fate and a fix rest on a guess too.
+fn assume(group: &mut Group, guess: &str) {
+    let of_fix = group.fix.as_mut().map(|fix| &mut fix.rests_on);
+    for found in of_fix.into_iter().chain([&mut group.rests_on]) {
+        let guess = RestsOn {
+            basis: "assumed",
+            rules: vec![guess.to_owned()],
+        };
+        *found = found.take().map(|found| weaker(found, guess));
     }
 }
 

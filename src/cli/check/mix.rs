@@ -1,6 +1,9 @@
 //! One side out of several inputs.
 
+use std::net::Ipv4Addr;
+
 use crate::check::evidence::{FileService, Known, Node, Parameters, Side, TvsService};
+use crate::check::folder::is_same_host;
 
 /// Adds what another input says of the same side. What both know is as the first says it.
 pub(super) fn add(side: &mut Side, other: Side) {
@@ -8,11 +11,8 @@ pub(super) fn add(side: &mut Side, other: Side) {
         side.name = other.name;
     }
     for node in other.nodes {
-        let same = |n: &Node| {
-            let has_address = n.address.is_some() && n.address == node.address;
-            n.is_host(&node.name) || has_address
-        };
-        match side.nodes.iter_mut().find(|n| same(n)) {
+        let known = position(side, &node.name, node.address);
+        match known.and_then(|n| side.nodes.get_mut(n)) {
             Some(known) => add_node(known, node),
             None => side.nodes.push(node),
         }
@@ -30,6 +30,20 @@ pub(super) fn add(side: &mut Side, other: Side) {
     add_sentences(&mut side.notes, other.notes);
 }
 
+/// The node of a side that another input calls so: by its name or address, else the only one whose name
+/// has a domain where this one has none, or the other way round.
+pub(super) fn position(side: &Side, host: &str, address: Option<Ipv4Addr>) -> Option<usize> {
+    let is_there = |n: &Node| n.address.is_some() && n.address == address;
+    let mut nodes = side.nodes.iter();
+    if let Some(n) = nodes.position(|n| n.is_host(host) || is_there(n)) {
+        return Some(n);
+    }
+    let fits = |n: &Node| n.address.is_none() || address.is_none() || n.address == address;
+    let is_same = |n: &Node| is_same_host(&n.name, host) && fits(n);
+    let mut same = (0..side.nodes.len()).filter(|&n| is_same(&side.nodes[n]));
+    same.next().filter(|_| same.next().is_none())
+}
+
 /// A folder and its recording say the same.
 fn add_sentences(known: &mut Vec<String>, other: Vec<String>) {
     for sentence in other {
@@ -39,7 +53,8 @@ fn add_sentences(known: &mut Vec<String>, other: Vec<String>) {
     }
 }
 
-fn add_node(known: &mut Node, other: Node) {
+/// Adds what another input says of the same node.
+pub(super) fn add_node(known: &mut Node, other: Node) {
     // What one of them exported is no mere word of lists.
     let mut listed = known.listed.clone();
     listed.extend(other.listed.iter().cloned());

@@ -9,11 +9,10 @@ mod emulated;
 mod gathered;
 mod live;
 mod mix;
+mod option_150;
 mod phones;
 mod plan;
 mod written;
-
-use std::net::Ipv4Addr;
 
 use args::CheckArgs;
 use gathered::{Gathered, targets};
@@ -28,14 +27,13 @@ use super::inspect;
 use super::output::Output;
 use super::phone::{identity, servers};
 use super::world::shown;
-use crate::check::evidence::{At, Door, Known, Sides};
+use crate::check::evidence::Sides;
 use crate::check::predict::Move;
 use crate::check::{folder, inventory};
 use crate::net::tls::Identity;
 use crate::report::check as report;
-use crate::report::text::did_you_mean;
 use crate::trust::certificate::escape_for_terminal;
-use crate::trust::rules::{Key, Settings};
+use crate::trust::rules::Settings;
 use crate::tvs::ClientSettings;
 
 /// The model of a phone where nobody says one.
@@ -78,6 +76,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
     if is_live {
         look(&mut looked, &how, output)?;
     }
+    let targets = looked.last().map_or_else(Vec::new, |l| l.targets.clone());
     let mut sides = Sides::of(looked.into_iter().map(|l| l.side).collect());
     name_apart(&mut sides);
     let mut rules = Settings::default();
@@ -93,13 +92,14 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         output.note(&format!("recorded in {}", shown(dir)));
     }
     // An end before the answer takes nothing away that was to be known.
-    let option_150 = option_150(&sides, args).inspect_err(|_| {
+    let servers = option_150::servers(&sides, args, &targets).inspect_err(|_| {
         for note in &notes {
             output.note(&escape_for_terminal(note.as_bytes()));
         }
     })?;
+    notes.extend(servers.note);
     let plan = Move {
-        option_150,
+        option_150: servers.addresses,
         resets: usize::from(args.resets),
     };
     let clock = args.date.or(gathered.date).unwrap_or_else(inspect::now);
@@ -114,6 +114,7 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
             &inventory::How {
                 clock,
                 model: model(args),
+                is_model_said: args.model.is_some(),
                 change: &|settings| Setting::apply_all(&args.set, settings),
                 flashes: &gathered.flashes,
             },
@@ -122,7 +123,8 @@ fn check(args: &CheckArgs, output: &Output) -> Result<ExitCode, Failure> {
         notes.extend(found.notes);
     }
     notes.extend(inventory.as_ref().and_then(phones::left_out));
-    let answer = answered::answer(&sides, &phones, &plan, args, clock, notes);
+    let guess = servers.guess.as_deref();
+    let answer = answered::answer(&sides, &phones, (&plan, guess), args, clock, notes);
     output.result(&match args.format {
         Format::Human => report::human(&answer, output.paint()),
         Format::Json => report::json(&answer),
@@ -204,73 +206,4 @@ fn name_apart(sides: &mut Sides) {
         from.name.push_str(" (from)");
         to.name.push_str(" (to)");
     }
-}
-
-/// Addresses that option 150 will name.
-fn option_150(sides: &Sides, args: &CheckArgs) -> Result<Vec<Ipv4Addr>, Failure> {
-    let most = {
-        let mut rules = Settings::default();
-        Setting::apply_all(&args.set, &mut rules);
-        usize::try_from(rules.peek(Key::DhcpMaxServers)).unwrap_or(usize::MAX)
-    };
-    // The last side is the one that phones are to follow to; from and to may be one.
-    let s = sides.sides.len().saturating_sub(1);
-    let Some(to) = sides.sides.get(s) else {
-        return Ok(Vec::new());
-    };
-    if args.option_150.is_empty() {
-        let open = Known::Yes(Door::Open);
-        let serves = |n: &usize| {
-            let node = &to.nodes[*n];
-            node.tftp.door == open || node.http.door == open
-        };
-        let serving: Vec<_> = (0..to.nodes.len()).filter(serves).collect();
-        let named = match serving.is_empty() {
-            true => (0..to.nodes.len()).collect(),
-            false => serving,
-        };
-        let addresses = named.into_iter().map(|n| sides.address(At(s, n)));
-        return Ok(addresses.take(most).collect());
-    }
-    if args.option_150.len() > most {
-        let text = format!(
-            "--option-150 names {} servers; a phone keeps {most} at most (setting dhcp.max_servers)",
-            args.option_150.len()
-        );
-        return Err(Failure::new(ExitCode::Usage, text));
-    }
-    let of_to = |name: &str| to.nodes.iter().position(|n| n.is_host(name));
-    let address = |name: &String| {
-        let at = of_to(name).map(|n| At(s, n));
-        if let Some(at) = at.or_else(|| sides.host_from(s, name)) {
-            return Ok(sides.address(at));
-        }
-        name.parse().map_err(|_| {
-            let names = sides.nodes().map(|(_, n)| n.name.as_str());
-            let hint = did_you_mean(name, names);
-            let text = format!(
-                "--option-150 {}: no node that was looked at has this name, and it is no address{hint}",
-                escape_for_terminal(name.as_bytes())
-            );
-            Failure::new(ExitCode::Usage, text)
-        })
-    };
-    let addresses: Vec<Ipv4Addr> = args
-        .option_150
-        .iter()
-        .map(address)
-        .collect::<Result<_, _>>()?;
-    // A phone asks the second server only where the first is silent.
-    if let Some(at) = addresses.first().and_then(|a| sides.at(*a))
-        && at.0 != s
-    {
-        let node = sides.node(at).map_or("", |n| n.name.as_str());
-        let stays = &sides.sides[at.0].name;
-        let text = format!(
-            "--option-150 begins with {node} of {stays}: phones would stay there; begin with a node of {}",
-            to.name
-        );
-        return Err(Failure::new(ExitCode::Usage, text));
-    }
-    Ok(addresses)
 }

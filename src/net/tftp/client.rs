@@ -16,12 +16,28 @@ use crate::time::Time;
 /// The socket cannot be had or used. Everything that a server does, or does not do, is an
 /// [`Outcome`].
 pub async fn get(file: &[u8], server: SocketAddr, config: ClientConfig) -> io::Result<Outcome> {
+    get_watched(file, server, config, |_| {}).await
+}
+
+/// As [`get`], telling `observer` what happens on the way.
+///
+/// # Errors
+/// As [`get`].
+pub async fn get_watched(
+    file: &[u8],
+    server: SocketAddr,
+    config: ClientConfig,
+    mut observer: impl FnMut(ClientEvent),
+) -> io::Result<Outcome> {
     let any = match server {
         SocketAddr::V4(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         SocketAddr::V6(_) => SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
     };
     let socket = UdpSocket::bind(any).await?;
-    get_from(socket, file, server, config, Clock::start(), |_, _| {}).await
+    get_from(socket, file, server, config, Clock::start(), |_, event| {
+        observer(event)
+    })
+    .await
 }
 
 /// As [`get`], from this socket and with `clock`, telling `observer` what happens on the way.

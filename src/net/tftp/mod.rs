@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 use super::clock::Clock;
 use crate::time::Time;
 
-pub use client::{get, get_from};
+pub use client::{get, get_from, get_watched};
 pub use server::{Observer, ServerEvent, serve};
 
 /// What a wait ended with.

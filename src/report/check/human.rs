@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{certificate_text, doubt, fates, in_state, line, needs_visit, phones, who};
+use super::{
+    certificate_text, doubt, doubt_of_return, fates, in_state, line, needs_visit, phones, who,
+};
 use crate::check::answer::{Action, Answer, Condition, Fate, Fix, Group, Load, State};
 use crate::report::story::{signer_text, thousands};
 use crate::report::text::{Paint, count, wrap};
@@ -225,7 +227,8 @@ fn explain(out: &mut String, group: &Group, paint: Paint) {
         } else {
             "back then"
         };
-        part(out, label, &format!("{text}{why}"));
+        let sure = doubt_of_return(back).map_or_else(String::new, |doubt| format!(" ({doubt})"));
+        part(out, label, &format!("{text}{why}{sure}"));
     }
     out.push('\n');
 }

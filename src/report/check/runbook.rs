@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{doubt, fates, line, needs_visit, order, phones, who};
+use super::{doubt, doubt_of_return, fates, guess, line, needs_visit, order, phones, who};
 use crate::check::answer::{Action, Answer, Condition, Fate, Group, State};
 use crate::report::text::wrap;
 
@@ -22,6 +22,17 @@ pub fn runbook(answer: &Answer) -> String {
         "What `trustline check` says: {}. Run it again after every change, and make this runbook anew: it says what was true when it was made.",
         fates(answer)
     ));
+    let assumed = answer
+        .groups
+        .iter()
+        .filter(|g| g.fate.follows() && guess(g).is_some());
+    let assumed: usize = assumed.map(|g| g.phones.len()).sum();
+    if assumed > 0 {
+        book.plain(&format!(
+            "**Of {} of them that they follow is no documented fact**: section 3 names what it hangs on. Find that out, or move one such phone first.",
+            phones(assumed)
+        ));
+    }
     before(&mut book, answer);
     changes(&mut book, answer);
     pilot(&mut book, answer);
@@ -221,14 +232,23 @@ fn changes(book: &mut Book, answer: &Answer) {
     }
 }
 
-/// What is to be known of a step that no fix of these groups proves, or whose proof rests on a guess.
+/// What is to be known of a step that no fix of these groups proves, or whose proofs rest on guesses: on
+/// another one, it may be, for each group.
 fn doubts(groups: &[&Group]) -> String {
-    let mut fixes = groups.iter().filter_map(|g| g.fix.as_ref());
-    match fixes.find(|fix| fix.proven) {
-        None => " - **not proven**: no run of the phone's machine shows that it helps".into(),
-        Some(fix) => doubt(fix).map_or_else(String::new, |d| {
-            format!(" - its proof rests on {}", text(&d))
-        }),
+    let fixes = groups.iter().filter_map(|g| g.fix.as_ref());
+    let proven: Vec<_> = fixes.filter(|fix| fix.proven).collect();
+    if proven.is_empty() {
+        return " - **not proven**: no run of the phone's machine shows that it helps".into();
+    }
+    let mut all: Vec<String> = Vec::new();
+    for doubt in proven.into_iter().filter_map(doubt) {
+        if !all.contains(&doubt) {
+            all.push(doubt);
+        }
+    }
+    match all.is_empty() {
+        true => String::new(),
+        false => format!(" - its proof rests on {}", text(&all.join("; and on "))),
     }
 }
 
@@ -277,9 +297,11 @@ fn pilot(book: &mut Book, answer: &Answer) {
             (true, n) if n > 1 => format!(", after {n} resets"),
             _ => String::new(),
         };
+        let sure = guess(group).filter(|_| group.fate.follows());
+        let sure = sure.map_or_else(String::new, |g| format!(" ({})", text(&g)));
         match status.is_empty() {
-            true => book.step(&format!("{name}: its status screen has nothing new")),
-            false => book.step(&format!("{name}: {lead}{resets}:")),
+            true => book.step(&format!("{name}: its status screen has nothing new{sure}")),
+            false => book.step(&format!("{name}: {lead}{resets}{sure}:")),
         }
         for message in status {
             book.item("      -", &code(message));
@@ -394,7 +416,9 @@ fn way_back(book: &mut Book, answer: &Answer) {
             .map_or_else(String::new, |w| format!(": {}", text(w)));
         let said = match back.fate {
             Fate::FollowsDirectly | Fate::FollowsThroughTvs => {
-                format!("{whom}: they return ({})", back.fate.text())
+                let sure = doubt_of_return(back);
+                let sure = sure.map_or_else(String::new, |doubt| format!("; {}", text(&doubt)));
+                format!("{whom}: they return ({}{sure})", back.fate.text())
             }
             Fate::Unknown => format!("{whom}: whether they return is not known{why}"),
             Fate::Stranded | Fate::RegistersUntrusted => format!(

@@ -279,6 +279,25 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "not read: ITL of dst-sub",
     ),
     (
+        "one list of several was not read: signers",
+        |w| serve(w.dst(1), "ITLFile.tlv", Known::No("timed out".into())),
+        "signers-known-to-tvs",
+        State::Unknown,
+        "not read: ITL of dst-sub",
+    ),
+    (
+        "configurations of one node were not read: signers",
+        |w| {
+            let node = w.dst(1);
+            for s in [&mut node.tftp, &mut node.http] {
+                s.replies.retain(|name, _| !name.contains(".cnf.xml"));
+            }
+        },
+        "configuration-signers",
+        State::Unknown,
+        "no signed configuration of dst-sub was read",
+    ),
+    (
         "one list of several was not read: sizes",
         |w| serve(w.dst(1), "ITLFile.tlv", Known::No("timed out".into())),
         "list-sizes",
@@ -511,6 +530,16 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "digests",
         State::Good,
         "SHA-512",
+    ),
+    (
+        "SHA-1 and a phone of an unknown model",
+        |w| {
+            sign_with(w, Digest::Sha1);
+            w.subjects[0].taken.model = true;
+        },
+        "digests",
+        State::Good,
+        "SHA-1, which this firmware knows",
     ),
     (
         "SHA-512 and 7900 phones",

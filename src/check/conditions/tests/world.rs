@@ -4,6 +4,8 @@ use super::super::*;
 use crate::check::evidence::{
     Door, FileReply, FileService, Known, Node, Parameters, Side, SignerKey, TvsReply, TvsService,
 };
+use crate::check::predict::Subject;
+use crate::check::rehearsal::Gap;
 use crate::cluster::{
     CertificateKind, Cluster, ClusterMode, ClusterSettings, ClusterSpec, KeyPool, NodeSpec,
     PublicCertificate, Release, Service, TrustStore,
@@ -30,6 +32,8 @@ pub(super) struct World {
     pub(super) sides: Sides,
     pub(super) plan: Move,
     pub(super) subjects: Vec<Subject>,
+    /// Phones of which nobody knows what they hold.
+    pub(super) unread: Vec<&'static str>,
     /// The destination's signers, by node.
     pub(super) signers: BTreeMap<String, SignerKey>,
     pub(super) capf: Arc<PublicCertificate>,
@@ -203,6 +207,7 @@ pub(super) fn made(release: Release, mode: ClusterMode) -> World {
     World {
         plan,
         subjects,
+        unread: Vec::new(),
         signers,
         capf: Arc::clone(&capf.public),
         sides,
@@ -230,6 +235,7 @@ pub(super) fn world() -> World {
         sides: sides.clone(),
         plan: plan.clone(),
         subjects,
+        unread: Vec::new(),
         signers: signers.clone(),
         capf: Arc::clone(capf),
     }
@@ -272,7 +278,21 @@ impl World {
     }
 
     pub(super) fn ask_at(&self, now: u64) -> Vec<Condition> {
-        all(&self.sides, &self.plan, &self.subjects, now, &[])
+        let known = self.subjects.iter().map(|s| Asked {
+            name: s.setup.identity.device.clone(),
+            model: s.setup.identity.model.clone(),
+            subject: Ok(Box::new(s.clone())),
+        });
+        let unread = self.unread.iter().map(|name| Asked {
+            name: (*name).to_owned(),
+            model: String::new(),
+            subject: Err(Gap {
+                what: format!("the ITL that {name} holds"),
+                why: "no input has it".into(),
+            }),
+        });
+        let phones: Vec<_> = known.chain(unread).collect();
+        all(&self.sides, &self.plan, &phones, now, &[])
     }
 
     /// The worst state of a condition, and its texts and fixes.

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tokio::task::{JoinError, JoinSet};
 
 use super::inputs::{Target, TvsPlace};
+use super::mix;
 use crate::check::evidence::{At, Door, Known, Node, Side, SignerKey};
 use crate::net::look::{self, AskedAs, FilesSeen, Question, Turns, TvsSeen, longest};
 use crate::net::real::LabNode;
@@ -91,6 +92,14 @@ pub(super) struct Looked {
     pub(super) targets: Vec<Target>,
 }
 
+impl Looked {
+    /// True if a live node is named by its address beside nodes of other inputs.
+    fn has_dotted(&self) -> bool {
+        let mut hosts = self.targets.iter().map(|t| t.host.as_str());
+        !self.side.nodes.is_empty() && hosts.any(|host| host.parse::<Ipv4Addr>().is_ok())
+    }
+}
+
 /// Looks at all sides.
 pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str)) {
     let places = Places {
@@ -106,9 +115,22 @@ pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str
     look.find(sides).await;
     let names: Vec<_> = GENERAL.iter().map(ToString::to_string).collect();
     look.files(sides, &names, true, progress).await;
-    for looked in sides.iter_mut() {
+    for (s, looked) in sides.iter_mut().enumerate() {
         note_cached_files(&mut looked.side);
-        name_nodes(&mut looked.side);
+        let live: Vec<At> = look.nodes.iter().map(|(at, _)| *at).collect();
+        let nodes = &mut look.nodes;
+        name_nodes(
+            &mut looked.side,
+            |n| live.contains(&At(s, n)),
+            |gone, into| {
+                for (at, _) in nodes.iter_mut().filter(|(at, _)| at.0 == s) {
+                    at.1 = match at.1 {
+                        n if n == gone => into,
+                        n => n - usize::from(n > gone),
+                    };
+                }
+            },
+        );
     }
     let devices = match &how.devices[..] {
         [] => sides.first().map(|l| a_device(&l.side)).unwrap_or_default(),
@@ -192,12 +214,25 @@ impl Look<'_> {
     async fn find(&mut self, sides: &mut [Looked]) {
         let targets = sides.iter().flat_map(|l| &l.targets);
         let hosts: Vec<_> = targets.map(|t| t.host.clone()).collect();
-        self.places.resolve_all(hosts).await;
+        let of_folders = sides
+            .iter()
+            .filter(|l| l.has_dotted())
+            .flat_map(|l| &l.side.nodes);
+        let names: Vec<_> = of_folders.map(|node| node.name.clone()).collect();
+        self.places
+            .resolve_all(hosts.into_iter().chain(names))
+            .await;
         for (s, looked) in sides.iter_mut().enumerate() {
+            self.address_folders(looked).await;
             for target in &looked.targets {
                 let side = &mut looked.side;
                 match self.places.of(target).await {
                     Ok((name, place)) => {
+                        let known = mix::position(side, &name, Some(place.address));
+                        let name = match known.and_then(|n| side.nodes.get(n)) {
+                            Some(node) => node.name.clone(),
+                            None => name,
+                        };
                         let n = node_of(side, &name, Some(place.address));
                         self.add(At(s, n), place);
                     }
@@ -205,13 +240,41 @@ impl Look<'_> {
                         side.failures.push(format!(
                             "{why}; name the node's address, or mend the name where this runs"
                         ));
-                        let n = node_of(side, &target.host, None);
+                        let n = mix::position(side, &target.host, None)
+                            .unwrap_or_else(|| node_of(side, &target.host, None));
                         let node = &mut side.nodes[n];
                         for service in Service::ALL {
                             service.of(node).door = Known::No(why.clone());
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /// Gives the nodes of folders the addresses at which live nodes of their side are named, where their
+    /// names resolve to them: each such pair is one node.
+    async fn address_folders(&self, looked: &mut Looked) {
+        if !looked.has_dotted() {
+            return;
+        }
+        let dotted: Vec<Ipv4Addr> = looked
+            .targets
+            .iter()
+            .filter_map(|t| t.host.parse().ok())
+            .collect();
+        for n in 0..looked.side.nodes.len() {
+            let node = &looked.side.nodes[n];
+            if node.address.is_some() {
+                continue;
+            }
+            let Ok(address) = self.places.resolve(&node.name).await else {
+                continue;
+            };
+            let mut nodes = looked.side.nodes.iter();
+            let is_taken = nodes.any(|n| n.address == Some(address));
+            if dotted.contains(&address) && !is_taken {
+                looked.side.nodes[n].address = Some(address);
             }
         }
     }

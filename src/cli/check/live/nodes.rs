@@ -2,9 +2,11 @@
 
 use std::net::Ipv4Addr;
 
+use super::read::Service;
 use super::{CACHED_FILES, Looked, asked};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side};
 use crate::check::folder::{cached_files, host_of_list, hosts_of_lists, is_same_host};
+use crate::cli::check::mix;
 
 /// The address of a host that side `s` names. What the resolver says counts, unless another side has a
 /// node of that name or address beside this side's own: the resolver knows one of the two, and this
@@ -106,9 +108,16 @@ pub(super) fn node_of(side: &mut Side, host: &str, address: Option<Ipv4Addr>) ->
 }
 
 /// Calls nodes that are known by their address alone as their lists do, and the side after the first
-/// of them. Their addresses go on to mean them.
-pub(super) fn name_nodes(side: &mut Side) {
+/// of them. Their addresses go on to mean them. One that has the name of a node of another input is that
+/// node, and what was just seen of it counts: the place of each such node of a folder that took it in is
+/// called with that of the one that is gone.
+pub(super) fn name_nodes(
+    side: &mut Side,
+    is_live: impl Fn(usize) -> bool,
+    mut gone: impl FnMut(usize, usize),
+) {
     let is_dotted = |text: &str| text.parse::<Ipv4Addr>().is_ok();
+    let mut united = Vec::new();
     for n in 0..side.nodes.len() {
         let node = &side.nodes[n];
         if node.address.is_none() || !is_dotted(&node.name) {
@@ -117,14 +126,19 @@ pub(super) fn name_nodes(side: &mut Side) {
         let Some(name) = host_of_list(node).filter(|name| !is_dotted(name)) else {
             continue;
         };
-        let is_taken = side.nodes.iter().any(|n| n.is_host(&name));
+        let taken = mix::position(side, &name, None);
         // Nodes that serve one list between them are not told apart by it.
         let host = Some(&name);
-        let lists = side
-            .nodes
-            .iter()
-            .filter(|n| host_of_list(n).as_ref() == host);
-        if is_taken || lists.count() > 1 {
+        let others = (0..side.nodes.len()).filter(|&o| o != n && Some(o) != taken);
+        let mut others = others.map(|o| host_of_list(&side.nodes[o]));
+        if others.any(|other| other.as_ref() == host) {
+            continue;
+        }
+        if let Some(m) = taken {
+            let address = side.nodes[m].address;
+            if !is_live(m) && (address.is_none() || address == side.nodes[n].address) {
+                united.push((n, m));
+            }
             continue;
         }
         if side.name == side.nodes[n].name {
@@ -132,6 +146,41 @@ pub(super) fn name_nodes(side: &mut Side) {
         }
         side.nodes[n].name = name;
     }
+    // The last first: each leaves the places before it as they are.
+    while let Some((n, m)) = united.pop() {
+        let mut seen = side.nodes.remove(n);
+        let m = m - usize::from(m > n);
+        for (_, other) in &mut united {
+            *other -= usize::from(*other > n);
+        }
+        let known = &mut side.nodes[m];
+        if side.name == seen.name {
+            side.name.clone_from(&known.name);
+        }
+        unite(known, &mut seen);
+        gone(n, m);
+    }
+}
+
+/// Puts a node that was just looked at into the one of a folder that it is. What it said of itself
+/// counts, and so does what it did not say.
+fn unite(known: &mut Node, seen: &mut Node) {
+    let mut of_folder = std::mem::take(known);
+    seen.name.clone_from(&of_folder.name);
+    let mut doors = Vec::new();
+    for service in Service::ALL {
+        let looked = service.of(seen);
+        let door = (looked.door.clone(), looked.concluded);
+        let replies = &mut service.of(&mut of_folder).replies;
+        replies.retain(|name, _| !looked.replies.contains_key(name));
+        doors.push((service, door));
+    }
+    mix::add_node(seen, of_folder);
+    for (service, (door, concluded)) in doors {
+        let looked = service.of(seen);
+        (looked.door, looked.concluded) = (door, concluded);
+    }
+    *known = std::mem::take(seen);
 }
 
 /// Says that a configuration names CallManager of a node, and not where its phones register.
@@ -205,6 +254,62 @@ mod tests {
         let why = |n: usize| format!("{:?}", side.nodes[n].callmanager);
         assert!(why(0).contains("SCCP over TLS"), "{}", why(0));
         assert!(why(1).contains("no configuration"), "{}", why(1));
+    }
+
+    /// A live node that was named by its address is the folder's node whose list it serves, and what it
+    /// serves now counts, not what lay in the folder.
+    #[test]
+    fn a_live_node_is_the_node_of_a_folder_that_its_list_names() {
+        let mut of_folder = Looked {
+            side: Side::default(),
+            targets: Vec::new(),
+        };
+        node_of(&mut of_folder.side, "cucm-pub", None);
+        let mut live = Looked {
+            side: Side::default(),
+            targets: Vec::new(),
+        };
+        node_of(&mut live.side, "10.0.0.5", None);
+        with_list(&mut of_folder, 1);
+        with_list(&mut live, 2);
+        let now = live.side.nodes[0].tftp.replies["ITLFile.tlv"].clone();
+        let files = |side: &mut Side| side.nodes[0].tftp.replies.clone();
+        assert_ne!(files(&mut of_folder.side)["ITLFile.tlv"], now);
+        // The folder has a door and a file of which the live node said nothing.
+        let folder = &mut of_folder.side.nodes[0];
+        folder.tftp.door = Known::Yes(Door::Open);
+        let old = Known::Yes(FileReply::File([1, 2, 3][..].into()));
+        for name in ["CTLFile.tlv", "SEP001122334401.cnf.xml"] {
+            folder.tftp.replies.insert(name.into(), old.clone());
+        }
+        let lost = Known::No("timed out".into());
+        let seen = &mut live.side.nodes[0];
+        seen.tftp.door = lost_door();
+        seen.tftp.replies.insert("CTLFile.tlv".into(), lost.clone());
+        let mut side = of_folder.side;
+        side.nodes.insert(
+            0,
+            Node {
+                name: "other".into(),
+                ..Node::default()
+            },
+        );
+        side.nodes.insert(1, live.side.nodes.remove(0));
+        let mut gone = Vec::new();
+        name_nodes(&mut side, |n| n == 1, |n, m| gone.push((n, m)));
+        assert_eq!(gone, [(1, 1)]);
+        assert_eq!(side.nodes.len(), 2);
+        let node = &side.nodes[1];
+        assert_eq!(node.name, "cucm-pub");
+        assert_eq!(node.address, Some([10, 0, 0, 5].into()));
+        assert_eq!(node.tftp.replies["ITLFile.tlv"], now);
+        assert_eq!(node.tftp.replies["CTLFile.tlv"], lost);
+        assert_eq!(node.tftp.replies["SEP001122334401.cnf.xml"], old);
+        assert_eq!(node.tftp.door, lost_door());
+    }
+
+    fn lost_door() -> Known<Door> {
+        Known::No("this machine cannot connect to it".into())
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn files(
     match &seen.door {
         Ok(look::Door::Silent) => failures.push(format!(
             "{name} of {of} does not answer: check the address, what filters packets between, and \
-             that Cisco Tftp runs there"
+             that Cisco Tftp runs there; if it is far away, give it longer (--timeout)"
         )),
         Err(why) => failures.push(format!("{name} of {of}: {why}")),
         Ok(look::Door::Open | look::Door::Refused) => {}
