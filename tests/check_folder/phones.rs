@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use trustline::check::answer::{Fate, State};
 use trustline::check::conditions;
 use trustline::check::evidence::{At, FileReply, Known, Side, Sides};
+use trustline::check::folder::Files;
 use trustline::check::groups::groups;
 use trustline::check::inventory::{self, Held, How};
 use trustline::check::predict::{Move, Subject};
@@ -13,7 +14,7 @@ use trustline::phone::Flash;
 use trustline::scenario::words::Verdict;
 use trustline::trust::rules::Settings;
 
-use crate::{follows, looked, migration, scenario_text, sent, sides_of};
+use crate::{by_hand, follows, looked, migration, scenario_text, sent, sides_of};
 
 fn how(flashes: &BTreeMap<String, Flash>) -> How<'_> {
     How {
@@ -110,6 +111,65 @@ fn phones_of_an_inventory_hold_what_was_read() {
         let prediction = sent(sides, subject, "destination");
         assert_eq!(prediction.verdict, Verdict::Migrated, "{}", asked.name);
     }
+}
+
+/// Each TFTP node has its own list, and a phone has that of one of them: where the lists decide and nobody
+/// said which it is, its fate is unknown, whichever node comes first and whatever else is withheld.
+#[test]
+fn of_several_lists_that_a_phone_may_hold_the_worst_counts() {
+    let looked = looked(&scenario_text("stale-itl.toml")).unwrap();
+    let folders = looked.sides.sides.iter();
+    let mut folders: Vec<_> = folders.map(|s| (s.name.clone(), by_hand(s))).collect();
+    // Under the phones' names one node still gives what they took before its certificates were made anew.
+    for (_, phone) in &looked.phones {
+        let old = phone.flash.get("ITLFile.tlv").unwrap();
+        let path = format!("src-pub/tftp/ITL{}.tlv", phone.setup.identity.device);
+        folders[0].1.insert(path, old.clone());
+    }
+    let none = BTreeMap::new();
+    let device = &looked.phones[0].1.setup.identity.device;
+    let csv = format!("device,model,has_lsc\n{device},CP-8861,no\n");
+    let inventory = inventory::read("phones.csv", csv.as_bytes()).unwrap();
+    let fate = |folders: &[(String, Files)]| {
+        let sides = sides_of(folders);
+        let found = inventory::subjects(&sides, &inventory.entries, &how(&none));
+        let plan = Move {
+            option_150: vec![sides.address(At(1, 0))],
+            resets: 3,
+        };
+        let mut groups = groups(&sides, &found.asked, &plan, &Settings::default());
+        let all = conditions::all(&sides, &plan, &found.asked, how(&none).clock, &groups);
+        let state = |name: &str| all.iter().filter(|c| c.name == name).map(|c| c.state).max();
+        let group = groups.remove(0);
+        (group.fate, group.missing, state("tvs-certificates"))
+    };
+    let (whole, missing, tvs) = fate(&folders);
+    assert_eq!(whole, Fate::Unknown, "{missing:?}");
+    let missing = missing.unwrap();
+    for part in [
+        "which ITL SEP",
+        "of src-pub",
+        "of src-sub",
+        "stranded",
+        "follows",
+        "itl_sha1",
+    ] {
+        assert!(missing.contains(part), "{part} in {missing}");
+    }
+    assert_eq!(tvs, Some(State::Bad));
+    let mut less = 0;
+    for path in folders[0].1.keys() {
+        let is_told = path.contains("ITL") || path.contains("certificates");
+        if !path.starts_with("src-pub/") || !is_told {
+            continue;
+        }
+        let mut fewer = folders.clone();
+        fewer[0].1.remove(path);
+        let (fate, missing, _) = fate(&fewer);
+        assert_eq!(fate, Fate::Unknown, "without {path}: {missing:?}");
+        less += 1;
+    }
+    assert!(less > 2, "{less}");
 }
 
 /// Without an inventory nobody said what phones there are, of what model: a configuration that was read

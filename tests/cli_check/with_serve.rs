@@ -161,6 +161,32 @@ fn one_dead_node_does_not_hide_the_others() {
     );
 }
 
+/// A node that --to names is what option 150 will name, whether it can be read or not: nobody knows what
+/// phones meet there.
+#[test]
+fn a_node_of_the_destination_that_nobody_can_read_stays_in_option_150() {
+    let clusters = Clusters::after("all");
+    let lab = clusters.path("ready.json");
+    let mut args = vec!["check", "--from", "tftp://src-pub", "--to"];
+    args.extend(["tftp://nobody.invalid,tftp://dst-pub", "--lab", &lab]);
+    args.extend(["--rate", "500", "--timeout", "2"]);
+    args.extend(["--device", "SEP001122334401"]);
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let words = told(&output);
+    for part in ["0 of 1 phone follows, 1 unknown", "entry 1: nobody.invalid"] {
+        assert!(words.contains(part), "{part}: {}", said(&output));
+    }
+    // Whoever says so leaves it out.
+    args.extend(["--option-150", "dst-pub"]);
+    let output = run(&args);
+    assert!(
+        told(&output).contains("1 of 1 phone follows"),
+        "{}",
+        said(&output)
+    );
+}
+
 #[test]
 fn without_a_phone_it_is_said_how_to_name_one() {
     let clusters = Clusters::after("all");

@@ -290,7 +290,7 @@ fn take(c: &mut Cluster, way: &str) {
             "on" => c.switch_on(sub, at),
             other => panic!("{other}"),
         }
-        .unwrap();
+        .unwrap_or_else(|error| panic!("{step}: {error}"));
     }
 }
 

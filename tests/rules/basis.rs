@@ -70,13 +70,14 @@ const UNLIKE: &str = "testdata/scenarios/shared";
 #[test]
 fn no_phone_is_given_what_another_one_rests_on() {
     let mut all = load(UNLIKE);
-    all.retain(|(_, scenario)| scenario.phone_count() <= 2);
-    assert!(all.len() > 5);
+    for (_, scenario) in &mut all {
+        let group = &mut scenario.phones[0];
+        // Over lossy links each of so many has luck of its own.
+        group.count = group.count.min(8);
+    }
     search_beside_trying_everything(&all);
 }
 
-/// Worlds of the exploration without what takes place in virtual time alone, where phones have each
-/// a life of their own: that is for others to try.
 #[test]
 fn in_generated_worlds_too_the_search_finds_what_trying_everything_finds() {
     let worlds = (0..).map(|world| {
@@ -85,9 +86,9 @@ fn in_generated_worlds_too_the_search_finds_what_trying_everything_finds() {
         let scenario = trustline::scenario::parse(&name, &text, &Rules).unwrap();
         (name, scenario)
     });
-    let worlds = worlds.filter(|(_, w)| w.needs_virtual_time().is_none() && w.phone_count() > 1);
-    let count = std::env::var("TRUSTLINE_WORLDS").map_or(4, |n| n.parse().unwrap());
-    search_beside_trying_everything(&worlds.take(count).collect::<Vec<_>>());
+    let shared = worlds.filter(|(_, world)| world.phone_count() > 1);
+    let wanted = std::env::var("TRUSTLINE_WORLDS").map_or(4, |n| n.parse().unwrap());
+    search_beside_trying_everything(&shared.take(wanted).collect::<Vec<_>>());
 }
 
 fn search_beside_trying_everything(all: &[(String, Scenario)]) {

@@ -30,7 +30,13 @@ pub(super) fn phones_lists(q: &Question<'_>) -> Vec<Condition> {
             "give the ITL (and CTL) that the cluster serves, or an inventory with itl_sha1 (--phones)",
         )];
     }
-    let mut conditions: Vec<_> = q.held.iter().map(|held| phones_list(q, held)).collect();
+    let mut conditions: Vec<Condition> = Vec::new();
+    for held in &q.held {
+        let condition = phones_list(q, held);
+        if !conditions.contains(&condition) {
+            conditions.push(condition);
+        }
+    }
     conditions.extend(q.not_read_of_phones(PHONES_LISTS));
     conditions
 }
@@ -89,8 +95,12 @@ fn phones_list(q: &Question<'_>, held: &Held<'_>) -> Condition {
         return said.note(text, Some(fix.into()));
     }
     if held.is_guess {
+        let several = match q.of_several {
+            true => " (its nodes serve different ones)",
+            false => "",
+        };
         let text = format!(
-            "nobody said which lists these phones hold; those that {} serves now, {read}, are whole",
+            "nobody said which lists these phones hold; those that {} serves now{several}, {read}, are whole",
             q.source_name()
         );
         let fix = "put itl_sha1 of the phones into the inventory (--phones)";
@@ -171,7 +181,9 @@ pub(super) fn rollback_parameter(q: &Question<'_>) -> Vec<Condition> {
         ),
         (Some(true), _, _) | (None, false, _) => {
             let not_yet = q.held.iter().filter(|h| !holds_blank(h)).flat_map(|h| &h.phones);
-            let not_yet: Vec<&str> = not_yet.copied().collect();
+            let mut not_yet: Vec<&str> = not_yet.copied().collect();
+            not_yet.sort_unstable();
+            not_yet.dedup();
             let unread = match q.held.is_empty() {
                 true => Some("the phones".to_owned()),
                 false => q.unread_phones(),

@@ -8,6 +8,7 @@ use super::Said;
 use crate::check::answer::Condition;
 use crate::check::evidence::{At, FileReply, FileService, Known, Node, Side, Sides, SignerKey};
 use crate::check::groups::Asked;
+use crate::check::held::Served;
 use crate::check::predict::{Move, Subject};
 use crate::check::rehearsal::Gap;
 use crate::phone::flash::CONFIG;
@@ -28,8 +29,11 @@ pub(super) struct Question<'a> {
     /// The others, with what is missing.
     pub(super) unread: Vec<(&'a str, &'a Gap)>,
     pub(super) now: UnixSeconds,
-    /// The lists that phones hold, each pair once.
+    /// The lists that phones hold, each pair once; all that they may hold, where nobody said which.
     pub(super) held: Vec<Held<'a>>,
+    /// True if nodes of the phones' cluster serve different lists, and nobody said which of them phones
+    /// hold.
+    pub(super) of_several: bool,
     /// What the phones' own configurations name.
     pub(super) own_hosts: Hosts,
     /// What the configurations that each node serves name.
@@ -81,6 +85,7 @@ impl<'a> Question<'a> {
                 Err(gap) => unread.push((phone.name.as_str(), gap)),
             }
         }
+        let (served, mut of_several) = (Served::of(sides), false);
         for &(name, subject) in &subjects {
             let ctl = subject.flash.get(ListKind::Ctl.file_name());
             let itl = subject.flash.get(ListKind::Itl.file_name());
@@ -93,6 +98,18 @@ impl<'a> Question<'a> {
                     is_guess: subject.taken.lists.is_some(),
                 });
             same.phones.push(name);
+            for other in served.others(subject) {
+                let same = held
+                    .entry((other.ctl, other.itl, Some(other.at)))
+                    .or_insert_with(|| Held {
+                        ctl: other.ctl,
+                        itl: other.itl,
+                        phones: Vec::new(),
+                        is_guess: true,
+                    });
+                same.phones.push(name);
+                of_several = true;
+            }
             if let Some(config) = subject.flash.get(CONFIG) {
                 own_hosts.take(config);
             }
@@ -112,6 +129,7 @@ impl<'a> Question<'a> {
             unread,
             now,
             held: held.into_values().collect(),
+            of_several,
             own_hosts,
             served_hosts,
         }

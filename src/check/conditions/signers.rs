@@ -82,13 +82,11 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
             })
         })
     };
-    let without: Vec<&str> = q
-        .held
-        .iter()
-        .filter(lacks)
-        .flat_map(|h| &h.phones)
-        .copied()
-        .collect();
+    let lacking = || q.held.iter().filter(lacks);
+    let may = lacking().all(|held| held.is_guess);
+    let mut without: Vec<&str> = lacking().flat_map(|h| &h.phones).copied().collect();
+    without.sort_unstable();
+    without.dedup();
     match (q.held.is_empty(), without.is_empty()) {
         (true, _) => said.unknown(
             "whether phones' lists hold its certificate: no list of theirs was read",
@@ -102,8 +100,9 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
         (false, true) => said.good("the phones' lists hold the certificate that it shows"),
         (false, false) => said.bad(
             format!(
-                "{} hold a list without the certificate that it shows, and would hang up",
-                who(&without)
+                "{} {}hold a list without the certificate that it shows, and would hang up",
+                who(&without),
+                if may { "may " } else { "" }
             ),
             format!(
                 "reset these phones at {} first, so that they take its newest ITL",

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::apply::{is_mixed, signer_of_file};
 use super::certificates::{CALLMANAGER, CAPF, Certificates, Held, ITLRECOVERY, TVS};
 use super::stand_in::{self, Made};
-use crate::check::evidence::{At, FileReply, FileService, Known, Node, Side, Sides};
+use crate::check::evidence::{At, Door, FileReply, FileService, Known, Node, Side, Sides};
 use crate::check::places::signer_of;
 use crate::cluster::{PublicCertificate, list_record};
 use crate::trust::certificate::{Certificate, PublicKey};
@@ -240,8 +240,17 @@ impl Publisher<'_> {
             let capf = self.successor(capf)?;
             add(&capf.certificate, Role::Capf, &capf.whose.node);
         }
+        // A node whose TVS refuses may have none, unless a list says that it has.
+        let listed = list.records.iter().filter(|r| r.role() == Role::Tvs);
+        let listed: Vec<_> = listed
+            .filter_map(|r| self.certificates.with_der(r.certificate()?))
+            .collect();
+        let lists_tvs = |node: &Node| {
+            let runs = node.tvs.door == Known::Yes(Door::Open);
+            runs || listed.iter().any(|held| held.whose.node == node.name)
+        };
         let mut has_tvs = false;
-        for node in &side.nodes {
+        for node in side.nodes.iter().filter(|n| lists_tvs(n)) {
             let shown = node.tvs.certificate.get();
             let shown = shown.and_then(|der| PublicCertificate::from_der(der).ok());
             let read = || self.certificates.current(self.at.0, &node.name, TVS);

@@ -11,6 +11,7 @@ use super::back::{Return, way_back};
 use super::basis::{rests_on, with_concluded};
 use super::evidence::Sides;
 use super::fix::{self, Ground, Mended};
+use super::held::{Held, Served};
 use super::predict::{Move, Prediction, Subject, Way, predict};
 use super::rehearsal::Gap;
 use crate::cluster::is_device_name;
@@ -78,6 +79,7 @@ pub fn groups(sides: &Sides, phones: &[Asked], plan: &Move, rules: &Settings) ->
     }
     let mut asking = Asking {
         apart,
+        served: Served::of(sides),
         plan,
         rules,
         is_many: kinds.len() > SEARCHES,
@@ -206,20 +208,25 @@ fn unread(phone: &Asked, gap: &Gap) -> Found {
         None => text,
     };
     Found {
-        group: Group {
-            phones: vec![phone.name.clone()],
-            models: models(&[phone]),
-            fate: Fate::Unknown,
-            resets: 0,
-            reasons: Vec::new(),
-            signer: None,
-            missing: Some(missing),
-            rests_on: None,
-            fix: None,
-            back: None,
-            status: Vec::new(),
-        },
+        group: unknown(vec![phone.name.clone()], models(&[phone]), missing),
         device: device.cloned().unwrap_or_default(),
+    }
+}
+
+/// Phones of which something is missing to say what will become of them.
+fn unknown(phones: Vec<String>, models: Vec<String>, missing: String) -> Group {
+    Group {
+        phones,
+        models,
+        fate: Fate::Unknown,
+        resets: 0,
+        reasons: Vec::new(),
+        signer: None,
+        missing: Some(missing),
+        rests_on: None,
+        fix: None,
+        back: None,
+        status: Vec::new(),
     }
 }
 
@@ -268,6 +275,7 @@ impl SameBasis {
 /// What stays the same from one kind of phones to the next.
 struct Asking<'a> {
     apart: Apart,
+    served: Served<'a>,
     plan: &'a Move,
     rules: &'a Settings,
     is_many: bool,
@@ -280,12 +288,23 @@ struct Asking<'a> {
     backs: BTreeMap<(Vec<Action>, SameBasis), Option<RestsOn>>,
 }
 
-impl Asking<'_> {
-    fn about(&mut self, kin: &Kin<'_>) -> Found {
-        let subject = kin.subject;
-        let device = subject.setup.identity.device.clone();
-        let sides = self.apart.for_device(&device, &subject.flash);
-        let prediction = predict(&sides, subject, self.plan);
+impl<'a> Asking<'a> {
+    fn about(&mut self, kin: &Kin<'a>) -> Found {
+        let device = kin.subject.setup.identity.device.clone();
+        let sides = self.apart.for_device(&device, &kin.subject.flash);
+        let (held, prediction) = match self.worst(&sides, kin.subject) {
+            Ok(worst) => worst,
+            Err(missing) => {
+                let phones = kin.phones.iter().map(|p| p.name.clone()).collect();
+                let mut group = unknown(phones, models(&kin.phones), missing);
+                each_text(&mut group, &|text| {
+                    *text = text.replace(&device, ANY_DEVICE);
+                });
+                return Found { group, device };
+            }
+        };
+        let held = held.map(|held| held.by(kin.subject));
+        let subject = held.as_ref().unwrap_or(kin.subject);
         let fate = fate_of(&prediction);
         let mended = (!fate.follows())
             .then(|| self.mended(&sides, subject, &prediction))
@@ -318,6 +337,62 @@ impl Asking<'_> {
             *text = text.replace(&device, ANY_DEVICE);
         });
         Found { group, device }
+    }
+
+    /// What becomes of a phone with the worst of the lists that it may hold, and these, unless they are
+    /// those that it is taken to hold.
+    ///
+    /// # Errors
+    /// With some of them it follows, with others not, or nobody knows: which lists these are.
+    fn worst<'s>(
+        &self,
+        sides: &Sides,
+        subject: &'s Subject,
+    ) -> Result<(Option<Held<'s>>, Prediction), String>
+    where
+        'a: 's,
+    {
+        let first = predict(sides, subject, self.plan);
+        let others = self.served.others(subject);
+        let is_known = fate_of(&first) != Fate::Unknown;
+        let Some(taken) = subject.taken.lists.filter(|_| is_known) else {
+            return Ok((None, first));
+        };
+        let mut fates = vec![(fate_of(&first), taken, None)];
+        let mut worst = (None, first);
+        for held in others {
+            let prediction = predict(sides, &held.by(subject), self.plan);
+            let fate = fate_of(&prediction);
+            if fates.iter().all(|(known, ..)| *known != fate) {
+                fates.push((fate, held.at, missing(&prediction)));
+            }
+            if fate > fate_of(&worst.1) {
+                worst = (Some(held), prediction);
+            }
+        }
+        let follow = fates.iter().filter(|(fate, ..)| fate.follows()).count();
+        let is_known = fates.iter().all(|(fate, ..)| *fate != Fate::Unknown);
+        if is_known && (follow == 0 || follow == fates.len()) {
+            return Ok(worst);
+        }
+        let kind = match subject.taken.itl {
+            true => ListKind::Itl,
+            false => ListKind::Ctl,
+        };
+        let ends = fates.iter().map(|(fate, at, missing)| {
+            let node = sides.node(*at).map_or("", |n| n.name.as_str());
+            let missing = missing
+                .as_ref()
+                .map_or_else(String::new, |m| format!(" ({m})"));
+            format!("with that of {node} it is \"{}\"{missing}", fate.text())
+        });
+        let device = &subject.setup.identity.device;
+        Err(format!(
+            "which {kind} {device} holds: nodes of its cluster serve different ones, and nobody said which it \
+             took; {}: put {}_sha1 of the phone into the inventory",
+            ends.collect::<Vec<_>>().join(", "),
+            kind.to_string().to_lowercase()
+        ))
     }
 
     fn mended(

@@ -356,6 +356,8 @@ impl<'a> Home<'a> {
         flash.put(CONFIG, config.xml);
         let taken = Taken {
             configuration: config.is_guess,
+            ctl: lists.is_some() && entry.ctl.is_none(),
+            itl: lists.is_some() && entry.itl.is_none(),
             lists,
             no_ctl,
             ..Taken::default()

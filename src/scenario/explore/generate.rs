@@ -169,6 +169,8 @@ mod tests {
             let has = |w: &Draft| w.steps.iter().any(|s| s.verb == verb);
             assert!(count(&has) > 20, "{verb}");
         }
+        let adds = |w: &Draft| w.steps.iter().any(|s| s.verb == "add-phones");
+        assert!((3..50).contains(&count(&adds)), "{}", count(&adds));
         for verb in ["stop-service", "restart-service", "set-link", "switch-off"] {
             let is_later = |s: &StepDraft| s.verb == verb && s.has("after");
             assert!(count(&|w| w.steps.iter().any(is_later)) > 5, "{verb}");

@@ -171,3 +171,20 @@ fn wrong_values_are_explained() {
             .contains("refuse")
     );
 }
+
+/// 30 s, or 10 s by the other listed choice.
+#[test]
+fn a_wait_counts_as_used_where_a_shorter_choice_would_have_run_out() {
+    let key = Key::RegisterTimeout;
+    for (left, is_used) in [(29_998, false), (20_001, false), (20_000, true), (0, true)] {
+        let s = Settings::default();
+        s.waited(key, Duration::from_millis(left));
+        assert_eq!(s.used() == [key], is_used, "{left}");
+        assert_eq!(s.felt() == [key], is_used, "{left}");
+    }
+    // Nothing is listed that is shorter than the user's own.
+    let mut s = Settings::default();
+    s.choose(rule(key), 5_000);
+    s.waited(key, Duration::from_millis(1));
+    assert_eq!(s.used(), []);
+}
