@@ -1,7 +1,9 @@
 //! Servers that are not there, half there or something else; and the dry run, which asks nobody.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, UdpSocket};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -136,6 +138,97 @@ fn nobody_there_is_named() {
         said(&output)
     );
     assert!(told(&output).contains("unknown"), "{}", said(&output));
+}
+
+/// Hands out the files of a folder over TFTP, to one client after the other.
+fn tftp_server(folder: PathBuf) -> u16 {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    thread::spawn(move || {
+        let mut buffer = [0; 1_024];
+        while let Ok((length, client)) = socket.recv_from(&mut buffer) {
+            let name = buffer[2..length].split(|b| *b == 0).next().unwrap();
+            let name = String::from_utf8(name.to_vec()).unwrap();
+            let own = UdpSocket::bind("127.0.0.1:0").unwrap();
+            own.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+            let Ok(bytes) = fs::read(folder.join(name)) else {
+                own.send_to(b"\0\x05\0\x01none\0", client).unwrap();
+                continue;
+            };
+            // The last block is shorter than the others, if only by being empty.
+            for n in 0..=bytes.len() / 512 {
+                let block = u16::try_from(n + 1).unwrap().to_be_bytes();
+                let data = &bytes[n * 512..bytes.len().min((n + 1) * 512)];
+                own.send_to(&[&[0, 3], &block[..], data].concat(), client)
+                    .unwrap();
+                if own.recv(&mut [0; 512]).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    port
+}
+
+/// The destination was exported, then its certificates were made anew: what its TFTP says now counts, by
+/// whatever name the node is looked at, and not what lies in the folder.
+#[test]
+fn old_files_of_a_node_that_is_looked_at_by_its_address_do_not_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let kept = |seed: &str| {
+        let path = dir.path().join(seed);
+        let output = run(&[
+            "rehearse",
+            "scenarios/non-secure-migration.toml",
+            "--seed",
+            seed,
+            "--keep",
+            path.to_str().unwrap(),
+        ]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        // They hold the lists with which the rehearsal ended.
+        fs::remove_dir_all(path.join("phones")).unwrap();
+        let services = "Cisco Trust Verification Service[STARTED]\nCisco CallManager[STARTED]\n";
+        let clusters = path.join("clusters");
+        for node in ["source/src-pub", "source/src-sub", "destination/dst-pub"] {
+            let node = clusters.join(node);
+            fs::write(node.join("services.txt"), services).unwrap();
+            fs::write(node.join("not-served.txt"), "CTLFile.tlv\n").unwrap();
+        }
+        clusters
+    };
+    let (exported, now) = (kept("1"), kept("77"));
+    let from = exported.join("source");
+    let check = |port: u16| {
+        let of_folder = exported.join("destination");
+        let to = format!("tftp://127.0.0.1:{port},{}", of_folder.to_str().unwrap());
+        run(&[
+            "check",
+            "--from",
+            from.to_str().unwrap(),
+            "--to",
+            &to,
+            "--device",
+            "SEP001122334401",
+            "--date",
+            "2020-06-01T00:00:00Z",
+            "--timeout",
+            "2",
+            "--rate",
+            "500",
+        ])
+    };
+    let output = check(tftp_server(now.join("destination/dst-pub/tftp")));
+    let table = told(&output);
+    assert!(table.contains("stranded"), "{}", said(&output));
+    assert_eq!(table.matches("entry 2").count(), 0, "{}", said(&output));
+    // It says nothing: whether it is the folder's node nobody can tell.
+    let (_mute, port) = mute_udp();
+    let output = check(port);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let table = told(&output);
+    assert!(!table.contains("1 of 1 phone follows"), "{}", said(&output));
+    assert!(table.contains("name it, as in tftp://dst-pub"), "{table}");
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub(super) fn servers(
         );
         return Err(Failure::new(ExitCode::Usage, text));
     }
-    let of_to = |name: &str| to.nodes.iter().position(|n| n.is_host(name));
+    let of_to = |name: &str| mix::position(to, name, None);
     let address = |name: &String| {
         let at = of_to(name).map(|n| At(s, n));
         if let Some(at) = at.or_else(|| sides.host_from(s, name)) {

@@ -26,7 +26,8 @@ use crate::trust::certificate::escape_for_terminal;
 use crate::tvs::ClientSettings;
 use asked::Named;
 use nodes::{
-    a_device, address_of, at_host, name_nodes, no_port, nobody_named, node_of, note_cached_files,
+    a_device, address_of, at_host, doubt_twins, name_nodes, no_port, nobody_named, node_of,
+    note_cached_files,
 };
 use places::{Place, Places};
 use read::Service;
@@ -131,6 +132,13 @@ pub(super) async fn look(sides: &mut [Looked], how: &How, progress: &dyn Fn(&str
                 }
             },
         );
+        let live: Vec<usize> = look
+            .nodes
+            .iter()
+            .filter(|(at, _)| at.0 == s)
+            .map(|(at, _)| at.1)
+            .collect();
+        doubt_twins(&mut looked.side, |n| live.contains(&n));
     }
     let devices = match &how.devices[..] {
         [] => sides.first().map(|l| a_device(&l.side)).unwrap_or_default(),

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::read::Service;
 use super::{CACHED_FILES, Looked, asked};
-use crate::check::evidence::{At, Door, FileReply, Known, Node, Side};
+use crate::check::evidence::{At, Door, FileReply, FileService, Known, Node, Side};
 use crate::check::folder::{cached_files, host_of_list, hosts_of_lists, is_same_host};
 use crate::cli::check::mix;
 
@@ -82,8 +82,10 @@ fn others(sides: &[Looked], s: usize) -> impl Iterator<Item = (At, &Node)> {
 pub(super) fn node_of(side: &mut Side, host: &str, address: Option<Ipv4Addr>) -> usize {
     let address = address.or_else(|| host.parse().ok());
     if let Some(n) = side.nodes.iter().position(|n| n.is_host(host)) {
+        let is_taken = side.nodes.iter().any(|n| n.address == address);
         let node = &mut side.nodes[n];
-        node.address = node.address.or(address);
+        // An address means one node of a side.
+        node.address = node.address.or(address.filter(|_| !is_taken));
         return n;
     }
     let has_address = |n: &Node| n.address.is_some() && n.address == address;
@@ -181,6 +183,53 @@ fn unite(known: &mut Node, seen: &mut Node) {
         (looked.door, looked.concluded) = (door, concluded);
     }
     *known = std::mem::take(seen);
+}
+
+/// Forgets what folders say of the servers of a node that may be one of those that were just looked at,
+/// and that nobody could unite with it: what it serves now nobody can tell, and old files are no word of
+/// that.
+pub(super) fn doubt_twins(side: &mut Side, is_live: impl Fn(usize) -> bool) {
+    let is_dotted = |text: &str| text.parse::<Ipv4Addr>().is_ok();
+    let mut twins: Vec<(usize, usize)> = Vec::new();
+    for (n, node) in side.nodes.iter().enumerate().filter(|(n, _)| is_live(*n)) {
+        let host = host_of_list(node).filter(|host| !is_dotted(host));
+        let may_be = |other: &Node| match &host {
+            // It is the one whose list it serves, unless it was named so.
+            Some(host) => {
+                let is_named = |n: &Node| n.is_host(host) || is_same_host(&n.name, host);
+                is_named(other) && !is_named(node)
+            }
+            None => is_dotted(&node.name) && other.address.is_none(),
+        };
+        let others = side.nodes.iter().enumerate();
+        let others = others.filter(|(o, other)| !is_live(*o) && serves(other) && may_be(other));
+        twins.extend(others.map(|(o, _)| (n, o)));
+    }
+    for (n, o) in twins {
+        let seen = side.nodes[n].name.clone();
+        let node = &mut side.nodes[o];
+        let name = node.name.clone();
+        side.failures.push(format!(
+            "{seen} may be {name}, of which there are files in a folder, and what it serves does not \
+             tell: what {name} serves now is not known; name it, as in tftp://{name}, or leave these files \
+             out"
+        ));
+        let why = format!("{seen} may be this node, and nobody can tell");
+        for service in Service::ALL {
+            *service.of(node) = FileService {
+                door: Known::No(why.clone()),
+                others: Known::No(why.clone()),
+                ..FileService::default()
+            };
+        }
+    }
+}
+
+/// True if anything is known of a node's file servers.
+fn serves(node: &Node) -> bool {
+    let services = [&node.tftp, &node.http, &node.https];
+    let is_known = |s: &&FileService| s.door.get().is_some() || !s.replies.is_empty();
+    services.iter().any(is_known)
 }
 
 /// Says that a configuration names CallManager of a node, and not where its phones register.
@@ -306,6 +355,67 @@ mod tests {
         assert_eq!(node.tftp.replies["CTLFile.tlv"], lost);
         assert_eq!(node.tftp.replies["SEP001122334401.cnf.xml"], old);
         assert_eq!(node.tftp.door, lost_door());
+    }
+
+    /// Two live nodes serve one list, or a live node serves none, or one that was named otherwise serves
+    /// it: the folder's node may be any of them, and its files do not stand for what it serves now.
+    #[test]
+    fn the_files_of_a_node_that_may_be_a_live_one_are_no_word_of_it() {
+        let folder = || {
+            let mut looked = Looked {
+                side: Side::default(),
+                targets: Vec::new(),
+            };
+            node_of(&mut looked.side, "cucm-pub", None);
+            with_list(&mut looked, 1);
+            looked.side.nodes[0].tftp.door = Known::Yes(Door::Open);
+            looked.side
+        };
+        let served = folder().nodes[0].tftp.replies.clone();
+        let with_live = |hosts: &[&str], has_list: bool| {
+            let mut side = folder();
+            for (n, host) in hosts.iter().enumerate() {
+                let last = u8::try_from(n).unwrap() + 5;
+                let n = node_of(&mut side, host, Some([10, 0, 0, last].into()));
+                side.nodes[n].tftp.door = Known::Yes(Door::Open);
+                if has_list {
+                    side.nodes[n].tftp.replies = served.clone();
+                }
+            }
+            name_nodes(&mut side, |n| n > 0, |_, _| {});
+            let is_united = side.nodes.len() == hosts.len();
+            doubt_twins(&mut side, |n| n > 0 || is_united);
+            side
+        };
+        for (hosts, has_list) in [
+            (&["10.0.0.5", "10.0.0.6"][..], true),
+            (&["10.0.0.5"], false),
+            (&["alias"], true),
+        ] {
+            let side = with_live(hosts, has_list);
+            let node = &side.nodes[0];
+            assert_eq!((node.name.as_str(), serves(node)), ("cucm-pub", false));
+            assert_eq!(side.failures.len(), hosts.len(), "{:?}", side.failures);
+            let told = side.failures[0].contains("name it, as in tftp://cucm-pub");
+            assert!(told, "{:?}", side.failures);
+        }
+        // They are one node, or it says that it is another one.
+        for (hosts, has_list) in [(&["10.0.0.5"][..], true), (&["cucm-sub"], false)] {
+            let side = with_live(hosts, has_list);
+            assert!(serves(&side.nodes[0]), "{hosts:?}");
+            assert_eq!(side.failures, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn an_address_means_one_node() {
+        let mut side = Side::default();
+        let address = Some([10, 0, 0, 5].into());
+        node_of(&mut side, "cucm-pub", None);
+        node_of(&mut side, "10.0.0.5", None);
+        assert_eq!(node_of(&mut side, "cucm-pub", address), 0);
+        let with_it = side.nodes.iter().filter(|n| n.address == address);
+        assert_eq!(with_it.count(), 1);
     }
 
     fn lost_door() -> Known<Door> {
