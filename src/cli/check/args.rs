@@ -77,8 +77,8 @@ pub struct CheckArgs {
     /// The private key of it, PEM
     #[arg(long, value_name = "FILE", requires = "client_cert")]
     pub client_key: Option<PathBuf>,
-    /// The servers that option 150 will name, in order: nodes of --to or addresses [default: those of
-    /// --to that serve files]
+    /// The servers that option 150 will name, in order: nodes of --to or addresses [default: the live
+    /// nodes of --to, then those that serve files]
     #[arg(long, value_name = "NODE", value_delimiter = ',')]
     pub option_150: Vec<String>,
     /// The password of .p12 files, in a file
