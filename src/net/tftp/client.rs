@@ -35,7 +35,7 @@ pub async fn get_watched(
     };
     let socket = UdpSocket::bind(any).await?;
     get_from(socket, file, server, config, Clock::start(), |_, event| {
-        observer(event)
+        observer(event);
     })
     .await
 }
