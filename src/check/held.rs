@@ -12,9 +12,12 @@ use crate::wire::ListKind;
 /// The most different lists of one kind of a node that are looked at: a node in good order has one.
 const MAX_LISTS: usize = 16;
 
+/// The CTLs and the ITLs of a node.
+type Lists<'a> = [Vec<&'a Arc<[u8]>>; 2];
+
 /// The lists that the nodes of the phones' cluster hand out, each once.
 pub(super) struct Served<'a> {
-    nodes: Vec<(At, &'a Node, [Vec<&'a Arc<[u8]>>; 2])>,
+    nodes: Vec<(At, &'a Node, Lists<'a>)>,
 }
 
 /// The lists that a phone may hold.

@@ -668,10 +668,11 @@ impl Resync {
             Err(failure) => failure.fault.setting().into_iter().collect(),
             Ok(_) => self.rests_on.iter().copied().collect(),
         };
-        let has_assumed_name = match &result {
-            Ok(_) => self.has_assumed_name,
-            Err(failure) => failure.fault.is_of_assumed_name(),
-        };
+        let has_assumed_name = self.has_assumed_name
+            || match &result {
+                Ok(_) => false,
+                Err(failure) => failure.fault.is_of_assumed_name(),
+            };
         self.steps.push_back(Step::End(End {
             has_assumed_name,
             is_idle: self.is_idle && result.is_ok(),

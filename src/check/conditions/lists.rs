@@ -85,7 +85,8 @@ fn phones_list(q: &Question<'_>, held: &Held<'_>) -> Condition {
             "let the phones take a list with TVS while they are at home, then move them",
         );
     }
-    if !stale.is_empty() {
+    // One that is taken for theirs is served, if under another phone's name.
+    if !stale.is_empty() && !held.is_guess {
         let text = format!(
             "{read} are whole; no node of {} serves this {} any more",
             q.source_name(),

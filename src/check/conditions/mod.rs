@@ -17,10 +17,13 @@ use crate::time::UnixSeconds;
 use crate::trust::rules::Basis;
 use question::Question;
 
+/// The name of the condition about the servers that option 150 names.
+pub use reach::OPTION_150;
+
 /// Names of all conditions, in the order in which they are given.
 pub const NAMES: &[&str] = &[
     reach::NODES_REACHABLE,
-    reach::OPTION_150,
+    OPTION_150,
     lists::PHONES_LISTS,
     signers::TVS_CERTIFICATES,
     lists::ROLLBACK_PARAMETER,

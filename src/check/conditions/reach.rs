@@ -12,7 +12,8 @@ use crate::trust::rules::{Basis, Key, Settings, rule};
 use crate::wire::ListKind;
 
 pub(super) const NODES_REACHABLE: &str = "nodes-reachable";
-pub(super) const OPTION_150: &str = "option-150";
+/// The servers that option 150 names.
+pub const OPTION_150: &str = "option-150";
 pub(super) const CENTRALIZED_TFTP: &str = "centralized-tftp";
 pub(super) const DNS_NAMES: &str = "dns-names";
 

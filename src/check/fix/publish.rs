@@ -140,7 +140,7 @@ impl Publisher<'_> {
         if name != old && file.encryption().is_some() {
             return None;
         }
-        let digest = self.digest.unwrap_or(file.header.digest());
+        let digest = self.digest.unwrap_or_else(|| file.header.digest());
         let signer = &self.own(CALLMANAGER)?.certificate;
         stand_in::file(&file, name, file.body, signer, digest)
     }
@@ -262,7 +262,7 @@ impl Publisher<'_> {
         }
         let scope = self.rules.word::<DigestScope>();
         let digest = self.digest.filter(|_| scope == DigestScope::All);
-        let digest = digest.unwrap_or(list.header.digest());
+        let digest = digest.unwrap_or_else(|| list.header.digest());
         has_tvs.then(|| stand_in::list(&list, records, &signer.certificate, digest))?
     }
 

@@ -93,12 +93,15 @@ struct Config {
     is_guess: bool,
 }
 
+/// Lists by SHA-1 and by what they were read as, with who serves them.
+type BySha1 = BTreeMap<(String, ListKind), (At, Arc<[u8]>)>;
+
 /// The cluster that the phones are in.
 struct Home<'a> {
     sides: &'a Sides,
     how: &'a How<'a>,
     /// All lists that were read, by SHA-1, with what they were read as.
-    lists: BTreeMap<(String, ListKind), (At, Arc<[u8]>)>,
+    lists: BySha1,
     /// True if one of them is a CTL of the phones' cluster: some phones may hold it.
     had_ctl: bool,
     /// The configurations of the phones' cluster that were read, by device.

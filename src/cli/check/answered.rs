@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::args::CheckArgs;
-use crate::check::answer::{Answer, Fate, Group, RestsOn};
+use crate::check::answer::{Answer, Condition, Fate, Group, RestsOn, State};
 use crate::check::basis::weaker;
 use crate::check::conditions;
 use crate::check::evidence::Sides;
@@ -31,6 +31,19 @@ pub(super) fn answer(
     if let Some(guess) = guess {
         groups.iter_mut().for_each(|group| assume(group, guess));
     }
+    let unread = guess.map(|guess| Condition {
+        name: conditions::OPTION_150,
+        about: "nodes that it is taken not to name".into(),
+        state: State::Unknown,
+        text: format!("{guess}: nobody read whether TFTP runs there"),
+        fix: Some(
+            "say what it will name with --option-150, or give `utils service list` of these nodes"
+                .into(),
+        ),
+        basis: "assumed",
+    });
+    let conditions = conditions::all(sides, plan, phones, now, &groups).into_iter();
+    let conditions = conditions.chain(unread);
     let name = |n: usize| sides.sides.get(n).map(|s| s.name.clone());
     let last = sides.sides.len().saturating_sub(1);
     let server = |address: &std::net::Ipv4Addr| match sides.at(*address) {
@@ -45,7 +58,7 @@ pub(super) fn answer(
         from: name(0).unwrap_or_default(),
         to: name(last).unwrap_or_default(),
         option_150: plan.option_150.iter().map(server).collect(),
-        conditions: conditions::all(sides, plan, phones, now, &groups),
+        conditions: conditions.collect(),
         load: demand(sides, phones, &groups, plan, args),
         failures: failures.collect(),
         notes,
