@@ -85,7 +85,7 @@ pub(super) fn node_of(side: &mut Side, host: &str, address: Option<Ipv4Addr>) ->
         let is_taken = side.nodes.iter().any(|n| n.address == address);
         let node = &mut side.nodes[n];
         // An address means one node of a side.
-        node.address = node.address.or(address.filter(|_| !is_taken));
+        node.address = node.address.or_else(|| address.filter(|_| !is_taken));
         return n;
     }
     let has_address = |n: &Node| n.address.is_some() && n.address == address;
