@@ -98,6 +98,32 @@ fn a_namesake_of_the_other_cluster_is_not_taken_for_a_node() {
     }
 }
 
+/// An engineer has to know in which of the clusters a node is.
+#[test]
+fn a_fix_says_of_which_cluster_a_namesake_is() {
+    for (name, expected) in [
+        ("src-pub", "of src-pub of destination"),
+        ("dst-pub", "of dst-pub ("),
+    ] {
+        let (mut folders, subject) = two_worlds(name);
+        let of_a = &mut folders[0].1;
+        // The stores were read, and hold a certificate of its own alone.
+        let own = of_a
+            .iter()
+            .find(|(path, _)| path.ends_with("certificates/CallManager.pem"));
+        let own = own.unwrap().1.clone();
+        let stores = of_a.iter_mut().filter(|(path, _)| path.contains("stores/"));
+        stores.for_each(|(_, pem)| pem.clone_from(&own));
+        let (_, _, group) = moved(&folders, &subject);
+        let fix = group
+            .fix
+            .unwrap_or_else(|| panic!("{name}: {:?}", group.missing));
+        assert!(fix.text.contains(expected), "{name}: {}", fix.text);
+        let is_told = fix.text.contains("on src-pub of source");
+        assert_eq!(is_told, name == "src-pub", "{}", fix.text);
+    }
+}
+
 /// Of two nodes with one address a phone reaches the one in whose network it is.
 #[test]
 fn a_node_with_the_address_of_another_is_not_taken_for_it() {

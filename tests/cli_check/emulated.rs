@@ -49,3 +49,29 @@ fn what_cannot_be_looked_at_is_explained() {
         assert!(said(&output).contains(expected), "{}", said(&output));
     }
 }
+
+/// One node serves a damaged list; what the other serves over HTTPS, where nothing is signed, is as it
+/// should be.
+#[test]
+fn tftp_is_restarted_where_a_file_is_damaged_alone() {
+    let scenario = "scenarios/tftp-restart-mends-list.toml";
+    let [from, to] = ["source", "destination"].map(|side| format!("{scenario}#{side}"));
+    let output = run(&[
+        "check",
+        "--from",
+        &from,
+        "--to",
+        &to,
+        "--steps",
+        "9",
+        "--option-150",
+        "dst-sub,dst-pub",
+    ]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let told = told(&output);
+    assert!(
+        told.contains("restart TFTP on dst-sub, then reset"),
+        "{told}"
+    );
+    assert!(told.contains("cluster.tftp_start_mends"), "{told}");
+}

@@ -14,7 +14,7 @@ pub(super) fn sentence(actions: &[Action], resets: usize, looked: &Looked<'_>) -
     let mut rest = actions;
     while let Some(action) = rest.first() {
         let (part, taken) = match action {
-            Action::Import { .. } => imports(rest),
+            Action::Import { .. } => imports(rest, looked),
             other => (one(other, looked), 1),
         };
         parts.push(part);
@@ -37,9 +37,12 @@ pub(super) fn sentence(actions: &[Action], resets: usize, looked: &Looked<'_>) -
 }
 
 /// Imports of one certificate as one part, and how many actions they are.
-fn imports(actions: &[Action]) -> (String, usize) {
+fn imports(actions: &[Action], looked: &Looked<'_>) -> (String, usize) {
     let Some(Action::Import {
-        certificate, into, ..
+        certificate,
+        from,
+        into,
+        ..
     }) = actions.first()
     else {
         return (String::new(), 1);
@@ -68,14 +71,14 @@ fn imports(actions: &[Action]) -> (String, usize) {
     };
     let text = format!(
         "import {} into {} of {into}{role}",
-        whose(certificate),
+        whose(certificate, from, looked),
         stores.join(" and ")
     );
     (text, stores.len().max(1))
 }
 
 /// `CallManager of dst-pub (CN=..., issuer CN=..., serial 4F2A)`.
-fn whose(c: &Whose) -> String {
+fn whose(c: &Whose, cluster: &str, looked: &Looked<'_>) -> String {
     let names = if c.issuer == c.subject {
         format!("{}, self-signed, serial {}", c.subject, c.serial)
     } else {
@@ -88,7 +91,17 @@ fn whose(c: &Whose) -> String {
     };
     match c.node.as_str() {
         "" => format!("{kind} ({names})"),
-        node => format!("{kind} of {node} ({names})"),
+        node => format!("{kind} of {} ({names})", name_of(node, cluster, looked)),
+    }
+}
+
+/// The name of a node, with its cluster where another one calls a node so too.
+fn name_of(node: &str, cluster: &str, looked: &Looked<'_>) -> String {
+    let others = looked.sides.sides.iter().filter(|s| s.name != cluster);
+    let mut others = others.flat_map(|s| &s.nodes);
+    match others.any(|n| n.name.eq_ignore_ascii_case(node)) {
+        true if !cluster.is_empty() => format!("{node} of {cluster}"),
+        _ => node.to_owned(),
     }
 }
 
@@ -107,6 +120,8 @@ fn one(action: &Action, looked: &Looked<'_>) -> String {
                 _ if is_running => "restart",
                 _ => "start",
             };
+            let nodes = nodes.iter().map(|n| name_of(n, cluster, looked));
+            let nodes: Vec<_> = nodes.collect();
             format!("{verb} {service} on {}", nodes.join(" and "))
         }
         Action::SetParameter {
@@ -118,7 +133,12 @@ fn one(action: &Action, looked: &Looked<'_>) -> String {
             format!("set \"{parameter}\" of {cluster} to {value}")
         }
         Action::AddPhones { cluster } => format!("add the phones to the database of {cluster}"),
-        Action::SetOption150 { nodes } => format!("let option 150 name {}", nodes.join(", then ")),
+        Action::SetOption150 { nodes } => {
+            let destination = looked.destination();
+            let nodes = nodes.iter().map(|n| name_of(n, &destination, looked));
+            let nodes: Vec<_> = nodes.collect();
+            format!("let option 150 name {}", nodes.join(", then "))
+        }
         Action::HomeFirst { cluster } => {
             let side = looked.sides.sides.iter().find(|s| s.name == *cluster);
             let names = side.map(|s| {

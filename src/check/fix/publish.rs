@@ -309,14 +309,15 @@ fn says_the_same(a: &[u8], b: &[u8]) -> bool {
     said(a) == said(b)
 }
 
-/// The transports of a node that hand out files, to change them.
-pub(super) fn services_mut(node: &mut Node) -> [&mut FileService; 3] {
-    [&mut node.tftp, &mut node.http, &mut node.https]
+/// The transports of a node that hand out signed files, to change them: over HTTPS configurations are
+/// plain.
+pub(super) fn services_mut(node: &mut Node) -> [&mut FileService; 2] {
+    [&mut node.tftp, &mut node.http]
 }
 
 /// The files that a node serves to this phone and to all, by name, each once.
 pub(super) fn served(node: &Node, device: &str) -> Vec<(String, Arc<[u8]>)> {
-    let services = [&node.tftp, &node.http, &node.https];
+    let services = [&node.tftp, &node.http];
     let mut all: Vec<(String, Arc<[u8]>)> = Vec::new();
     for (name, reply) in services.into_iter().flat_map(|s| &s.replies) {
         let is_list = name.ends_with(".tlv");

@@ -259,8 +259,7 @@ fn fix(out: &mut String, group: &Group, paint: Paint) {
         let label = match fix {
             _ if n > 0 => "",
             Fix { proven: true, .. } => "fix",
-            Fix { actions, .. } if actions.is_empty() => "no fix",
-            _ => "try",
+            Fix { proven: false, .. } => "advice",
         };
         let _ = writeln!(out, "   {label:<10} {}", paint.strong(text));
     }
@@ -278,7 +277,10 @@ fn fix(out: &mut String, group: &Group, paint: Paint) {
             part(out, "proof", &paint.good(proof));
         }
         false => {
-            let proof = "not proven: this could not be tried with what was read";
+            let proof = match fix.actions.is_empty() {
+                false => "not proven: this could not be tried with what was read",
+                true => "none: nothing that could be tried makes the phone follow",
+            };
             part(out, "proof", &paint.warn(proof));
         }
     }
