@@ -289,6 +289,97 @@ fn another_node_is_named_where_one_serves_a_damaged_list() {
     assert_eq!(actions(&group), ["TFTP of dst: dst-sub"]);
 }
 
+/// Who exports once and fetches lists later has a certificate that its node has no longer.
+#[test]
+fn an_old_export_is_not_what_a_node_publishes() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let kind = CertificateKind::CallManager;
+    lab.import("dst-sub", kind, BOTH);
+    let old = Arc::clone(&lab.dst().certificate("dst-sub", kind).unwrap().public);
+    let phone = lab.phone();
+    let mut keys = lab.keys();
+    lab.dst()
+        .regenerate("dst-sub", kind, DATE + 60, &mut keys)
+        .unwrap();
+    let mut sides = lab.sides();
+    for (name, certificate) in &mut sides.sides[1].nodes[1].certificates {
+        if name == kind.name() {
+            *certificate = Arc::clone(&old);
+        }
+    }
+    let group = lab.check_of(&sides, &phone, &["dst-sub"]);
+    assert_eq!(group.fate, Fate::Stranded);
+    let starts_tftp =
+        |a: &Action| matches!(a, Action::Restart { service, .. } if service == "TFTP");
+    assert!(!fix(&group).actions.iter().any(starts_tftp), "{group:#?}");
+}
+
+/// What is one phone's own stands in no other phone's configuration.
+#[test]
+fn a_phone_with_a_security_profile_is_not_given_the_configuration_of_another() {
+    let mixed = |release| Kind::new(release, ClusterMode::Mixed);
+    let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    let phone = lab.phone();
+    lab.dst().remove_phone(DEVICE);
+    let other = "SEP001122334402";
+    lab.dst()
+        .add_phone(other, SecurityMode::Authenticated)
+        .unwrap();
+    lab.devices.push(other.into());
+    let group = lab.check(&phone, &["dst-pub"]);
+    assert_eq!(actions(&group), ["add to dst"]);
+    assert!(!fix(&group).proven);
+    assert!(
+        !fix(&group).text.contains("not enough"),
+        "{}",
+        fix(&group).text
+    );
+}
+
+#[test]
+fn a_damaged_list_names_no_certificate() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    let mut sides = lab.sides();
+    let own = sides.nodes().flat_map(|(_, n)| &n.certificates);
+    let own: Vec<_> = own.map(|(_, c)| c.der.clone()).collect();
+    let count = |sides: &Sides| {
+        trustline::check::fix::Certificates::read(sides)
+            .all()
+            .count()
+    };
+    for side in &mut sides.sides {
+        for node in &mut side.nodes {
+            node.certificates.clear();
+            node.stores.clear();
+            node.tvs.replies.clear();
+        }
+    }
+    let listed = count(&sides);
+    assert!(listed > 0);
+    let node = &mut sides.sides[1].nodes[1];
+    for service in [&mut node.tftp, &mut node.http] {
+        for (name, reply) in &mut service.replies {
+            let Known::Yes(FileReply::File(bytes)) = reply else {
+                continue;
+            };
+            if name.starts_with("ITL") {
+                // In the serial number of a certificate.
+                let wanted = own.iter().find_map(|der| {
+                    let at = bytes.windows(der.len()).rposition(|w| w == der)?;
+                    Some(at + 16)
+                });
+                let mut changed = bytes.to_vec();
+                changed[wanted.unwrap()] ^= 1;
+                *bytes = changed.into();
+            }
+        }
+    }
+    let certificates = trustline::check::fix::Certificates::read(&sides);
+    assert!(certificates.all().all(|c| own.contains(&c.der)));
+    assert!(count(&sides) < listed);
+}
+
 #[test]
 fn an_old_list_is_not_mended_by_its_old_signer() {
     let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::certificates::{CALLMANAGER, CAPF, Certificates};
-use super::publish::{Publisher, Written, served, services_mut};
+use super::publish::{Publisher, Written, is_for_any, served, services_mut};
 use crate::check::answer::{Action, Whose};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, SignerKey, TvsReply};
 use crate::check::places::signer_of;
 use crate::check::predict::{Move, Prediction, Subject, predict};
 use crate::cluster::{PublicCertificate, Service, Store, TrustStore};
+use crate::phone::flash::CONFIG;
 use crate::trust::rules::{Key, Settings, TvsRolesOfStore};
 use crate::tvs::Found;
 use crate::wire::{Digest, Role, SignedFile, Strictness, TrustList};
@@ -273,8 +274,12 @@ impl Changed {
     }
 
     /// Adds the phone to the database of a cluster. None if no configuration of another phone of that
-    /// cluster was read: what its own would say nobody knows.
+    /// cluster was read, or one of the two has a security profile: what its own would say nobody knows.
     fn add_phone(&mut self, side: usize, ground: Ground<'_>) -> Option<()> {
+        let own = self.subject.flash.get(CONFIG);
+        if own.is_some_and(|xml| !is_for_any(xml)) {
+            return None;
+        }
         let device = self.subject.setup.identity.device.clone();
         let name = format!("{device}.cnf.xml.sgn");
         for n in 0..self.sides.sides.get(side)?.nodes.len() {

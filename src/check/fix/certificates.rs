@@ -11,7 +11,7 @@ use crate::event::SignerFacts;
 use crate::trust::certificate::{Certificate, PublicKey, escape_for_terminal};
 use crate::trust::search::hex;
 use crate::wire::header::serial_number;
-use crate::wire::{Record, Role, Strictness, TrustList};
+use crate::wire::{Record, Role};
 
 /// What a certificate is for, as the field names it.
 pub(super) const CALLMANAGER: &str = "CallManager";
@@ -95,7 +95,8 @@ impl Certificates {
 
     fn read_lists(&mut self, sides: &Sides, at: At, node: &Node) {
         for (_, bytes) in lists(node) {
-            let Ok(list) = TrustList::parse(bytes, &Strictness::default()) else {
+            // What stands in a damaged list may be nobody's certificate.
+            let Ok(list) = sides.whole_list(bytes) else {
                 continue;
             };
             for record in &list.records {
@@ -201,8 +202,9 @@ impl Certificates {
         held.filter(move |h| h.side == Some(side) && h.is_current && h.whose.kind == kind)
     }
 
-    /// The RSA certificate of this kind that a node has now; none if nobody read it, or if lists name
-    /// several and nobody exported the one that it has.
+    /// The RSA certificate of this kind that a node has now; none if nobody read it, if lists name
+    /// several and nobody exported the one that it has, or if they name one that is younger than the
+    /// exported one: then that is an old export.
     pub(super) fn current(&self, side: usize, node: &str, kind: &str) -> Option<&Held> {
         let is_rsa = |h: &&Held| {
             let read = Certificate::parse(&h.certificate.der);
@@ -210,7 +212,14 @@ impl Certificates {
         };
         let of_node = self.of_kind(side, kind).filter(|h| h.whose.node == node);
         let mut of_node = of_node.filter(is_rsa);
-        of_node.next().filter(|_| of_node.next().is_none())
+        let found = of_node.next().filter(|_| of_node.next().is_none())?;
+        let is_same = |h: &&Held| {
+            h.side == Some(side) && h.whose.kind == kind && h.whose.node == node && is_rsa(h)
+        };
+        let mut all = self.held.iter().filter(is_same);
+        let begin = found.certificate.not_before;
+        let is_old = all.any(|h| h.certificate.not_before > begin);
+        (!is_old).then_some(found)
     }
 
     /// The CAPF certificate with this subject.

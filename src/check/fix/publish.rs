@@ -13,7 +13,7 @@ use crate::cluster::{PublicCertificate, list_record};
 use crate::trust::certificate::{Certificate, PublicKey};
 use crate::trust::rules::{DigestScope, Settings, TftpStartMends};
 use crate::trust::signature::{Policy, SignatureCheck};
-use crate::wire::phone_config::PhoneConfig;
+use crate::wire::phone_config::{PhoneConfig, SecurityMode};
 use crate::wire::{Digest, Record, Role, SignedFile, Strictness, TrustList};
 
 const ITL: &str = "ITLFile.tlv";
@@ -180,10 +180,12 @@ impl Publisher<'_> {
             .current(self.at.0, &self.node()?.name, kind)
     }
 
-    /// The configuration of a phone that is new in the cluster: that of another one, under its name.
+    /// The configuration of a phone that is new in the cluster: that of another one, under its name, if it
+    /// holds nothing of that phone alone.
     pub(super) fn configuration_like_another(&self, name: &str) -> Option<Made> {
         let (other, bytes) = self.certificates.configuration(self.at.0)?;
-        let is_good = self.holds(bytes);
+        let file = SignedFile::parse(bytes, &Strictness::default()).ok()?;
+        let is_good = is_for_any(file.body) && self.holds(bytes);
         is_good.then(|| self.resigned(name, other, bytes))?
     }
 
@@ -289,6 +291,15 @@ impl Publisher<'_> {
             .filter_map(|s| s.reply(ITL).get()?.file());
         served.find(|bytes| self.sides.whole_list(bytes).is_ok())
     }
+}
+
+/// True of a configuration that says nothing of one phone's certificate or security profile.
+pub(super) fn is_for_any(xml: &[u8]) -> bool {
+    let config = PhoneConfig::parse(xml);
+    config.is_ok_and(|c| {
+        let is_secure = c.device_security_mode != SecurityMode::NonSecure;
+        !is_secure && !c.encr_config && c.cert_hash.is_none_or(|hash| hash.is_empty())
+    })
 }
 
 fn is_rsa(der: &[u8]) -> bool {

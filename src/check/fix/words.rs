@@ -154,9 +154,16 @@ fn action(code: &str, scene: &dyn Scene) -> String {
             "{} is damaged on its way or on the server: restart TFTP on the node that served it ({serving}), compare `show itl` and `show ctl` there, then reset the phone",
             scene.file().unwrap_or_else(|| "the file".into()),
         ),
-        "digest-unsupported" => format!(
-            "set the enterprise parameter TFTP File Signature Algorithm of {destination} to SHA-1, restart TFTP there, then reset the phone: its firmware does not take the digest"
-        ),
+        "digest-unsupported" => {
+            let is_ctl = scene.file().is_some_and(|file| file.starts_with("CTL"));
+            let ctl = match is_ctl {
+                true => ", run `utils ctl update CTLFile` on its publisher",
+                false => "",
+            };
+            format!(
+                "set the enterprise parameter TFTP File Signature Algorithm of {destination} to SHA-1{ctl}, restart TFTP there, then reset the phone: its firmware does not take the digest"
+            )
+        }
         "file-too-large" => format!(
             "take certificates out of the lists of {destination} until they have fewer than 40, then restart TFTP there"
         ),
