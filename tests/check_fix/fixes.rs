@@ -314,6 +314,39 @@ fn an_old_export_is_not_what_a_node_publishes() {
     assert!(!fix(&group).actions.iter().any(starts_tftp), "{group:#?}");
 }
 
+/// A node may lack the file of a phone that the database has.
+#[test]
+fn a_phone_that_is_in_the_database_is_not_added() {
+    let mut lab = Lab::non_secure(Release::V10_5_2, Release::V11_5_1);
+    lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+    lab.devices.push("SEP001122334402".into());
+    lab.dst()
+        .add_phone("SEP001122334402", SecurityMode::NonSecure)
+        .unwrap();
+    let phone = lab.phone();
+    let mut sides = lab.sides();
+    let node = &mut sides.sides[1].nodes[0];
+    for service in [&mut node.tftp, &mut node.http] {
+        for (name, reply) in &mut service.replies {
+            if name.contains(".cnf.xml") && !name.contains("402") {
+                *reply = Known::Yes(FileReply::NotFound);
+            }
+        }
+    }
+    let group = lab.check_of(&sides, &phone, &["dst-pub"]);
+    let added = |a: &Action| matches!(a, Action::AddPhones { .. });
+    assert!(!fix(&group).actions.iter().any(added), "{group:#?}");
+    // The other node has the file, and its own signer.
+    assert_eq!(
+        actions(&group),
+        [
+            "CallManager of dst-sub (dst) into Phone-SAST-trust of src",
+            TVS_OF_SRC,
+            "option 150: dst-sub"
+        ]
+    );
+}
+
 /// What is one phone's own stands in no other phone's configuration.
 #[test]
 fn a_phone_with_a_security_profile_is_not_given_the_configuration_of_another() {

@@ -199,6 +199,25 @@ fn stale_answers(looked: &Looked<'_>) -> String {
 pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
     let code = looked.prediction.reason();
     let follows = looked.prediction.judged.follows.is_some();
+    if code == Some("file-missing") && looked.is_in_database() {
+        let (nodes, cluster) = (looked.serving(), looked.destination());
+        let text = format!(
+            "{} does not hand out the phone's configuration, though {cluster} has it: restart TFTP there, then reset the phone",
+            nodes.join(" and ")
+        );
+        let service = TFTP.to_owned();
+        return Fix {
+            actions: vec![Action::Restart {
+                service,
+                cluster,
+                nodes,
+            }],
+            proven: false,
+            rests_on: None,
+            status: Vec::new(),
+            text,
+        };
+    }
     Fix {
         actions: actions(code.unwrap_or_default(), looked),
         proven: false,

@@ -10,6 +10,7 @@ use crate::check::answer::{Action, Whose};
 use crate::check::evidence::{At, Door, FileReply, Known, Node, Side, Sides, SignerKey, TvsReply};
 use crate::check::places::signer_of;
 use crate::check::predict::{Move, Prediction, Subject, predict};
+use crate::check::registration::has_phone;
 use crate::cluster::{PublicCertificate, Service, Store, TrustStore};
 use crate::phone::flash::CONFIG;
 use crate::trust::rules::{Key, Settings, TvsRolesOfStore};
@@ -275,7 +276,12 @@ impl Changed {
 
     /// Adds the phone to the database of a cluster. None if no configuration of another phone of that
     /// cluster was read, or one of the two has a security profile: what its own would say nobody knows.
+    /// None for a phone that the cluster has: that a node does not serve its files has another cause.
     fn add_phone(&mut self, side: usize, ground: Ground<'_>) -> Option<()> {
+        let device = &self.subject.setup.identity.device;
+        if has_phone(self.sides.sides.get(side)?, device) == Known::Yes(true) {
+            return None;
+        }
         let own = self.subject.flash.get(CONFIG);
         if own.is_some_and(|xml| !is_for_any(xml)) {
             return None;

@@ -1,6 +1,6 @@
 //! The certificates that were read, and whose they are: what an import can carry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::check::answer::Whose;
@@ -11,7 +11,7 @@ use crate::event::SignerFacts;
 use crate::trust::certificate::{Certificate, PublicKey, escape_for_terminal};
 use crate::trust::search::hex;
 use crate::wire::header::serial_number;
-use crate::wire::{Record, Role};
+use crate::wire::{Record, Role, TrustList};
 
 /// What a certificate is for, as the field names it.
 pub(super) const CALLMANAGER: &str = "CallManager";
@@ -52,8 +52,10 @@ impl Certificates {
                 all.hold(certificate, Some(at.0), kind, &node.name, true);
             }
         }
+        // Nodes hand out few lists, each under the names of all phones.
+        let mut whole = BTreeMap::new();
         for (at, node) in sides.nodes() {
-            all.read_lists(sides, at, node);
+            all.read_lists(sides, at, node, &mut whole);
         }
         for (_, node) in sides.nodes() {
             for certificate in node.stores.values().filter_map(Known::get).flatten() {
@@ -93,12 +95,23 @@ impl Certificates {
         Some((name, bytes))
     }
 
-    fn read_lists(&mut self, sides: &Sides, at: At, node: &Node) {
+    fn read_lists<'a>(
+        &mut self,
+        sides: &Sides,
+        at: At,
+        node: &'a Node,
+        whole: &mut BTreeMap<&'a [u8], Option<TrustList<&'a [u8]>>>,
+    ) {
+        let mut of_node: BTreeSet<&[u8]> = BTreeSet::new();
         for (_, bytes) in lists(node) {
             // What stands in a damaged list may be nobody's certificate.
-            let Ok(list) = sides.whole_list(bytes) else {
+            let read = || sides.whole_list(bytes).ok();
+            let Some(list) = whole.entry(bytes).or_insert_with(read) else {
                 continue;
             };
+            if !of_node.insert(bytes) {
+                continue;
+            }
             for record in &list.records {
                 let Some(certificate) = record
                     .certificate()

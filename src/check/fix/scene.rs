@@ -7,6 +7,7 @@ use super::certificates::is_of;
 use super::words::Scene;
 use crate::check::evidence::{Door, Known, Sides, TvsReply};
 use crate::check::predict::{Move, Prediction, Subject};
+use crate::check::registration::has_phone;
 use crate::check::verdict;
 use crate::cluster::{PublicCertificate, TrustStore};
 use crate::event::Kind;
@@ -59,6 +60,13 @@ impl Looked<'_> {
             Some(address) => vec![self.name_at(address)],
             None => self.named(),
         }
+    }
+
+    /// True if the cluster that the phone goes to is known to have it in its database.
+    pub(super) fn is_in_database(&self) -> bool {
+        let destination = self.destination();
+        let side = self.sides.sides.iter().find(|s| s.name == destination);
+        side.is_some_and(|s| has_phone(s, &self.device()) == Known::Yes(true))
     }
 
     /// The nodes of option 150.
