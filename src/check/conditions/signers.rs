@@ -104,10 +104,18 @@ fn tvs_certificate(q: &Question<'_>, node: &Node) -> Condition {
                 who(&without),
                 if may { "may " } else { "" }
             ),
-            format!(
-                "reset these phones at {} first, so that they take its newest ITL",
-                q.source_name()
-            ),
+            match q.from().map(|side| &side.parameters.prepare_for_rollback) {
+                // Until then a reset brings the empty ITL again.
+                Some(Known::Yes(true)) => format!(
+                    "set \"Prepare Cluster for Rollback to pre 8.0\" of {0} to False and restart TVS and TFTP \
+                     there, then reset these phones at {0}, so that they take its newest ITL",
+                    q.source_name()
+                ),
+                _ => format!(
+                    "reset these phones at {} first, so that they take its newest ITL",
+                    q.source_name()
+                ),
+            },
         ),
     }
 }
