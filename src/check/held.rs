@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::evidence::{At, FileReply, Known, Node, Sides};
+use super::evidence::{At, Door, FileReply, Known, Node, Sides};
 use super::predict::{Subject, Taken};
 use crate::phone::Flash;
 use crate::phone::flash::CONFIG;
@@ -86,6 +86,30 @@ impl<'a> Served<'a> {
             }
         }
         others
+    }
+}
+
+impl Served<'_> {
+    /// The nodes that hand out files and whose ITL nobody read: a phone of which nobody said what it
+    /// holds may hold theirs.
+    pub(super) fn unread(&self, subject: &Subject) -> Vec<&str> {
+        let device = &subject.setup.identity.device;
+        let names = [
+            ListKind::Itl.file_name().to_owned(),
+            format!("ITL{device}.tlv"),
+        ];
+        let is_unread = |node: &Node, itls: &[&Arc<[u8]>]| {
+            let serves = [&node.tftp, &node.http].map(|s| s.door == Known::Yes(Door::Open));
+            let mut files = names.iter().map(|name| node.file(name));
+            let is_known = |file: &Known<_>| matches!(file, Known::Yes(_));
+            serves.contains(&true) && itls.is_empty() && !files.any(|file| is_known(&file))
+        };
+        let nodes = self
+            .nodes
+            .iter()
+            .filter(|(_, node, [_, itls])| is_unread(node, itls));
+        let named = nodes.map(|(_, node, _)| node.name.as_str());
+        named.filter(|_| subject.taken.itl).collect()
     }
 }
 

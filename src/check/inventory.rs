@@ -122,6 +122,16 @@ pub fn read(place: &str, bytes: &[u8]) -> Result<Inventory, String> {
         .from_reader(bytes);
     let header = reader.byte_headers();
     let header = header.map_err(|e| format!("{place}: {e}"))?.clone();
+    let mut lines = Lines {
+        bytes,
+        counted: 0,
+        line: 1,
+    };
+    let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
+    let line = lines.of(0);
+    if let Some(why) = unclosed(lines.row(0, end), line, separator, end >= bytes.len()) {
+        return Err(format!("{place}, line {line}: {why}, the header: close it"));
+    }
     let columns = Columns::of(&header).map_err(|why| format!("{place}: {why}"))?;
     let mut inventory = Inventory {
         extra: columns.extra.iter().map(|(name, _)| name.clone()).collect(),
@@ -138,11 +148,6 @@ pub fn read(place: &str, bytes: &[u8]) -> Result<Inventory, String> {
     };
     let mut record = ByteRecord::new();
     let mut rows = 0_usize;
-    let mut lines = Lines {
-        bytes,
-        counted: 0,
-        line: 1,
-    };
     loop {
         let read = reader.read_byte_record(&mut record);
         let start = record.position().map_or(0, csv::Position::byte);
@@ -165,15 +170,7 @@ pub fn read(place: &str, bytes: &[u8]) -> Result<Inventory, String> {
         }
         let end = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
         let row = lines.row(usize::try_from(start).unwrap_or(usize::MAX), end);
-        if is_unclosed(row, separator, end >= bytes.len()) {
-            let more = row.iter().filter(|b| **b == b'\n').count() as u64;
-            let why = match more {
-                0 => "a quote is not closed".to_owned(),
-                more => format!(
-                    "a quote is not closed, so lines {line} to {} are one row",
-                    line + more
-                ),
-            };
+        if let Some(why) = unclosed(row, line, separator, end >= bytes.len()) {
             problem(&mut inventory.problems, line, why);
             continue;
         }
@@ -226,10 +223,10 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// True if a row goes on where its writer did not mean it: a cell has a line of it that names a phone, or
-/// the file ends before the cell does.
-fn is_unclosed(row: &[u8], separator: u8, is_last: bool) -> bool {
-    let is_device = |cell: &[u8]| {
+/// What is wrong with a row that goes on where its writer did not mean it: a cell has a line of it that
+/// names a phone, or the file ends before the cell does.
+fn unclosed(row: &[u8], line: u64, separator: u8, is_last: bool) -> Option<String> {
+    let is_device = |cell: &&[u8]| {
         let name = cell.trim_ascii().to_ascii_uppercase();
         let name = name.strip_prefix(b"\"").unwrap_or(&name);
         let name = name.strip_suffix(b"\"").unwrap_or(name);
@@ -237,8 +234,21 @@ fn is_unclosed(row: &[u8], separator: u8, is_last: bool) -> bool {
     };
     let is_end = |b: &u8| matches!(b, b'\r' | b'\n');
     let mut later = row.split(is_end).skip(1);
-    let swallows = later.any(|line| line.split(|b| *b == separator).any(is_device));
-    swallows || is_last && ends_in_quotes(row, separator)
+    let swallowed = later.find_map(|l| l.split(|b| *b == separator).find(is_device));
+    let more = row.iter().filter(|b| **b == b'\n').count() as u64;
+    let last = line + more;
+    match (swallowed, is_last && ends_in_quotes(row, separator)) {
+        (Some(device), false) => Some(format!(
+            "a quote that opens here closes in line {last} alone and takes in the row of {}, so lines {line} \
+             to {last} are one row",
+            String::from_utf8_lossy(device.trim_ascii())
+        )),
+        (_, true) if more == 0 => Some("a quote is not closed".to_owned()),
+        (_, true) => Some(format!(
+            "a quote is not closed, so lines {line} to {last} are one row"
+        )),
+        (None, false) => None,
+    }
 }
 
 /// True if a row ends within a cell in quotes, by the rules of the reader of rows: a quote opens a cell

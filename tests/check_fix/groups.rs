@@ -9,12 +9,13 @@ use trustline::check::groups::{Asked, groups};
 use trustline::check::predict::Subject;
 use trustline::check::rehearsal::Gap;
 use trustline::cluster::TrustStore::{CallManager as CallManagerTrust, PhoneSast};
-use trustline::cluster::{CertificateKind, ClusterMode, KeyBits, Release};
+use trustline::cluster::{CertificateKind, ClusterMode, KeyBits, Release, Service, Target};
 use trustline::phone::Profile;
 use trustline::phone::flash::CONFIG;
+use trustline::trust::rules::{Basis, DigestSha512, Key};
 use trustline::wire::Digest;
 
-use crate::lab::{DEVICE, Kind, Lab, asked};
+use crate::lab::{DATE, DEVICE, Kind, Lab, asked};
 
 fn device(n: usize) -> String {
     format!("SEP0011223{n:05X}")
@@ -201,6 +202,41 @@ fn a_fix_of_another_kind_rests_on_what_it_does_for_this_one() {
     assert_eq!(newer.basis, "documented", "{newer:?}");
     assert_eq!(older.basis, "assumed", "{older:?}");
     assert_eq!(older.rules, ["trust.digest_sha512"]);
+}
+
+/// A CTL is signed anew by hand: what was tried without that says nothing of the advice, and an engineer
+/// who carries it out sees the phone follow.
+#[test]
+fn the_digest_of_a_ctl_is_advised_and_helps() {
+    let mut dst = Kind::new(Release::V12_5, ClusterMode::Mixed);
+    dst.digest = Some(Digest::Sha512);
+    let mut lab = Lab::new(&Kind::new(Release::V12_5, ClusterMode::NonSecure), &dst);
+    let mut phone = lab.phone();
+    let refuse = DigestSha512::Refuse as i64;
+    let settings = &mut phone.setup.settings;
+    settings.set(Key::DigestSha512, refuse, Basis::Assumed);
+    let signer = CertificateKind::ItlRecovery;
+    lab.import("dst-pub", signer, &[PhoneSast]);
+    let group = lab.check(&phone, &["dst-pub"]);
+    assert_eq!(group.fate, Fate::Stranded, "{group:#?}");
+    assert_eq!(group.reasons.last().unwrap().code, "digest-unsupported");
+    let fix = group.fix.unwrap();
+    assert!(
+        !fix.proven && fix.text.contains("utils ctl update CTLFile"),
+        "{fix:#?}"
+    );
+    assert!(!fix.text.contains("not enough"), "{fix:#?}");
+    let mut plan = lab.to(&["dst-pub"]);
+    for action in &fix.actions {
+        lab.carry_out(action, &mut plan, &mut phone);
+    }
+    assert!(!lab.moved(&phone, &["dst-pub"]).follows());
+    lab.dst().update_ctl(DATE + 180).unwrap();
+    let tftp = Service::Tftp;
+    lab.dst()
+        .restart_service(Target::Node("dst-pub"), tftp)
+        .unwrap();
+    assert!(lab.moved(&phone, &["dst-pub"]).follows());
 }
 
 #[test]

@@ -293,7 +293,8 @@ impl Lab {
         self.clusters.iter_mut().find(|c| c.id() == id).unwrap()
     }
 
-    fn carry_out(&mut self, action: &Action, plan: &mut Move, phone: &mut Subject) {
+    /// Makes what an action says to the clusters themselves, or to the phone.
+    pub(crate) fn carry_out(&mut self, action: &Action, plan: &mut Move, phone: &mut Subject) {
         match action {
             Action::Import {
                 certificate,

@@ -172,6 +172,71 @@ fn of_several_lists_that_a_phone_may_hold_the_worst_counts() {
     assert!(less > 2, "{less}");
 }
 
+/// A node that hands out files has a list, read or not: where nobody said what a phone holds, it may be
+/// that one.
+#[test]
+fn a_list_that_nobody_read_may_be_what_a_phone_holds() {
+    let looked = looked(&scenario_text("stale-itl.toml")).unwrap();
+    let folders = looked.sides.sides.iter();
+    let mut folders: Vec<_> = folders.map(|s| (s.name.clone(), by_hand(s))).collect();
+    let old = looked.phones[0].1.flash.get("ITLFile.tlv").unwrap();
+    let of = |node: &str| format!("{node}/tftp/ITLFile.tlv");
+    folders[0].1.retain(|path, _| !path.contains("/ITLSEP"));
+    folders[0].1.insert(of("src-sub"), old.clone());
+    let none = BTreeMap::new();
+    let device = &looked.phones[0].1.setup.identity.device;
+    let rows = |itl_sha1: &str| {
+        let csv = format!("device,model,itl_sha1\n{device},CP-8861,{itl_sha1}\n");
+        inventory::read("phones.csv", csv.as_bytes())
+            .unwrap()
+            .entries
+    };
+    let fates = |folders: &[(String, Files)], entries: &[inventory::Entry]| {
+        let sides = sides_of(folders);
+        let found = inventory::subjects(&sides, entries, &how(&none));
+        let plan = Move {
+            option_150: vec![sides.address(At(1, 0))],
+            resets: 3,
+        };
+        let groups = groups(&sides, &found.asked, &plan, &Settings::default());
+        let fates = groups
+            .into_iter()
+            .map(|g| (g.fate, g.phones.concat(), g.missing));
+        fates.collect::<Vec<_>>()
+    };
+    let whole = fates(&folders, &rows(""));
+    assert_eq!(whole[0].0, Fate::Unknown, "{whole:?}");
+    let guessed = fates(&folders, &[]);
+    assert!(
+        guessed.iter().any(|(fate, ..)| *fate == Fate::Stranded),
+        "{guessed:?}"
+    );
+
+    let mut fewer = folders.clone();
+    fewer[0].1.remove(&of("src-sub")).unwrap();
+    let unread = fates(&fewer, &rows(""));
+    assert_eq!(unread[0].0, Fate::Unknown, "{unread:?}");
+    let missing = unread[0].2.as_deref().unwrap();
+    for part in ["which ITL SEP", "the ITL of src-sub", "itl_sha1"] {
+        assert!(missing.contains(part), "{part} in {missing}");
+    }
+    let guessed = fates(&fewer, &[]);
+    let of_sub = guessed
+        .iter()
+        .find(|(_, phones, _)| phones.contains("src-sub"));
+    let (fate, _, missing) = of_sub.unwrap();
+    assert_eq!(*fate, Fate::Unknown);
+    assert!(
+        missing.as_ref().unwrap().contains("ITLFile.tlv of src-sub"),
+        "{missing:?}"
+    );
+
+    // Who says which one a phone holds is not asked for the other.
+    let new = trustline::phone::file_facts("", &fewer[0].1[&of("src-pub")]).sha1;
+    let said = fates(&fewer, &rows(&new));
+    assert!(said[0].0.follows(), "{said:?}");
+}
+
 /// Without an inventory nobody said what phones there are, of what model: a configuration that was read
 /// stands for them, and is no phone that was counted.
 #[test]

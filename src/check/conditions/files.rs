@@ -255,8 +255,12 @@ pub(super) fn digests(q: &Question<'_>) -> Vec<Condition> {
             };
             let said = Said::new(DIGESTS, about, basis);
             let text = format!("{} signed with {digest}", and(places));
+            let ctl = match places.iter().any(|place| place.starts_with("CTL of ")) {
+                true => ", run `utils ctl update CTLFile` on its publisher",
+                false => "",
+            };
             let fix = format!(
-                "set TFTP File Signature Algorithm of {} to SHA-1 until the phones have moved, and restart Cisco Tftp",
+                "set TFTP File Signature Algorithm of {} to SHA-1 until the phones have moved{ctl}, and restart Cisco Tftp",
                 q.destination_name()
             );
             match (takes, taken_for, basis) {

@@ -199,7 +199,7 @@ fn stale_answers(looked: &Looked<'_>) -> String {
 pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
     let code = looked.prediction.reason();
     let follows = looked.prediction.judged.follows.is_some();
-    if code == Some("file-missing") && looked.is_in_database() {
+    if looked.lacks_file() {
         let (nodes, cluster) = (looked.serving(), looked.destination());
         let text = format!(
             "{} does not hand out the phone's configuration, though {cluster} has it: restart TFTP there, then reset the phone",
@@ -218,12 +218,16 @@ pub(super) fn unproven(looked: &Looked<'_>) -> Fix {
             text,
         };
     }
+    let mut text = words::way_out(code, follows, looked);
+    if looked.needs_new_ctl() && !text.contains("utils ctl") {
+        text += "; `utils ctl update CTLFile` on its publisher signs the CTL anew";
+    }
     Fix {
         actions: actions(code.unwrap_or_default(), looked),
         proven: false,
         rests_on: None,
         status: Vec::new(),
-        text: words::way_out(code, follows, looked),
+        text,
     }
 }
 

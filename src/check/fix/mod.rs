@@ -72,7 +72,8 @@ pub fn smallest(
 /// The advice for the reason. Where that can be tried, what is in the way then: alone it does not help.
 fn unproven(looked: &Looked<'_>) -> Fix {
     let fix = advice::unproven(looked);
-    if fix.actions.is_empty() {
+    // Of a CTL that is signed anew, and of a file that comes back, the actions make nothing.
+    if fix.actions.is_empty() || looked.needs_new_ctl() || looked.lacks_file() {
         return fix;
     }
     let nothing = Changed::nothing(looked.sides, looked.subject, looked.plan);

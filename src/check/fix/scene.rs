@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::apply::Ground;
+use super::apply::{Ground, is_mixed};
 use super::certificates::is_of;
 use super::words::Scene;
 use crate::check::evidence::{Door, Known, Sides, TvsReply};
@@ -60,6 +60,18 @@ impl Looked<'_> {
             Some(address) => vec![self.name_at(address)],
             None => self.named(),
         }
+    }
+
+    /// True if its firmware refuses a digest of a cluster with a CTL, which is signed by hand.
+    pub(super) fn needs_new_ctl(&self) -> bool {
+        let destination = self.destination();
+        let side = self.sides.sides.iter().find(|s| s.name == destination);
+        self.prediction.reason() == Some("digest-unsupported") && side.is_some_and(is_mixed)
+    }
+
+    /// True if a node does not hand out the configuration of a phone that its cluster has.
+    pub(super) fn lacks_file(&self) -> bool {
+        self.prediction.reason() == Some("file-missing") && self.is_in_database()
     }
 
     /// True if the cluster that the phone goes to is known to have it in its database.

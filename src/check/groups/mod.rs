@@ -372,7 +372,19 @@ impl<'a> Asking<'a> {
         }
         let follow = fates.iter().filter(|(fate, ..)| fate.follows()).count();
         let is_known = fates.iter().all(|(fate, ..)| *fate != Fate::Unknown);
-        if is_known && (follow == 0 || follow == fates.len()) {
+        if is_known && follow == fates.len() {
+            let unread = self.served.unread(subject);
+            if unread.is_empty() {
+                return Ok(worst);
+            }
+            return Err(format!(
+                "which ITL {} holds: nobody said it, and the ITL of {}, which serves phones too, was not read: \
+                 give that file, or put itl_sha1 of the phone into the inventory",
+                subject.setup.identity.device,
+                unread.join(" and ")
+            ));
+        }
+        if is_known && follow == 0 {
             return Ok(worst);
         }
         let kind = match subject.taken.itl {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Entry, Held};
-use crate::check::evidence::{At, FileReply, Known, Node, Sides};
+use crate::check::evidence::{At, Door, FileReply, Known, Node, Sides};
 use crate::check::folder::configuration;
 use crate::check::groups::Asked;
 use crate::check::predict::{Subject, Taken};
@@ -63,6 +63,9 @@ pub fn subjects(sides: &Sides, entries: &[Entry], how: &How<'_>) -> Found {
         for at in tftp_nodes(sides) {
             found.asked.push(home.phone_of(at));
         }
+        let unread = unread_nodes(sides).filter(|_| !found.asked.is_empty());
+        let unread: Vec<_> = unread.map(|node| unread_phone(node, how)).collect();
+        found.asked.extend(unread);
         if found.asked.is_empty() {
             let side = sides.sides.first();
             let name = side.map_or("the cluster that phones are in", |s| &s.name);
@@ -622,6 +625,30 @@ fn tftp_nodes(sides: &Sides) -> impl Iterator<Item = At> {
     nodes
         .filter(move |(_, node)| has_lists(node))
         .map(|(at, _)| at)
+}
+
+/// The nodes of the phones' cluster that are known to run TFTP, and whose lists nobody read.
+fn unread_nodes(sides: &Sides) -> impl Iterator<Item = &Node> {
+    let nodes = sides.nodes().filter(|(at, _)| at.0 == 0);
+    let is_unread = |node: &&Node| {
+        let runs = node.tftp.door == Known::Yes(Door::Open) && !node.tftp.concluded;
+        let mut names = files_of(node).map(|(name, _)| name);
+        runs && !names.any(|name| name.contains(".tlv"))
+            && matches!(node.file(ListKind::Itl.file_name()), Known::No(_))
+    };
+    nodes.map(|(_, node)| node).filter(is_unread)
+}
+
+/// A phone in front of such a node.
+fn unread_phone(node: &Node, how: &How<'_>) -> Asked {
+    Asked {
+        name: format!("a phone of {}", node.name),
+        model: how.model.to_owned(),
+        subject: Err(Gap {
+            what: format!("{} of {}", ListKind::Itl.file_name(), node.name),
+            why: "its TFTP runs, and no input has its list".into(),
+        }),
+    }
 }
 
 /// What trust and registration hang on is the same.

@@ -132,6 +132,27 @@ fn a_quote_that_is_not_closed_hides_no_phone() {
         assert!(problems[0].contains(told), "{problems:?}");
         assert!(found.entries.iter().all(|e| e.device != "SEP001122334403"));
     }
+    for (text, told) in [
+        (
+            "device,\"note\nSEP001122334401,x\nSEP001122334402,\"y\"\n",
+            "takes in the row of SEP001122334401",
+        ),
+        (
+            "\n\ndevice,\"note\nSEP001122334401,x\n",
+            "lines 3 to 4 are one row",
+        ),
+        ("device,\"note", "a quote is not closed, the header"),
+    ] {
+        let said = read("p.csv", text.as_bytes()).unwrap_err();
+        assert!(
+            said.starts_with("p.csv, line ") && said.contains(told),
+            "{text}: {said}"
+        );
+    }
+    assert_eq!(
+        ok("\n\ndevice,\"a\nb\"\nSEP001122334401,x\n").entries.len(),
+        1
+    );
     // Cells with lines, quotes and names of phones of their own.
     for row in [
         "SEP001122334401,\"two\nlines\",a",
