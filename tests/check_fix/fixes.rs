@@ -518,32 +518,37 @@ fn a_stale_itl_is_renewed_at_home() {
     assert_eq!(actions(&group), ["home to src"]);
 }
 
+/// TVS too is started anew, as guides have it, whether or not a signer is imported as well.
 #[test]
 fn the_parameter_is_set_back_for_an_empty_list_beside_a_ctl() {
     let mixed = |release| Kind::new(release, ClusterMode::Mixed);
-    let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
-    let before = lab.phone();
-    let rollback = Parameter::PrepareClusterForRollback(true);
-    lab.src().set_parameter(rollback, DATE + 60).unwrap();
-    let emptied = lab.moved(&before, &["src-pub"]);
-    let phone = Subject {
-        flash: emptied.flash,
-        ..before
-    };
-    let group = lab.mended(&phone, &["dst-pub"]);
-    assert_eq!(group.reasons.last().unwrap().code, "no-tvs-in-list");
-    assert_eq!(
-        actions(&group),
-        [
-            "CallManager of dst-pub (dst) into Phone-SAST-trust of src",
-            "prepare-cluster-for-rollback of src: false",
-            "TFTP of src: src-pub, src-sub",
-            "TVS of src: src-pub, src-sub",
-            "home to src"
-        ]
-    );
-    let text = &fix(&group).text;
-    assert!(text.contains("Prepare Cluster for Rollback"), "{text}");
+    let signer = "CallManager of dst-pub (dst) into Phone-SAST-trust of src";
+    let published = [
+        "prepare-cluster-for-rollback of src: false",
+        "TFTP of src: src-pub, src-sub",
+        "TVS of src: src-pub, src-sub",
+        "home to src",
+    ];
+    for is_imported in [false, true] {
+        let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
+        if is_imported {
+            lab.import("dst-pub", CertificateKind::CallManager, BOTH);
+        }
+        let before = lab.phone();
+        let rollback = Parameter::PrepareClusterForRollback(true);
+        lab.src().set_parameter(rollback, DATE + 60).unwrap();
+        let emptied = lab.moved(&before, &["src-pub"]);
+        let phone = Subject {
+            flash: emptied.flash,
+            ..before
+        };
+        let group = lab.mended(&phone, &["dst-pub"]);
+        assert_eq!(group.reasons.last().unwrap().code, "no-tvs-in-list");
+        let all: Vec<_> = (!is_imported).then_some(signer).into_iter().collect();
+        assert_eq!(actions(&group), [&all[..], &published].concat());
+        let text = &fix(&group).text;
+        assert!(text.contains("Prepare Cluster for Rollback"), "{text}");
+    }
 }
 
 #[test]

@@ -253,8 +253,13 @@ impl Lab {
         for left_out in 0..fix.actions.len() {
             let mut fewer = fix.actions.clone();
             let is_precaution = match fewer.remove(left_out) {
-                // A store's change may count at once; nobody is told to rely on it.
-                Action::Restart { .. } => fewer.iter().any(|a| matches!(a, Action::Import { .. })),
+                // A store's change may count at once, and TVS need not feel the rollback parameter;
+                // nobody is told to rely on it.
+                Action::Restart { service, .. } => fewer.iter().any(|a| match a {
+                    Action::Import { .. } => true,
+                    Action::SetParameter { .. } => service == "TVS",
+                    _ => false,
+                }),
                 // Of two stores one may be enough; sources disagree which.
                 Action::Import { certificate, .. } => certificate.kind == "CAPF",
                 _ => false,

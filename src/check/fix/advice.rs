@@ -324,14 +324,22 @@ fn actions(code: &str, looked: &Looked<'_>) -> Vec<Action> {
         "tvs-unreachable" | "tvs-no-answer" | "tvs-handshake-failed" | "tvs-answer-malformed" => {
             vec![restart(TVS, &home, looked.tvs(&home))]
         }
-        "no-tvs-in-list" if looked.is_prepared_for_rollback(&home) => vec![
-            Action::SetParameter {
+        "no-tvs-in-list" if looked.is_prepared_for_rollback(&home) => {
+            let set = Action::SetParameter {
                 cluster: home.clone(),
                 parameter: "prepare-cluster-for-rollback".into(),
                 value: "false".into(),
-            },
-            home_first(),
-        ],
+            };
+            let tftp = looked.running(&home, |n| &n.tftp.door);
+            let tvs = looked.running(&home, |n| &n.tvs.door);
+            let running = [(TFTP, tftp), (TVS, tvs)].into_iter();
+            let running = running.filter(|(_, nodes)| !nodes.is_empty());
+            let restarts = running.map(|(service, nodes)| restart(service, &home, nodes));
+            let mut all = vec![set];
+            all.extend(restarts);
+            all.push(home_first());
+            all
+        }
         "no-tvs-in-configuration" => vec![home_first()],
         "tvs-certificate-not-in-list" if home != destination => vec![home_first()],
         "digest-unsupported" => vec![

@@ -309,6 +309,9 @@ impl<'a> Met<'a> {
             if *is_prepared == Known::Yes(true) && has_reason(&[Code::NoTvsInList]) {
                 let mut set = vec![parameter(side, ROLLBACK, "false")];
                 set.push(self.restart(TFTP, side, nodes));
+                // The emulated TVS feels nothing of the parameter; engineers' guides restart it beside TFTP.
+                let running = self.running_tvs(side);
+                set.extend((!running.is_empty()).then(|| self.restart(TVS, side, running)));
                 set.extend((home == Some(side)).then(|| self.go_home(side)).flatten());
                 all.push(set);
             }
@@ -337,7 +340,14 @@ impl<'a> Met<'a> {
         open.map(|n| n.name.clone()).collect()
     }
 
-    /// Those of them that serve a file to the phone which they would not publish now.
+    /// The nodes of a cluster whose TVS answers.
+    fn running_tvs(&self, side: usize) -> Vec<String> {
+        let nodes = self.sides().sides[side].nodes.iter();
+        let open = nodes.filter(|n| n.tvs.door == Known::Yes(Door::Open));
+        open.map(|n| n.name.clone()).collect()
+    }
+
+    /// Those of `publishing` that serve a file to the phone which they would not publish now.
     fn stale(&self, side: usize) -> Vec<String> {
         let device = &self.state.subject.setup.identity.device;
         let open = self.publishing(side);

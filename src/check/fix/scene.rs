@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::apply::{Ground, is_mixed};
 use super::certificates::is_of;
 use super::words::Scene;
-use crate::check::evidence::{Door, Known, Sides, TvsReply};
+use crate::check::evidence::{Door, Known, Node, Sides, TvsReply};
 use crate::check::predict::{Move, Prediction, Subject};
 use crate::check::registration::has_phone;
 use crate::check::verdict;
@@ -106,6 +106,14 @@ impl Looked<'_> {
             named = looked.map(|n| n.name.clone()).collect();
         }
         named
+    }
+
+    /// The nodes of a cluster on which a service answers.
+    pub(super) fn running(&self, cluster: &str, door: fn(&Node) -> &Known<Door>) -> Vec<String> {
+        let side = self.sides.sides.iter().find(|s| s.name == cluster);
+        let nodes = side.into_iter().flat_map(|s| &s.nodes);
+        let open = nodes.filter(|n| *door(n) == Known::Yes(Door::Open));
+        open.map(|n| n.name.clone()).collect()
     }
 }
 

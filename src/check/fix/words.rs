@@ -134,7 +134,7 @@ fn action(code: &str, scene: &dyn Scene) -> String {
             "the phone's ITL is older than the TVS certificates of {home}: point option 150 back to {home} and reset, so that it takes the current ITL, then move it; if it refuses that one too, {ERASE}"
         ),
         "no-tvs-in-list" if scene.is_prepared_for_rollback(&home) => format!(
-            "set \"Prepare Cluster for Rollback to pre 8.0\" of {home} back to False, point option 150 back to {home} and reset, so that the phone's ITL holds TVS again, then move it; the parameter helps non-secure clusters only"
+            "set \"Prepare Cluster for Rollback to pre 8.0\" of {home} back to False, restart TVS and TFTP there, point option 150 back to {home} and reset, so that the phone's ITL holds TVS again, then move it; the parameter helps non-secure clusters only"
         ),
         "installed-list-damaged" => {
             format!("its list in flash is damaged and it can ask nobody: {ERASE}")
