@@ -10,6 +10,7 @@ mod phones;
 mod predicted;
 mod sample;
 mod shapes;
+mod unnamed;
 
 use std::collections::BTreeMap;
 use std::fs;

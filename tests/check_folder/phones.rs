@@ -16,7 +16,7 @@ use trustline::trust::rules::Settings;
 
 use crate::{by_hand, follows, looked, migration, scenario_text, sent, sides_of};
 
-fn how(flashes: &BTreeMap<String, Flash>) -> How<'_> {
+pub(crate) fn how(flashes: &BTreeMap<String, Flash>) -> How<'_> {
     How {
         clock: 1_583_053_200,
         model: "CP-8861",

@@ -92,8 +92,12 @@ pub(super) fn phones_at_destination(q: &Question<'_>) -> Vec<Condition> {
     }
     if !stand_ins.is_empty() {
         let devices: Vec<_> = stand_ins.into_iter().collect();
+        let (were, configurations) = match devices.len() {
+            1 => ("was", "configuration stands"),
+            _ => ("were", "configurations stand"),
+        };
         let text = format!(
-            "no phone was named, so {} alone was looked for, whose configuration stands for those of all",
+            "no phone was named, so {} alone {were} looked for, whose {configurations} for those of all",
             named(&devices)
         );
         let fix = "give an inventory of the phones that are to move";

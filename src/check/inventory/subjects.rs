@@ -1,11 +1,15 @@
 //! What the phones of an inventory hold, by what was read of their cluster.
 
+mod unnamed;
+
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use unnamed::tftp_nodes;
+
 use super::{Entry, Held};
-use crate::check::evidence::{At, Door, FileReply, Known, Node, Sides};
+use crate::check::evidence::{At, Known, Node, Sides};
 use crate::check::folder::configuration;
 use crate::check::groups::Asked;
 use crate::check::predict::{Subject, Taken};
@@ -54,30 +58,13 @@ pub struct Found {
     pub notes: Vec<String>,
 }
 
-/// Says what each phone of an inventory holds; without one, a phone of each TFTP node of the first
-/// cluster.
+/// Says what each phone of an inventory holds; without one, a phone of each kind in front of each TFTP
+/// node of the first cluster.
 pub fn subjects(sides: &Sides, entries: &[Entry], how: &How<'_>) -> Found {
     let mut home = Home::new(sides, entries, how);
     let mut found = Found::default();
     if entries.is_empty() {
-        for at in tftp_nodes(sides) {
-            found.asked.push(home.phone_of(at));
-        }
-        let unread = unread_nodes(sides).filter(|_| !found.asked.is_empty());
-        let unread: Vec<_> = unread.map(|node| unread_phone(node, how)).collect();
-        found.asked.extend(unread);
-        if found.asked.is_empty() {
-            let side = sides.sides.first();
-            let name = side.map_or("the cluster that phones are in", |s| &s.name);
-            found.asked.push(Asked {
-                name: format!("a phone of {name}"),
-                model: how.model.to_owned(),
-                subject: Err(Gap {
-                    what: format!("ITLFile.tlv of {name}"),
-                    why: "no input has a list of any of its nodes".into(),
-                }),
-            });
-        }
+        found.asked = unnamed::phones(&mut home, sides, how);
     }
     for entry in entries {
         found.asked.push(home.phone(entry));
@@ -192,74 +179,6 @@ impl<'a> Home<'a> {
             model: entry.model.clone().unwrap_or_default(),
             subject,
         }
-    }
-
-    /// A phone that nobody named, in front of a node.
-    fn phone_of(&mut self, at: At) -> Asked {
-        let node = self.sides.node(at);
-        let name = node.map_or_else(String::new, |n| n.name.clone());
-        let model = self.how.model.to_owned();
-        let subject = match self.device_of(at) {
-            None => Err(Gap {
-                what: format!("the configuration that a phone of {name} holds"),
-                why: format!(
-                    "no input has one: put SEP<MAC>.cnf.xml.sgn of one of its phones beside the \
-                     lists of {name}, or give an inventory"
-                ),
-            }),
-            Some(device) => {
-                let entry = Entry::named(&device);
-                let whom = format!("a phone of {name}");
-                let is_guess = !self.how.is_model_said;
-                if is_guess {
-                    self.remark(format!("of an unknown model, taken for a {model}"), &whom);
-                }
-                let text = format!(
-                    "holds the lists that this node serves now, and the configuration of {device}, \
-                     which stands for those of all; give an inventory for what yours hold"
-                );
-                self.remark(text, &whom);
-                let flash = self.lists_at(&entry, Some(at)).and_then(|mut flash| {
-                    let config = self.config(&entry)?;
-                    flash.put(CONFIG, config.xml);
-                    let taken = Taken {
-                        model: is_guess,
-                        ..Taken::default()
-                    };
-                    Ok((flash, taken))
-                });
-                flash.and_then(|held| self.subject(&device, &model, None, held))
-            }
-        };
-        Asked {
-            name: format!("a phone of {name}"),
-            model: match self.how.is_model_said {
-                true => model,
-                false => String::new(),
-            },
-            subject,
-        }
-    }
-
-    /// A device whose configuration the node has, one that another cluster knows too if there is any.
-    fn device_of(&self, at: At) -> Option<String> {
-        let node = self.sides.node(at)?;
-        let here = files_of(node).filter_map(|(name, _)| name.split_at_checked(15));
-        let of_node = here.map(|(device, _)| device);
-        let known = of_node.filter(|device| self.configs.contains_key(device));
-        let mut known: Vec<&str> = known.take(MAX_COMPARED).collect();
-        // A subscriber's folder may have its lists alone.
-        known.extend(self.configs.keys().take(MAX_COMPARED));
-        let others = || self.sides.nodes().filter(|(at, _)| at.0 != 0);
-        let is_there = |device: &&&str| {
-            let name = format!("{device}.cnf.xml.sgn");
-            others().any(|(_, node)| {
-                let reply = node.tftp.replies.get(&name);
-                matches!(reply, Some(Known::Yes(FileReply::File(_))))
-            })
-        };
-        let found = known.iter().find(is_there).or_else(|| known.first());
-        found.map(|device| (*device).to_owned())
     }
 
     fn subject(
@@ -616,39 +535,6 @@ fn firmware(model: &str, device: &str) -> Result<Option<&'static Profile>, Gap> 
         });
     }
     Ok(known)
-}
-
-/// The nodes of the phones' cluster that serve lists.
-fn tftp_nodes(sides: &Sides) -> impl Iterator<Item = At> {
-    let nodes = sides.nodes().filter(|(at, _)| at.0 == 0);
-    let has_lists = |node: &Node| files_of(node).any(|(name, _)| name.contains(".tlv"));
-    nodes
-        .filter(move |(_, node)| has_lists(node))
-        .map(|(at, _)| at)
-}
-
-/// The nodes of the phones' cluster that are known to run TFTP, and whose lists nobody read.
-fn unread_nodes(sides: &Sides) -> impl Iterator<Item = &Node> {
-    let nodes = sides.nodes().filter(|(at, _)| at.0 == 0);
-    let is_unread = |node: &&Node| {
-        let runs = node.tftp.door == Known::Yes(Door::Open) && !node.tftp.concluded;
-        let mut names = files_of(node).map(|(name, _)| name);
-        runs && !names.any(|name| name.contains(".tlv"))
-            && matches!(node.file(ListKind::Itl.file_name()), Known::No(_))
-    };
-    nodes.map(|(_, node)| node).filter(is_unread)
-}
-
-/// A phone in front of such a node.
-fn unread_phone(node: &Node, how: &How<'_>) -> Asked {
-    Asked {
-        name: format!("a phone of {}", node.name),
-        model: how.model.to_owned(),
-        subject: Err(Gap {
-            what: format!("{} of {}", ListKind::Itl.file_name(), node.name),
-            why: "its TFTP runs, and no input has its list".into(),
-        }),
-    }
 }
 
 /// What trust and registration hang on is the same.
