@@ -449,6 +449,45 @@ fn a_step_for_two_groups_has_the_doubts_of_both() {
     assert!(book.contains(both), "{book}");
 }
 
+/// Where another node of B mends it, no step sends phones to the one that strands them.
+#[test]
+fn a_runbook_sends_phones_to_the_servers_of_their_fix() {
+    let one_line = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut answer = mixed_answer();
+    answer.option_150 = vec!["dst-sub".into()];
+    let mut moved = stranded();
+    moved.fix.as_mut().unwrap().actions = vec![Action::SetOption150 {
+        nodes: vec!["dst-pub".into()],
+    }];
+    answer.groups = vec![moved.clone()];
+    let book = one_line(runbook(&answer));
+    assert!(
+        book.contains("(or Alternate TFTP) that names dst-pub."),
+        "{book}"
+    );
+    assert!(book.contains("scopes name dst-pub;"), "{book}");
+    assert!(
+        book.contains("check` with `--option-150 dst-pub` then"),
+        "{book}"
+    );
+    assert!(
+        !book.contains("names dst-sub") && !book.contains("name dst-sub"),
+        "{book}"
+    );
+
+    answer.groups.push(follows());
+    let book = one_line(runbook(&answer));
+    for part in [
+        "that names the servers that stand at each.",
+        "(its scope names dst-pub): shows, once the changes",
+        "(its scope names dst-sub): shows, in this order",
+        "150 of the scopes of SEP..4401, SEP..4402 name dst-sub;",
+        "name dst-pub;",
+    ] {
+        assert!(book.contains(part), "{part}: {book}");
+    }
+}
+
 /// That phones can return may hang on answers that nobody heard.
 #[test]
 fn a_way_back_that_rests_on_a_guess_says_so() {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::evidence::{At, Door, FileReply, Known, Node, Sides};
+use super::evidence::{At, Door, FileReply, FileService, Known, Node, Sides};
 use super::predict::{Subject, Taken};
 use crate::phone::Flash;
 use crate::phone::flash::CONFIG;
@@ -90,27 +90,39 @@ impl<'a> Served<'a> {
 }
 
 impl Served<'_> {
-    /// The nodes that hand out files and whose ITL nobody read: a phone of which nobody said what it
-    /// holds may hold theirs.
-    pub(super) fn unread(&self, subject: &Subject) -> Vec<&str> {
-        let device = &subject.setup.identity.device;
-        let names = [
-            ListKind::Itl.file_name().to_owned(),
-            format!("ITL{device}.tlv"),
-        ];
-        let is_unread = |node: &Node, itls: &[&Arc<[u8]>]| {
-            let serves = [&node.tftp, &node.http].map(|s| s.door == Known::Yes(Door::Open));
-            let mut files = names.iter().map(|name| node.file(name));
-            let is_known = |file: &Known<_>| matches!(file, Known::Yes(_));
-            serves.contains(&true) && itls.is_empty() && !files.any(|file| is_known(&file))
-        };
-        let nodes = self
-            .nodes
-            .iter()
-            .filter(|(_, node, [_, itls])| is_unread(node, itls));
-        let named = nodes.map(|(_, node, _)| node.name.as_str());
-        named.filter(|_| subject.taken.itl).collect()
+    /// Lists that nodes may hand out and that nobody read: a phone of which nobody said what it holds may
+    /// hold them.
+    pub(super) fn unread(&self, subject: &Subject) -> Vec<String> {
+        let taken = &subject.taken;
+        let kinds = [(ListKind::Ctl, taken.ctl, 0), (ListKind::Itl, taken.itl, 1)];
+        let mut unread = Vec::new();
+        for (kind, _, place) in kinds.into_iter().filter(|(_, is_taken, _)| *is_taken) {
+            let own = format!("{kind}{}.tlv", subject.setup.identity.device);
+            let is_told = |node: &Node| matches!(node.file(&own), Known::Yes(Some(_)));
+            for (_, node, lists) in &self.nodes {
+                if lists[place].is_empty() && !is_told(node) && is_unread(node, kind) {
+                    unread.push(format!("the {kind} of {}", node.name));
+                }
+            }
+        }
+        unread
     }
+}
+
+/// True if a node may hand out a list of a kind that nobody read: it hands out files, or somebody asked
+/// it for that one in vain, or other files of it were exported and not what says whether it does. Of one
+/// that configurations alone name it is not supposed.
+pub(super) fn is_unread(node: &Node, kind: ListKind) -> bool {
+    let name = kind.file_name();
+    let is_given = node.exported().next().is_some();
+    let may_serve = |service: &FileService| match &service.door {
+        Known::Yes(Door::Open) => true,
+        _ if service.replies.contains_key(name) => true,
+        Known::Yes(_) => false,
+        Known::No(_) => is_given,
+    };
+    let is_known = matches!(node.file(name), Known::Yes(_));
+    !is_known && [&node.tftp, &node.http].into_iter().any(may_serve)
 }
 
 impl Held<'_> {

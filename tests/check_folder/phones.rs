@@ -217,7 +217,7 @@ fn a_list_that_nobody_read_may_be_what_a_phone_holds() {
     let unread = fates(&fewer, &rows(""));
     assert_eq!(unread[0].0, Fate::Unknown, "{unread:?}");
     let missing = unread[0].2.as_deref().unwrap();
-    for part in ["which ITL SEP", "the ITL of src-sub", "itl_sha1"] {
+    for part in ["which lists SEP", "the ITL of src-sub", "itl_sha1"] {
         assert!(missing.contains(part), "{part} in {missing}");
     }
     let guessed = fates(&fewer, &[]);

@@ -128,23 +128,26 @@ fn one_dead_node_does_not_hide_the_others() {
     drop(closed);
     let lab = clusters.path("ready.json");
     let from = format!("tftp://src-pub,tftp://127.0.0.1:{tftp},http://127.0.0.1:{http}");
-    let mut args = vec![
-        "check",
-        "--from",
-        &from,
-        "--to",
-        "tftp://dst-pub",
-        "--lab",
-        &lab,
-    ];
-    args.extend([
-        "--rate",
-        "500",
-        "--timeout",
-        "0.5",
-        "--device",
-        "SEP001122334401",
-    ]);
+    let record = clusters.path("record");
+    let read = clusters.check(&["--record", &record]);
+    assert_eq!(read.status.code(), Some(0), "{}", said(&read));
+    let itl = Path::new(&record).join("from/src-pub/tftp/ITLFile.tlv");
+    let sha1 = trustline::phone::file_facts("", &std::fs::read(itl).unwrap()).sha1;
+    let inventory = clusters.path("phones.csv");
+    let row = |itl_sha1: &str| {
+        let text = format!("device,model,itl_sha1\nSEP001122334401,CP-8861,{itl_sha1}\n");
+        std::fs::write(&inventory, text).unwrap();
+    };
+    let mut args = vec!["check", "--from", &from, "--to", "tftp://dst-pub"];
+    args.extend(["--lab", &lab, "--rate", "500", "--timeout", "0.5"]);
+    args.extend(["--phones", &inventory]);
+    // What the dead one would have given to phones nobody knows.
+    row("");
+    let output = run(&args);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let may_be = "the ITL of 127.0.0.1, which it may hold, nobody read";
+    assert!(told(&output).contains(may_be), "{}", said(&output));
+    row(&sha1);
     let output = run(&args);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     let told = told(&output);

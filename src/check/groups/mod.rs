@@ -378,8 +378,9 @@ impl<'a> Asking<'a> {
                 return Ok(worst);
             }
             return Err(format!(
-                "which ITL {} holds: nobody said it, and the ITL of {}, which serves phones too, was not read: \
-                 give that file, or put itl_sha1 of the phone into the inventory",
+                "which lists {} holds: nobody said it, and {}, which it may hold, nobody read: give that file, \
+                 name it in NODE/not-served.txt if the node has none, say in NODE/services.txt if TFTP does not \
+                 run there, or put itl_sha1 and ctl_sha1 of the phone into the inventory",
                 subject.setup.identity.device,
                 unread.join(" and ")
             ));

@@ -230,6 +230,15 @@ fn changes(book: &mut Book, answer: &Answer) {
     if actions.iter().any(|(a, _)| !on_clusters(a)) {
         book.end();
     }
+    for (servers, _) in by_servers(answer) {
+        if *servers != *answer.option_150 {
+            book.plain(&format!(
+                "Run `trustline check` with `--option-150 {}` then: it has looked at what {} hand out.",
+                servers.iter().map(|s| text(s)).collect::<Vec<_>>().join(","),
+                named(&answer.option_150, answer)
+            ));
+        }
+    }
 }
 
 /// What is to be known of a step that no fix of these groups proves, or whose proofs rest on guesses: on
@@ -252,9 +261,41 @@ fn doubts(groups: &[&Group]) -> String {
     }
 }
 
+/// What option 150 is to name for phones that follow or have a proven way: what was planned, but where
+/// their fix is to name others.
+fn servers_of<'a>(answer: &'a Answer, group: &'a Group) -> Option<&'a [String]> {
+    if group.fate.follows() {
+        return Some(&answer.option_150);
+    }
+    let fix = group.fix.as_ref().filter(|fix| fix.proven)?;
+    let named = fix.actions.iter().find_map(|action| match action {
+        Action::SetOption150 { nodes } => Some(nodes.as_slice()),
+        _ => None,
+    });
+    Some(named.unwrap_or(&answer.option_150))
+}
+
+/// The groups that follow or have a proven way, by what option 150 is to name for them.
+fn by_servers(answer: &Answer) -> Vec<(&[String], Vec<&Group>)> {
+    let mut all: Vec<(&[String], Vec<&Group>)> = Vec::new();
+    for group in &answer.groups {
+        let Some(servers) = servers_of(answer, group) else {
+            continue;
+        };
+        match all.iter_mut().find(|(s, _)| *s == servers) {
+            Some((_, groups)) => groups.push(group),
+            None => all.push((servers, vec![group])),
+        }
+    }
+    if all.is_empty() {
+        all.push((&answer.option_150, Vec::new()));
+    }
+    all
+}
+
 /// What option 150 is to name, for a sentence.
-fn servers(answer: &Answer) -> String {
-    let servers: Vec<_> = answer.option_150.iter().map(|s| text(s)).collect();
+fn named(servers: &[String], answer: &Answer) -> String {
+    let servers: Vec<_> = servers.iter().map(|s| text(s)).collect();
     match servers.as_slice() {
         [] => format!("the TFTP nodes of {}", text(&answer.to)),
         [one] => one.clone(),
@@ -264,9 +305,13 @@ fn servers(answer: &Answer) -> String {
 
 fn pilot(book: &mut Book, answer: &Answer) {
     book.section("One phone of each kind");
+    let all = by_servers(answer);
+    let scope = match all.as_slice() {
+        [(servers, _)] => named(servers, answer),
+        _ => "the servers that stand at each".to_owned(),
+    };
     book.plain(&format!(
-        "Give these phones alone a scope (or Alternate TFTP) that names {}. A phone whose servers are set by hand asks whether to keep its lists: press Continue. Reset one phone, and watch its status messages.",
-        servers(answer)
+        "Give these phones alone a scope (or Alternate TFTP) that names {scope}. A phone whose servers are set by hand asks whether to keep its lists: press Continue. Reset one phone, and watch its status messages.",
     ));
     for group in &answer.groups {
         let first = group.phones.first();
@@ -274,6 +319,12 @@ fn pilot(book: &mut Book, answer: &Answer) {
         let name = match group.phones.len() {
             0 | 1 => first,
             _ => format!("{first}, for {}", text(&who(group))),
+        };
+        let name = match servers_of(answer, group) {
+            Some(servers) if all.len() > 1 => {
+                format!("{name} (its scope names {})", named(servers, answer))
+            }
+            _ => name,
         };
         let fixed = group
             .fix
@@ -330,10 +381,18 @@ fn batches(book: &mut Book, answer: &Answer) {
             phones(waits)
         ));
     }
-    if load.batches > 0 {
+    let all = by_servers(answer);
+    for (servers, groups) in all.iter().filter(|_| load.batches > 0) {
+        let whose = match all.len() {
+            1 => "the phones' scopes".to_owned(),
+            _ => {
+                let whom: Vec<_> = groups.iter().map(|g| text(&who(g))).collect();
+                format!("the scopes of {}", whom.join("; "))
+            }
+        };
         book.step(&format!(
-            "let option 150 of the phones' scopes name {}; with more than one scope, scope by scope as the batches go",
-            servers(answer)
+            "let option 150 of {whose} name {}; with more than one scope, scope by scope as the batches go",
+            named(servers, answer)
         ));
     }
     match load.batches {

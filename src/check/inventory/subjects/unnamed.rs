@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Home, How, MAX_COMPARED, files_of, is_alike};
-use crate::check::evidence::{At, Door, FileReply, Known, Node, Sides};
+use crate::check::evidence::{At, FileReply, Known, Node, Sides};
 use crate::check::groups::Asked;
+use crate::check::held::is_unread;
 use crate::check::inventory::Entry;
 use crate::check::predict::Taken;
 use crate::check::rehearsal::Gap;
@@ -57,7 +58,8 @@ pub(super) fn phones(home: &mut Home<'_>, sides: &Sides, how: &How<'_>) -> Vec<A
     }
     for node in unread_nodes(sides) {
         let what = format!("{} of {}", ListKind::Itl.file_name(), node.name);
-        let why = "its TFTP runs, and no input has its list".into();
+        let why = "no input has its list: give it, or NODE/services.txt if TFTP does not run there"
+            .into();
         all.push(unknown(
             format!("a phone of {}", node.name),
             how,
@@ -75,16 +77,13 @@ pub(super) fn tftp_nodes(sides: &Sides) -> impl Iterator<Item = At> {
         .map(|(at, _)| at)
 }
 
-/// The nodes of the phones' cluster that are known to run TFTP, and whose lists nobody read.
+/// The nodes of the phones' cluster that may hand out lists, of which nobody read any.
 fn unread_nodes(sides: &Sides) -> impl Iterator<Item = &Node> {
     let nodes = sides.nodes().filter(|(at, _)| at.0 == 0);
-    let is_unread = |node: &&Node| {
-        let runs = node.tftp.door == Known::Yes(Door::Open) && !node.tftp.concluded;
-        let mut names = files_of(node).map(|(name, _)| name);
-        runs && !names.any(|name| name.contains(".tlv"))
-            && matches!(node.file(ListKind::Itl.file_name()), Known::No(_))
-    };
-    nodes.map(|(_, node)| node).filter(is_unread)
+    let has_list = |node: &Node| files_of(node).any(|(name, _)| name.contains(".tlv"));
+    nodes
+        .map(|(_, node)| node)
+        .filter(move |node| is_unread(node, ListKind::Itl) && !has_list(node))
 }
 
 /// A phone of which something is missing to say what becomes of it.

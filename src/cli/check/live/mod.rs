@@ -24,6 +24,7 @@ use crate::net::tls::Identity;
 use crate::report::text::count;
 use crate::trust::certificate::escape_for_terminal;
 use crate::tvs::ClientSettings;
+use crate::wire::ListKind;
 use asked::Named;
 use nodes::{
     a_device, address_of, at_host, doubt_twins, name_nodes, no_port, nobody_named, node_of,
@@ -254,6 +255,10 @@ impl Look<'_> {
                         for service in Service::ALL {
                             service.of(node).door = Known::No(why.clone());
                         }
+                        // Whoever names a node takes it for one that phones ask.
+                        let itl = ListKind::Itl.file_name().to_owned();
+                        let lost = || Known::No(why.clone());
+                        node.tftp.replies.entry(itl).or_insert_with(lost);
                     }
                 }
             }
