@@ -8,6 +8,7 @@ use super::question::{
 };
 use crate::check::answer::Condition;
 use crate::check::evidence::{FileReply, Known};
+use crate::check::held::is_unread;
 use crate::check::whole::whole_list;
 use crate::trust::rules::Basis;
 use crate::trust::search::SignerId;
@@ -153,6 +154,17 @@ pub(super) fn rollback_parameter(q: &Question<'_>) -> Vec<Condition> {
         side.name
     );
     let is_mixed = q.held.iter().any(|h| h.ctl.is_some());
+    let unread = side.nodes.iter().filter(|n| is_unread(n, ListKind::Itl));
+    let unread: Vec<&str> = unread.map(|n| n.name.as_str()).collect();
+    let still = (parameter == Some(&false) && !unread.is_empty()).then(|| {
+        Said::new(ROLLBACK_PARAMETER, &side.name, Basis::Documented).unknown(
+            format!(
+                "it is False, and whether {} still serve the empty ITL nobody read",
+                and(&unread)
+            ),
+            format!("give ITLFile.tlv of {}", and(&unread)),
+        )
+    });
     // What only a list shows was so when the node published it.
     let (said, is_on) = match parameter {
         Some(_) => (said, "it is True".to_owned()),
@@ -167,7 +179,7 @@ pub(super) fn rollback_parameter(q: &Question<'_>) -> Vec<Condition> {
             ),
         ),
     };
-    vec![match (parameter, blank.is_empty(), full.is_empty()) {
+    let told = match (parameter, blank.is_empty(), full.is_empty()) {
         (Some(true), _, _) | (None, false, _) if is_mixed => said.bad(
             format!("{is_on}, and phones hold a CTL: the empty ITL takes TVS away from them, and the CTL stays"),
             back,
@@ -204,6 +216,7 @@ pub(super) fn rollback_parameter(q: &Question<'_>) -> Vec<Condition> {
                 ),
             }
         }
+        (Some(false), true, _) if still.is_some() => return still.into_iter().collect(),
         (Some(false), true, _) => said.good("it is False: TVS of the cluster stays in the phones' ITL"),
         (None, true, false) => said.note(
             format!("it was not read; the ITL of {} holds TVS and TFTP, so it was not in force when that was made", names(&full)),
@@ -213,7 +226,8 @@ pub(super) fn rollback_parameter(q: &Question<'_>) -> Vec<Condition> {
             format!("{name} was not read, nor an ITL that would show it"),
             format!("{LOOK_AT_PARAMETER}; or give the cluster's ITLFile.tlv"),
         ),
-    }]
+    };
+    std::iter::once(told).chain(still).collect()
 }
 
 fn has(phones: &[&str]) -> String {

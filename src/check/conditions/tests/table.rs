@@ -237,6 +237,16 @@ pub(super) const TABLE: &[(&str, Change, &str, State, &str)] = &[
         "without the empty ITL",
     ),
     (
+        "rollback parameter is off, and a list that would show it was not read",
+        |w| {
+            w.sides.sides[0].parameters.prepare_for_rollback = Known::Yes(false);
+            serve(w.src(1), "ITLFile.tlv", Known::No("timed out".into()));
+        },
+        "rollback-parameter",
+        State::Unknown,
+        "whether src-sub still serve",
+    ),
+    (
         "rollback parameter not read, lists say it",
         |w| w.sides.sides[0].parameters.prepare_for_rollback = Known::not_looked_at(),
         "rollback-parameter",
