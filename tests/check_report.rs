@@ -488,6 +488,29 @@ fn a_runbook_sends_phones_to_the_servers_of_their_fix() {
     }
 }
 
+/// A token's certificate stands on no node's page.
+#[test]
+fn a_certificate_of_no_node_comes_out_of_a_list() {
+    let mut answer = mixed_answer();
+    let mut group = stranded();
+    let fix = group.fix.as_mut().unwrap();
+    let Some(Action::Import {
+        certificate, from, ..
+    }) = fix.actions.first_mut()
+    else {
+        panic!("{fix:?}")
+    };
+    certificate.node.clear();
+    certificate.kind.clear();
+    from.clear();
+    answer.groups = vec![group];
+    let book = runbook(&answer);
+    let book = book.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "out of the list that has it, as no node was read that has it as its own, into";
+    assert!(book.contains(told), "{book}");
+    assert!(!book.contains("from into"), "{book}");
+}
+
 /// That phones can return may hang on answers that nobody heard.
 #[test]
 fn a_way_back_that_rests_on_a_guess_says_so() {

@@ -122,10 +122,15 @@ fn order(action: &Action) -> String {
             from,
             into,
             store,
-        } => format!(
-            "upload {} from {from} into {store} of {into}",
-            certificate_text(certificate)
-        ),
+        } => {
+            let whence = match from.as_str() {
+                "" => "out of the list that has it, as no node was read that has it as its own,"
+                    .into(),
+                from => format!("from {from}"),
+            };
+            let what = certificate_text(certificate);
+            format!("upload {what} {whence} into {store} of {into}")
+        }
         Action::Restart {
             service,
             cluster,

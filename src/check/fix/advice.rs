@@ -90,6 +90,9 @@ fn whose(c: &Whose, cluster: &str, looked: &Looked<'_>) -> String {
         &c.kind
     };
     match c.node.as_str() {
+        "" if cluster.is_empty() => format!(
+            "{kind} ({names}), out of the list that has it, as no node was read that has it as its own,"
+        ),
         "" => format!("{kind} ({names})"),
         node => format!("{kind} of {} ({names})", name_of(node, cluster, looked)),
     }
