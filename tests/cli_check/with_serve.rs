@@ -63,6 +63,32 @@ fn what_is_asked_of_live_clusters_says_who_follows() {
 }
 
 /// Nothing is known of a TVS that was not asked.
+/// What the command line says of a TVS counts by whatever name of its node, and a name that nobody has
+/// is not passed over.
+#[test]
+fn a_tvs_is_overruled_by_any_name_of_its_node() {
+    let clusters = Clusters::after("all");
+    for (tvs, told_so) in [
+        ("SRC-PUB=127.0.0.1:1", "TVS of src-pub"),
+        ("src-pub.example.com=127.0.0.1:1", "TVS of src-pub"),
+        (
+            "nosuch=127.0.0.1:1",
+            "--tvs nosuch=...: no node is called so",
+        ),
+    ] {
+        let output = clusters.check(&["--tvs", tvs, "--timeout", "2"]);
+        assert_ne!(output.status.code(), Some(0), "{tvs}: {}", said(&output));
+        assert!(told(&output).contains(told_so), "{tvs}: {}", said(&output));
+        let follows = told(&output).contains("1 of 1 phone follows");
+        assert_eq!(
+            follows,
+            tvs.starts_with("nosuch"),
+            "{tvs}: {}",
+            said(&output)
+        );
+    }
+}
+
 #[test]
 fn a_tvs_elsewhere_is_asked_there() {
     let clusters = Clusters::after("all");

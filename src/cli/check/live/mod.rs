@@ -187,6 +187,8 @@ struct JobDone {
 struct Servers {
     /// TVS: host and port of the configuration, and what the command line says in its place.
     tvs: Vec<(String, u16, Option<TvsPlace>)>,
+    /// What configurations call TVS.
+    named: Vec<String>,
     /// CallManager: host and ports.
     callmanager: Vec<(String, Vec<u16>)>,
 }
@@ -205,6 +207,7 @@ impl Servers {
         }
         Self {
             tvs,
+            named: named.tvs.into_iter().map(|(host, _)| host).collect(),
             callmanager: named.callmanager,
         }
     }
@@ -512,7 +515,25 @@ impl Look<'_> {
             questions = questions.into_iter().take(MOST_QUESTIONS).collect();
         }
         let pins = asked::pins(&sides[s].side);
-        for (host, port, over) in servers.tvs {
+        for (mut host, port, over) in servers.tvs {
+            if over.as_ref().is_some_and(|o| o.name.is_some()) {
+                let side = &mut sides[s].side;
+                match mix::position(side, &host, None) {
+                    Some(n) => host.clone_from(&side.nodes[n].name),
+                    None if servers.named.iter().any(|n| n.eq_ignore_ascii_case(&host)) => {}
+                    None => {
+                        side.failures.push(format!(
+                            "--tvs {host}=...: no node is called so, and the configurations that were read \
+                             name {}: mend the name",
+                            match servers.named.as_slice() {
+                                [] => "no TVS".to_owned(),
+                                names => names.join(", "),
+                            }
+                        ));
+                        continue;
+                    }
+                }
+            }
             let resolved = self.places.resolve(&host).await;
             let own = address_of(sides, s, &host, resolved);
             let found = self.tvs_at(&host, port, over.as_ref(), own).await;
@@ -595,7 +616,9 @@ impl Look<'_> {
 }
 
 /// TVS that configurations name, with where they really are if `overrides` say it: by the name that
-/// they give, else in order. Those that no configuration names come last.
+/// they give, else in order. What `overrides` say of names that no configuration has comes first: it may
+/// be another name of a node that configurations name, and then it counts. Places without a name that
+/// are left come last.
 fn tvs_places(named: &Named, overrides: &[TvsPlace]) -> Vec<(String, u16, Option<TvsPlace>)> {
     let same = |host: &str, other: &str| host.eq_ignore_ascii_case(other);
     let mut left: Vec<&TvsPlace> = overrides.iter().collect();
@@ -610,11 +633,15 @@ fn tvs_places(named: &Named, overrides: &[TvsPlace]) -> Vec<(String, u16, Option
             *over = Some(left.remove(i).clone());
         }
     }
-    for over in left {
+    let (named, nameless): (Vec<_>, Vec<_>) = left.into_iter().partition(|o| o.name.is_some());
+    let place = |over: &TvsPlace| {
         let name = over.name.as_ref().unwrap_or(&over.host);
-        found.push((name.clone(), over.port, Some(over.clone())));
-    }
-    found
+        (name.clone(), over.port, Some(over.clone()))
+    };
+    let mut all: Vec<_> = named.into_iter().map(place).collect();
+    all.append(&mut found);
+    all.extend(nameless.into_iter().map(place));
+    all
 }
 
 /// What a task found. One that panicked is a bug of ours, and goes on to be one.
@@ -673,6 +700,6 @@ mod tests {
         let its_own = places(&["10.0.0.1", "b"], &["10.0.0.1:7"]);
         assert_eq!(its_own, ["10.0.0.1 at 10.0.0.1:7", "b:2445"]);
         assert_eq!(places(&[], &["x:1"]), ["x at x:1"]);
-        assert_eq!(places(&["a"], &["c=x:1"]), ["a:2445", "c at x:1"]);
+        assert_eq!(places(&["a"], &["c=x:1"]), ["c at x:1", "a:2445"]);
     }
 }
