@@ -80,6 +80,14 @@ pub(super) fn trial(
 }
 
 impl Run<'_> {
+    /// The phones that booted next in the usual run, for a trial that has been like it so far.
+    pub(super) fn noted_boot(&self) -> Option<Vec<usize>> {
+        match &self.beside {
+            Beside::Alike { moments, .. } => Some(moments.first()?.indices.clone()),
+            Beside::Nothing | Beside::Noting(_) | Beside::Astray => None,
+        }
+    }
+
     /// Notes a boot, or compares it with what was noted. True if it is to be left out.
     pub(super) fn is_boot_known(&mut self, indices: &[usize], cause: BootCause) -> bool {
         match &mut self.beside {

@@ -69,6 +69,12 @@ pub(super) fn verdict(phone: &LabPhone, lab: &Lab) -> Verdict {
     Seen::of(phone, lab).judged.verdict
 }
 
+/// The cluster that a phone registered with in its last boot.
+pub(super) fn registered_with(phone: &LabPhone, lab: &Lab) -> Option<String> {
+    let (cluster, _) = Seen::of(phone, lab).judged.follows?;
+    Some(cluster)
+}
+
 impl Places for Lab {
     fn owner_of(&self, list: &[u8]) -> Owner {
         for cluster in self.clusters() {

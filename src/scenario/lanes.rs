@@ -18,7 +18,7 @@ use super::judge::{verdict, verdicts};
 use super::model::{Action, Scenario, Step};
 use super::run::{LabPhone, Rehearsed, Run, RunError, Snapshot, lock};
 use super::words::Verdict;
-use crate::cluster::{Answers, ClusterError, answers_of_tvs};
+use crate::cluster::{Answers, ClusterError, Lab, answers_of_tvs};
 use crate::event::Event;
 use crate::phone::BootCause;
 use crate::time::Time;
@@ -136,6 +136,9 @@ pub(super) fn counts_between_boots(scenario: &Scenario, key: Key) -> bool {
     key == Key::DhcpPrecedence && scenario.steps.iter().any(has_both)
 }
 
+/// Says of a phone with this index whether it is one of those that are meant.
+pub(super) type Which<'a> = &'a dyn Fn(usize, &LabPhone, &Lab) -> bool;
+
 /// A trial of a rule that leaves the lab as it is.
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -224,10 +227,39 @@ impl Run<'_> {
         }
     }
 
-    /// Boots phones in this run, then in each lane where that is another boot.
+    /// Boots the phones of which this is true: in this run, and in each lane, where it may be true of
+    /// others.
+    pub(super) fn boot_where(
+        &mut self,
+        is_one: Which<'_>,
+        cause: BootCause,
+    ) -> Result<(), ClusterError> {
+        // A trial that has been like the usual run has not booted its phones: the usual one's count.
+        let noted = self.noted_boot();
+        let indices = noted.unwrap_or_else(|| self.phones_where(is_one));
+        if self.is_boot_known(&indices, cause) {
+            return Ok(());
+        }
+        let indices = self.phones_where(is_one);
+        if self.lanes.is_empty() {
+            return self.boot_here(&indices, cause);
+        }
+        self.boot_lanes(&indices, is_one, cause)
+    }
+
+    fn phones_where(&self, is_one: Which<'_>) -> Vec<usize> {
+        let lab = lock(&self.lab);
+        let phones = self.phones.iter().enumerate();
+        let those = phones.filter(|(i, p)| is_one(*i, p, &lab));
+        those.map(|(i, _)| i).collect()
+    }
+
+    /// Boots phones in this run, then in each lane those of its own that `is_one` of, where that is
+    /// another boot.
     pub(super) fn boot_lanes(
         &mut self,
         indices: &[usize],
+        is_one: Which<'_>,
         cause: BootCause,
     ) -> Result<(), ClusterError> {
         let now = self.driver.now();
@@ -248,7 +280,7 @@ impl Run<'_> {
                 let own = self.part(lane.forced, i, &before, now);
                 lane.own.insert(i, own);
             }
-            self.boot_lane(lane, indices, cause)?;
+            self.boot_lane(lane, is_one, cause)?;
         }
         self.lanes = lanes;
         // What the lanes' phones felt is their own affair.
@@ -273,15 +305,16 @@ impl Run<'_> {
     fn boot_lane(
         &mut self,
         lane: &mut Lane,
-        indices: &[usize],
+        is_one: Which<'_>,
         cause: BootCause,
     ) -> Result<(), ClusterError> {
         let usual_answers = lock(&self.lab).answers();
         if let Some(answers) = lane.answers {
             lock(&self.lab).set_answers(answers);
         }
-        let mut booting = lane.own.iter_mut().filter(|(i, _)| indices.contains(i));
-        let booted = booting.try_for_each(|(&i, own)| {
+        let booting = |(i, own): &(&usize, &mut Own)| is_one(**i, &own.phone, &lock(&self.lab));
+        let booting: Vec<_> = lane.own.iter_mut().filter(booting).collect();
+        let booted = booting.into_iter().try_for_each(|(&i, own)| {
             let usual_only = self.only.replace(BTreeSet::from([i]));
             self.exchange_places(i, own);
             let booted = self.boot_here(&[i], cause);

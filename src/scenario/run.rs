@@ -409,7 +409,7 @@ impl<'a> Run<'a> {
         if self.lanes.is_empty() {
             return self.boot_here(indices, cause);
         }
-        self.boot_lanes(indices, cause)
+        self.boot_lanes(indices, &|i, _, _| indices.contains(&i), cause)
     }
 
     /// The same, in this run alone.

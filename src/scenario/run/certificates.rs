@@ -9,6 +9,7 @@ use crate::phone::BootCause;
 use crate::scenario::diagnostic::Located;
 use crate::scenario::exchange::{Done, Press};
 use crate::scenario::expect::Checked;
+use crate::scenario::judge::registered_with;
 use crate::scenario::model::{self, Action};
 use crate::scenario::steps;
 use crate::scenario::words::{BulkResult, ClosedWord};
@@ -49,15 +50,11 @@ impl Run<'_> {
             };
             let verb = "reset-phones".into();
             self.tell(LAB, Kind::Step { verb, text });
-            let of_cluster = |p: &LabPhone| {
-                let lab = lock(&self.lab);
-                let first = p.servers(&lab).iter().find_map(|a| lab.at(*a));
-                first.is_some_and(|id| lab.clusters()[id.cluster].id() == cluster)
+            // A cluster can reset the phones alone that are registered with it.
+            let is_registered = |_: usize, p: &LabPhone, lab: &Lab| {
+                registered_with(p, lab).is_some_and(|registered| registered == cluster)
             };
-            let indices: Vec<_> = (0..self.phones.len())
-                .filter(|&i| of_cluster(&self.phones[i]))
-                .collect();
-            self.boot(&indices, BootCause::Reset)?;
+            self.boot_where(&is_registered, BootCause::Reset)?;
         }
         Ok(())
     }
