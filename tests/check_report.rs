@@ -475,7 +475,16 @@ fn a_runbook_sends_phones_to_the_servers_of_their_fix() {
         "{book}"
     );
 
-    answer.groups.push(follows());
+    let once =
+        "Once the changes above are made, and the check says that they follow: - [ ] let option";
+    assert!(book.contains(once), "{book}");
+
+    answer.groups[0].fix.as_mut().unwrap().proven = false;
+    let book = one_line(runbook(&answer));
+    assert!(book.contains("There are no others yet."), "{book}");
+    assert!(!book.contains("- [ ] reset"), "{book}");
+
+    answer.groups = vec![moved, follows()];
     let book = one_line(runbook(&answer));
     for part in [
         "that names the servers that stand at each.",

@@ -382,6 +382,13 @@ fn batches(book: &mut Book, answer: &Answer) {
         ));
     }
     let all = by_servers(answer);
+    if waits > 0 && answer.groups.iter().all(|g| !g.fate.follows()) {
+        if all.iter().all(|(_, groups)| groups.is_empty()) {
+            book.plain("There are no others yet.");
+            return;
+        }
+        book.plain("Once the changes above are made, and the check says that they follow:");
+    }
     for (servers, groups) in all.iter().filter(|_| load.batches > 0) {
         let whose = match all.len() {
             1 => "the phones' scopes".to_owned(),
