@@ -182,3 +182,16 @@ fn json_names_both_files() {
     assert_eq!(json["same"], true);
     assert_eq!(json["files"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn the_empty_list_of_a_rollback_is_told_for_phones_with_and_without_a_ctl() {
+    let list = owned();
+    let mut empty = list.clone();
+    empty
+        .records
+        .retain(|r| !r.role().signs_files() && r.role() != Role::Tvs);
+    let told = between(&list, &empty).consequences;
+    let text = told.iter().find(|t| t.contains("of a rollback")).unwrap();
+    assert!(text.contains("holds no CTL takes any list"), "{text}");
+    assert!(text.contains("left without TVS"), "{text}");
+}

@@ -192,7 +192,9 @@ impl Difference {
             && !before.is_empty_for_rollback()
         {
             texts.push(
-                "the second list is the empty one of a rollback: with it a phone takes any list"
+                "the second list is the empty one of a rollback: with it a phone that holds no CTL \
+                 takes any list; one that holds a CTL is left without TVS, and takes only what its \
+                 CTL vouches for (trust.rollback_with_ctl)"
                     .to_owned(),
             );
         }
