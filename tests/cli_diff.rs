@@ -11,7 +11,7 @@ mod golden;
 
 use golden::{check, run};
 use serde_json::Value;
-use trustline::report::diff::{Change, Difference, Side};
+use trustline::report::diff::{Change, Difference, OwnSignature, Replacement, Side};
 use trustline::wire::element::{Element, record_tag};
 use trustline::wire::{ListKind, Role, Strictness, TrustList};
 
@@ -27,7 +27,8 @@ fn owned() -> TrustList<Vec<u8>> {
         .to_owned()
 }
 
-/// What differs between two lists that are written and read.
+/// What differs between two lists that are written and read. Their signatures, which no change
+/// survives, are left out.
 fn between(a: &TrustList<Vec<u8>>, b: &TrustList<Vec<u8>>) -> Difference {
     let (a, b) = (a.emit().unwrap(), b.emit().unwrap());
     let read = |bytes| TrustList::parse(bytes, &Strictness::default()).unwrap();
@@ -36,6 +37,7 @@ fn between(a: &TrustList<Vec<u8>>, b: &TrustList<Vec<u8>>) -> Difference {
         name,
         kind: ListKind::Itl,
         list,
+        own: OwnSignature::NotChecked,
     };
     Difference::between(side("a", &a), side("b", &b))
 }
@@ -181,4 +183,113 @@ fn json_names_both_files() {
     assert_eq!(json["schema_version"], 1);
     assert_eq!(json["same"], true);
     assert_eq!(json["files"].as_array().unwrap().len(), 2);
+}
+
+/// Writes the list with the lowest bit of one byte flipped, and gives its path.
+fn flipped(folder: &tempfile::TempDir, at: impl Fn(&[u8]) -> usize) -> String {
+    let mut bytes = std::fs::read(LAYOUT).unwrap();
+    let at = at(&bytes);
+    bytes[at] ^= 1;
+    let path = folder.path().join("ITLFile.tlv");
+    std::fs::write(&path, bytes).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn text_and_json(a: &str, b: &str) -> (Option<i32>, String, Value) {
+    let human = run(&["diff", a, b]);
+    let json = run(&["diff", a, b, "--format", "json"]);
+    assert_eq!(human.status.code(), json.status.code());
+    (
+        human.status.code(),
+        String::from_utf8(human.stdout).unwrap(),
+        serde_json::from_slice(&json.stdout).unwrap(),
+    )
+}
+
+#[test]
+fn a_signature_that_does_not_hold_is_no_equal_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = flipped(&folder, |bytes| {
+        let list = TrustList::parse(bytes, &Strictness::default()).unwrap();
+        let signature = list.header.signature();
+        signature.as_ptr().addr() - bytes.as_ptr().addr() + signature.len() - 1
+    });
+    for (a, b, bad) in [(LAYOUT, &*broken, 1), (&*broken, LAYOUT, 0)] {
+        let (code, text, json) = text_and_json(a, b);
+        assert_eq!(code, Some(1), "{text}");
+        assert!(text.contains("does not hold"), "{text}");
+        assert!(text.contains("phones refuse"), "{text}");
+        assert!(!text.contains("mean the same"), "{text}");
+        assert_eq!(json["same"], false);
+        assert_eq!(json["files"][bad]["own_signature"], "does-not-hold");
+        assert!(json["files"][bad]["own_signature_fault"].is_string());
+        assert_eq!(json["files"][1 - bad]["own_signature"], "holds");
+    }
+    // Twice the same file is the same, and refused.
+    let (code, text, json) = text_and_json(&broken, &broken);
+    assert_eq!((code, &json["same"]), (Some(0), &Value::Bool(true)));
+    assert!(text.contains("it refuses both"), "{text}");
+}
+
+#[test]
+fn a_damaged_certificate_is_not_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    // The last byte of a list's last certificate lies in that certificate's own signature.
+    let broken = flipped(&folder, |bytes| {
+        let list = TrustList::parse(bytes, &Strictness::default()).unwrap();
+        let der = list.records.last().unwrap().certificate().unwrap();
+        der.as_ptr().addr() - bytes.as_ptr().addr() + der.len() - 1
+    });
+    let (code, text, json) = text_and_json(LAYOUT, &broken);
+    assert_eq!(code, Some(1));
+    assert!(!text.contains("made anew"), "{text}");
+    assert!(text.contains("other bytes"), "{text}");
+    assert!(text.contains("does not hold"), "{text}");
+    assert_eq!(json["changes"][0]["replacement"], "other-bytes");
+}
+
+#[test]
+fn a_list_without_its_signer_is_not_checked() {
+    let mut list = owned();
+    list.records.retain(|r| !r.role().signs_lists());
+    let bytes = list.emit().unwrap();
+    let list = TrustList::parse(&bytes, &Strictness::default()).unwrap();
+    assert_eq!(OwnSignature::of(&list, &bytes), OwnSignature::NotChecked);
+}
+
+#[test]
+fn the_names_of_a_record_count_as_well_as_its_certificate() {
+    let list = owned();
+    for (tag, value) in [
+        (record_tag::SERIAL_NUMBER, vec![0x12, 0x34]),
+        (record_tag::ISSUER_NAME, b"CN=other\0".to_vec()),
+    ] {
+        let mut other = list.clone();
+        let last = other.records.last_mut().unwrap();
+        for e in &mut last.elements {
+            if e.tag == tag {
+                *e = Element::value(tag, value.clone());
+            }
+        }
+        let difference = between(&list, &other);
+        assert!(!difference.is_none());
+        let [Change::Replaced { before, after }] = &difference.changes[..] else {
+            panic!("{:?}", difference.changes);
+        };
+        assert_eq!(after.replaces(before), Replacement::OtherNames);
+        assert_eq!(after.misnamed, tag == record_tag::SERIAL_NUMBER);
+    }
+}
+
+#[test]
+fn the_empty_list_of_a_rollback_is_told_for_phones_with_and_without_a_ctl() {
+    let list = owned();
+    let mut empty = list.clone();
+    empty
+        .records
+        .retain(|r| !r.role().signs_files() && r.role() != Role::Tvs);
+    let told = between(&list, &empty).consequences;
+    let text = told.iter().find(|t| t.contains("of a rollback")).unwrap();
+    assert!(text.contains("holds no CTL takes any list"), "{text}");
+    assert!(text.contains("left without TVS"), "{text}");
 }

@@ -7,7 +7,7 @@ use super::exit_code::ExitCode;
 use super::failure::Failure;
 use super::inspect::read;
 use super::output::Output;
-use crate::report::diff::{Difference, Side, human, json};
+use crate::report::diff::{Difference, OwnSignature, Side, human, json};
 use crate::report::inspect::list_kind_of;
 use crate::report::text::hex_dump;
 use crate::trust::certificate::escape_for_terminal;
@@ -32,11 +32,13 @@ pub fn run(args: &DiffArgs, output: &Output) -> ExitCode {
             name: &first,
             kind: list_a.0,
             list: &list_a.1,
+            own: OwnSignature::of(&list_a.1, &a),
         },
         Side {
             name: &second,
             kind: list_b.0,
             list: &list_b.1,
+            own: OwnSignature::of(&list_b.1, &b),
         },
     );
     output.result(&match args.format {

@@ -1,6 +1,6 @@
 //! Two trust lists by what they mean: who signed them, which certificates they hold and for which
-//! roles. Order of records, dates of signing and signatures mean nothing to a phone and only show as
-//! a remark.
+//! roles. A signature that does not hold makes a phone refuse the list. Order of records and dates of
+//! signing mean nothing to a phone and only show as a remark.
 
 mod human;
 mod json;
@@ -11,8 +11,9 @@ pub use json::{SCHEMA_VERSION, json};
 use std::collections::BTreeSet;
 
 use crate::trust::certificate::{Certificate, escape_for_terminal, name_text};
+use crate::trust::own_signature::{OwnSignatureFault, check_list};
 use crate::trust::search::SignerId;
-use crate::trust::signature::digest_of;
+use crate::trust::signature::{Policy, SignatureCheck, digest_of};
 use crate::wire::header::{Header, same_serial, serial_number};
 use crate::wire::{Digest, ListKind, Record, Role, TrustList};
 
@@ -25,6 +26,52 @@ pub struct Side<'a> {
     pub kind: ListKind,
     /// The list.
     pub list: &'a TrustList<&'a [u8]>,
+    /// What [`OwnSignature::of`] says of the list.
+    pub own: OwnSignature,
+}
+
+/// Whether a list's signature holds by the signer's certificate, where the list holds that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnSignature {
+    /// It holds.
+    Holds,
+    /// It does not, for this reason, or the list contradicts itself.
+    Fails(OwnSignatureFault),
+    /// The list does not hold its signer as a SAST with a certificate.
+    NotChecked,
+}
+
+impl OwnSignature {
+    /// Checks the signature of `list`, which was read from `file`. What only some firmware refuses
+    /// (SHA-256, short keys) is no fault: two lists are compared for all phones.
+    pub fn of(list: &TrustList<&[u8]>, file: &[u8]) -> Self {
+        use OwnSignatureFault as Fault;
+
+        let any_firmware = Policy {
+            min_rsa_bits: 512,
+            accept_sha256: true,
+            accept_sha512: true,
+        };
+        match check_list(list, file, &any_firmware, &mut SignatureCheck::new()) {
+            Ok(_) => Self::Holds,
+            Err(
+                Fault::NoSast
+                | Fault::SignerNotInList
+                | Fault::SignerHasOtherRole { .. }
+                | Fault::SignerWithoutCertificate { .. },
+            ) => Self::NotChecked,
+            Err(
+                fault @ (Fault::Ambiguous { .. }
+                | Fault::RecordMismatch { .. }
+                | Fault::Signature { .. }),
+            ) => Self::Fails(fault),
+        }
+    }
+
+    /// True if phones refuse the list for it.
+    pub fn fails(self) -> bool {
+        matches!(self, Self::Fails(_))
+    }
 }
 
 /// A certificate of a list with all the roles that the list gives it.
@@ -44,16 +91,68 @@ pub struct Held {
     pub not_after: Option<i64>,
     /// SHA-256 of the certificate; none for a record without one.
     pub sha256: Option<Vec<u8>>,
+    /// True if the record's serial number is not that of its certificate. Phones find a signer by
+    /// the record's.
+    pub misnamed: bool,
     identity: Identity,
 }
 
-/// What makes two records speak of one certificate.
+/// What makes two records speak of one certificate: its bytes, and the names by which phones find
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Identity {
-    /// Its bytes.
-    Certificate(Vec<u8>),
-    /// Issuer and serial number of a record that holds no certificate.
-    Named(Vec<u8>, Vec<u8>),
+struct Identity {
+    /// The certificate's bytes, if the record has one.
+    certificate: Option<Vec<u8>>,
+    /// The record's issuer.
+    issuer: Option<Vec<u8>>,
+    /// The record's serial number, without leading zeros.
+    serial: Option<Vec<u8>>,
+}
+
+impl Identity {
+    fn of(record: &Record<&[u8]>) -> Self {
+        Self {
+            certificate: record.certificate().map(<[u8]>::to_vec),
+            issuer: record.issuer().map(<[u8]>::to_vec),
+            serial: record.serial().map(|s| serial_number(s).to_vec()),
+        }
+    }
+
+    /// True if both records name one issuer and serial number.
+    fn has_names_of(&self, other: &Self) -> bool {
+        self.issuer.is_some()
+            && self.serial.is_some()
+            && self.issuer == other.issuer
+            && self.serial == other.serial
+    }
+}
+
+/// How a certificate took another one's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replacement {
+    /// It has a serial number of its own: it was made anew.
+    MadeAnew,
+    /// It has the issuer and serial number of the other, and other bytes, which no authority gives
+    /// out twice.
+    OtherBytes,
+    /// It is the same certificate; its record names another issuer or serial number.
+    OtherNames,
+}
+
+impl Held {
+    /// How `self` stands in the place of `before`.
+    pub fn replaces(&self, before: &Self) -> Replacement {
+        let (old, new) = (&before.identity, &self.identity);
+        let same_names =
+            new.has_names_of(old) || (self.issuer == before.issuer && self.serial == before.serial);
+        if new.certificate.is_some() && new.certificate == old.certificate {
+            Replacement::OtherNames
+        } else if same_names {
+            Replacement::OtherBytes
+        } else {
+            Replacement::MadeAnew
+        }
+    }
 }
 
 /// What became of a certificate from the first list to the second.
@@ -63,7 +162,8 @@ pub enum Change {
     Added(Held),
     /// Only the first list has it.
     Removed(Held),
-    /// Another certificate of the same subject stands for the same roles: it was made anew.
+    /// Another one of the same subject, or of the same issuer and serial number, stands for the
+    /// same roles. [`Held::replaces`] says how.
     Replaced {
         /// In the first list.
         before: Held,
@@ -90,6 +190,8 @@ pub struct Signer {
     pub digest: Digest,
     /// True if the list itself holds the signer's certificate with the role that signs lists.
     pub in_list: bool,
+    /// Whether the list's signature holds by it.
+    pub own: OwnSignature,
 }
 
 /// What differs between two lists.
@@ -120,7 +222,7 @@ impl Difference {
     /// Compares two lists.
     pub fn between(a: Side<'_>, b: Side<'_>) -> Self {
         let (before, after) = (certificates(a.list), certificates(b.list));
-        let signers = [signer(a.list), signer(b.list)];
+        let signers = [signer(a), signer(b)];
         let [id_a, id_b] = [&a.list.header, &b.list.header];
         let signer_changed = id_a.signer_name() != id_b.signer_name()
             || id_a.issuer_name() != id_b.issuer_name()
@@ -147,7 +249,16 @@ impl Difference {
     /// True if the lists mean the same to a phone.
     pub fn is_none(&self) -> bool {
         let same_kind = self.sides[0].1 == self.sides[1].1;
-        same_kind && !self.signer_changed && !self.version_changed && self.changes.is_empty()
+        same_kind
+            && self.signers[0].own.fails() == self.signers[1].own.fails()
+            && !self.signer_changed
+            && !self.version_changed
+            && self.changes.is_empty()
+    }
+
+    /// True if phones refuse both lists, for their own signatures do not hold.
+    pub fn both_refused(&self) -> bool {
+        self.signers.iter().all(|s| s.own.fails())
     }
 
     fn remarks(&self, a: Side<'_>, b: Side<'_>) -> Vec<&'static str> {
@@ -166,6 +277,15 @@ impl Difference {
 
     fn consequences(&self, before: &TrustList<&[u8]>, b: Side<'_>) -> Vec<String> {
         let mut texts = Vec::new();
+        for (signer, (name, _)) in self.signers.iter().zip(&self.sides) {
+            if let OwnSignature::Fails(why) = signer.own {
+                let name = escape_for_terminal(name.as_bytes());
+                texts.push(format!(
+                    "own signature of {name}: does not hold: {why}: phones refuse it (`trustline \
+                     inspect {name}` says more)"
+                ));
+            }
+        }
         let held = certificates(before);
         let knows_signer = signer_record(before, &b.list.header).is_some();
         let kind = b.kind;
@@ -192,7 +312,9 @@ impl Difference {
             && !before.is_empty_for_rollback()
         {
             texts.push(
-                "the second list is the empty one of a rollback: with it a phone takes any list"
+                "the second list is the empty one of a rollback: with it a phone that holds no CTL \
+                 takes any list; one that holds a CTL is left without TVS, and takes only what its \
+                 CTL vouches for (trust.rollback_with_ctl)"
                     .to_owned(),
             );
         }
@@ -232,7 +354,6 @@ fn held(record: &Record<&[u8]>) -> Held {
     let roles = BTreeSet::from([record.role()]);
     let raw_serial = record.serial().unwrap_or_default();
     let Some(der) = record.certificate() else {
-        let issuer = record.issuer().unwrap_or_default().to_vec();
         return Held {
             subject: text(record.subject().or_else(|| record.dns_name())),
             issuer: text(record.issuer()),
@@ -241,7 +362,8 @@ fn held(record: &Record<&[u8]>) -> Held {
             key: None,
             not_after: None,
             sha256: None,
-            identity: Identity::Named(issuer, serial_number(raw_serial).to_vec()),
+            misnamed: false,
+            identity: Identity::of(record),
         };
     };
     let readable = Certificate::parse(der).ok();
@@ -259,7 +381,11 @@ fn held(record: &Record<&[u8]>) -> Held {
         key: readable.as_ref().map(|c| c.public_key.to_string()),
         not_after: readable.as_ref().map(|c| c.not_after),
         sha256: digest_of(Digest::Sha256, der),
-        identity: Identity::Certificate(der.to_vec()),
+        misnamed: match (&readable, record.serial()) {
+            (Some(c), Some(serial)) => !same_serial(serial, c.serial),
+            _ => false,
+        },
+        identity: Identity::of(record),
     }
 }
 
@@ -285,7 +411,10 @@ fn changes(before: Vec<Held>, mut after: Vec<Held>) -> (Vec<Change>, usize) {
         }
     }
     for old in gone {
-        let successor = |new: &Held| new.subject == old.subject && new.roles == old.roles;
+        let successor = |new: &Held| {
+            let same = new.subject == old.subject || new.identity.has_names_of(&old.identity);
+            same && new.roles == old.roles
+        };
         match after.iter().position(successor) {
             Some(n) => changes.push(Change::Replaced {
                 before: old,
@@ -298,8 +427,10 @@ fn changes(before: Vec<Held>, mut after: Vec<Held>) -> (Vec<Change>, usize) {
     (changes, same)
 }
 
-fn signer(list: &TrustList<&[u8]>) -> Signer {
+fn signer(side: Side<'_>) -> Signer {
+    let list = side.list;
     Signer {
+        own: side.own,
         text: SignerId::of(&list.header).to_string(),
         digest: list.header.digest(),
         in_list: signer_record(list, &list.header).is_some(),

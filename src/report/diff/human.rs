@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Change, Difference, Held, Signer};
+use super::{Change, Difference, Held, Replacement, Signer};
 use crate::report::text::{Paint, count, day, wrap};
 use crate::trust::certificate::escape_for_terminal;
 use crate::trust::search::short_serial;
@@ -38,7 +38,9 @@ pub fn human(d: &Difference, paint: Paint) -> String {
     }
     let _ = writeln!(out, "  {} the same in both", count(d.same, "certificate"));
     out.push('\n');
-    let verdict = if d.is_none() {
+    let verdict = if d.is_none() && d.both_refused() {
+        paint.bad("the two lists are the same to a phone: it refuses both")
+    } else if d.is_none() {
         paint.good("the two lists mean the same to a phone")
     } else {
         paint.warn("the two lists differ")
@@ -92,7 +94,16 @@ fn show(out: &mut String, paint: Paint, change: &Change) {
         Change::Removed(held) => line("-", held, ""),
         Change::Replaced { before, after } => {
             line("-", before, "");
-            line("+", after, ", made anew for the same name");
+            let how = match after.replaces(before) {
+                Replacement::MadeAnew => ", made anew for the same name",
+                Replacement::OtherBytes => {
+                    ", same issuer and serial number but other bytes: damaged or forged"
+                }
+                Replacement::OtherNames => {
+                    ", same certificate, but its record names another issuer or serial number"
+                }
+            };
+            line("+", after, how);
         }
         Change::Roles { held, gained, lost } => {
             let mut rest = String::new();
@@ -115,6 +126,9 @@ fn certificate(held: &Held) -> String {
         }
         _ if held.sha256.is_some() => text.push_str(", certificate cannot be read"),
         _ => text.push_str(", no certificate"),
+    }
+    if held.misnamed {
+        text.push_str(", not the serial number of its record");
     }
     text
 }

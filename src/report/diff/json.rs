@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Change, Difference, Held, Signer};
+use super::{Change, Difference, Held, OwnSignature, Replacement, Signer};
 use crate::report::text::hex;
 use crate::trust::search::hex as upper_hex;
 use crate::wire::Role;
@@ -32,6 +32,10 @@ struct FileFacts<'a> {
     signer: &'a str,
     digest: String,
     signer_in_list: bool,
+    /// `holds`, `does-not-hold` or `not-checked`.
+    own_signature: &'static str,
+    /// Why it does not hold.
+    own_signature_fault: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -46,6 +50,8 @@ enum ChangeFacts<'a> {
     Replaced {
         before: CertificateFacts<'a>,
         after: CertificateFacts<'a>,
+        /// `made-anew`, `other-bytes` or `other-names`.
+        replacement: &'static str,
     },
     Roles {
         certificate: CertificateFacts<'a>,
@@ -90,6 +96,7 @@ pub fn json(d: &Difference) -> String {
             text,
             digest,
             in_list,
+            own,
         } = &d.signers[n];
         FileFacts {
             name: &d.sides[n].0,
@@ -98,6 +105,15 @@ pub fn json(d: &Difference) -> String {
             signer: text,
             digest: digest.to_string(),
             signer_in_list: *in_list,
+            own_signature: match own {
+                OwnSignature::Holds => "holds",
+                OwnSignature::Fails(_) => "does-not-hold",
+                OwnSignature::NotChecked => "not-checked",
+            },
+            own_signature_fault: match own {
+                OwnSignature::Fails(why) => Some(why.to_string()),
+                OwnSignature::Holds | OwnSignature::NotChecked => None,
+            },
         }
     };
     let document = Document {
@@ -126,6 +142,11 @@ fn facts(change: &Change) -> ChangeFacts<'_> {
         Change::Replaced { before, after } => ChangeFacts::Replaced {
             before: CertificateFacts::of(before),
             after: CertificateFacts::of(after),
+            replacement: match after.replaces(before) {
+                Replacement::MadeAnew => "made-anew",
+                Replacement::OtherBytes => "other-bytes",
+                Replacement::OtherNames => "other-names",
+            },
         },
         Change::Roles { held, gained, lost } => ChangeFacts::Roles {
             certificate: CertificateFacts::of(held),
