@@ -121,8 +121,7 @@ fn unknown(phones: &[usize]) -> Vec<Verdict> {
 }
 
 /// True if a rule of phones counts between their boots too, where no phone feels it: with options 66
-/// and 150 at once it says which servers a phone should ask. The verdict compares with them, and an
-/// import resets the phones of its cluster by them.
+/// and 150 at once it says which servers a phone should ask. The verdict compares with them.
 pub(super) fn counts_between_boots(scenario: &Scenario, key: Key) -> bool {
     let has_both = |s: &Step| {
         matches!(
