@@ -518,6 +518,15 @@ fn a_stale_itl_is_renewed_at_home() {
     assert_eq!(actions(&group), ["home to src"]);
 }
 
+/// A phone of a mixed cluster that took the empty ITL of a rollback, and keeps its CTL.
+fn emptied(lab: &mut Lab) -> Subject {
+    let before = lab.phone();
+    let rollback = Parameter::PrepareClusterForRollback(true);
+    lab.src().set_parameter(rollback, DATE + 60).unwrap();
+    let flash = lab.moved(&before, &["src-pub"]).flash;
+    Subject { flash, ..before }
+}
+
 /// TVS too is started anew, as guides have it, whether or not a signer is imported as well.
 #[test]
 fn the_parameter_is_set_back_for_an_empty_list_beside_a_ctl() {
@@ -534,14 +543,7 @@ fn the_parameter_is_set_back_for_an_empty_list_beside_a_ctl() {
         if is_imported {
             lab.import("dst-pub", CertificateKind::CallManager, BOTH);
         }
-        let before = lab.phone();
-        let rollback = Parameter::PrepareClusterForRollback(true);
-        lab.src().set_parameter(rollback, DATE + 60).unwrap();
-        let emptied = lab.moved(&before, &["src-pub"]);
-        let phone = Subject {
-            flash: emptied.flash,
-            ..before
-        };
+        let phone = emptied(&mut lab);
         let group = lab.mended(&phone, &["dst-pub"]);
         assert_eq!(group.reasons.last().unwrap().code, "no-tvs-in-list");
         let all: Vec<_> = (!is_imported).then_some(signer).into_iter().collect();
@@ -660,14 +662,7 @@ fn a_visit_that_does_not_help_is_not_advised_alone() {
     // takes the CTL first.
     let mixed = |release| Kind::new(release, ClusterMode::Mixed);
     let mut lab = Lab::new(&mixed(Release::V10_5_2), &mixed(Release::V11_5_1));
-    let before = lab.phone();
-    let rollback = Parameter::PrepareClusterForRollback(true);
-    lab.src().set_parameter(rollback, DATE + 60).unwrap();
-    let emptied = lab.moved(&before, &["src-pub"]);
-    let phone = Subject {
-        flash: emptied.flash,
-        ..before
-    };
+    let phone = emptied(&mut lab);
     lab.src()
         .set_parameter(Parameter::PrepareClusterForRollback(false), DATE + 120)
         .unwrap();

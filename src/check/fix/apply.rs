@@ -64,6 +64,15 @@ pub fn service(name: &str) -> Option<Service> {
     }
 }
 
+/// The nodes of a cluster on which a service answers.
+pub(super) fn running(side: &Side, door: fn(&Node) -> &Known<Door>) -> Vec<String> {
+    let open = side
+        .nodes
+        .iter()
+        .filter(|n| *door(n) == Known::Yes(Door::Open));
+    open.map(|n| n.name.clone()).collect()
+}
+
 /// The nodes that option 150 names while phones are at home: those that serve files, two at most.
 pub fn servers_of(side: &Side) -> Vec<usize> {
     let places = || 0..side.nodes.len();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::{
     CALLMANAGER_SERVICE, Changed, Ground, ROLLBACK, SIGNATURE_ALGORITHM, TFTP, TVS, is_stopped,
-    servers_of,
+    running, servers_of,
 };
 use super::certificates::{CALLMANAGER, Held};
 use super::publish::{Publisher, Written, served};
@@ -310,8 +310,8 @@ impl<'a> Met<'a> {
                 let mut set = vec![parameter(side, ROLLBACK, "false")];
                 set.push(self.restart(TFTP, side, nodes));
                 // The emulated TVS feels nothing of the parameter; engineers' guides restart it beside TFTP.
-                let running = self.running_tvs(side);
-                set.extend((!running.is_empty()).then(|| self.restart(TVS, side, running)));
+                let asked = running(&self.sides().sides[side], |n| &n.tvs.door);
+                set.extend((!asked.is_empty()).then(|| self.restart(TVS, side, asked)));
                 set.extend((home == Some(side)).then(|| self.go_home(side)).flatten());
                 all.push(set);
             }
@@ -335,16 +335,7 @@ impl<'a> Met<'a> {
 
     /// The TFTP nodes of a cluster that answer.
     fn publishing(&self, side: usize) -> Vec<String> {
-        let nodes = self.sides().sides[side].nodes.iter();
-        let open = nodes.filter(|n| n.tftp.door == Known::Yes(Door::Open));
-        open.map(|n| n.name.clone()).collect()
-    }
-
-    /// The nodes of a cluster whose TVS answers.
-    fn running_tvs(&self, side: usize) -> Vec<String> {
-        let nodes = self.sides().sides[side].nodes.iter();
-        let open = nodes.filter(|n| n.tvs.door == Known::Yes(Door::Open));
-        open.map(|n| n.name.clone()).collect()
+        running(&self.sides().sides[side], |n| &n.tftp.door)
     }
 
     /// Those of `publishing` that serve a file to the phone which they would not publish now.

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use super::apply::{Ground, is_mixed};
+use super::apply::{Ground, is_mixed, running};
 use super::certificates::is_of;
 use super::words::Scene;
 use crate::check::evidence::{Door, Known, Node, Sides, TvsReply};
@@ -111,9 +111,7 @@ impl Looked<'_> {
     /// The nodes of a cluster on which a service answers.
     pub(super) fn running(&self, cluster: &str, door: fn(&Node) -> &Known<Door>) -> Vec<String> {
         let side = self.sides.sides.iter().find(|s| s.name == cluster);
-        let nodes = side.into_iter().flat_map(|s| &s.nodes);
-        let open = nodes.filter(|n| *door(n) == Known::Yes(Door::Open));
-        open.map(|n| n.name.clone()).collect()
+        side.map_or_else(Vec::new, |side| running(side, door))
     }
 }
 
